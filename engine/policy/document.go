@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Version is the format version a document, its rule sets and its allowlists carry.
+const Version = "2"
+
+// Document is a policy in the v2 format. Parse is the way to get one. It marshals without any key the format
+// does not know: strict clients refuse those.
+type Document struct {
+	ID                string          `json:"id"`
+	Name              string          `json:"name"`
+	Description       string          `json:"description,omitempty"`
+	Version           string          `json:"version"`
+	Allowlists        []Allowlist     `json:"allowlists,omitempty"`
+	RuleSets          []RuleSet       `json:"rule_sets"`
+	SourceMappings    []SourceMapping `json:"source_mappings,omitempty"` // kept, never evaluated
+	Mappings          []Mapping       `json:"mappings"`
+	AllowlistedImages []ImageSelector `json:"allowlisted_images,omitempty"`
+	DenylistedImages  []ImageSelector `json:"denylisted_images,omitempty"`
+	LastUpdated       json.Number     `json:"last_updated,omitempty"` // informational
+}
+
+// Allowlist turns findings into go.
+type Allowlist struct {
+	ID          string          `json:"id"`
+	Name        string          `json:"name"`
+	Version     string          `json:"version"`
+	Description string          `json:"description,omitempty"`
+	Items       []AllowlistItem `json:"items"`
+}
+
+// AllowlistItem claims the findings of a gate whose trigger id matches the pattern, until it expires.
+type AllowlistItem struct {
+	ID          string  `json:"id"`
+	Gate        string  `json:"gate"`
+	TriggerID   string  `json:"trigger_id"`
+	ExpiresOn   *string `json:"expires_on,omitempty"` // UTC; nil: never
+	Description string  `json:"description,omitempty"`
+}
+
+// Artifact types a rule set may be meant for.
+const (
+	ArtifactImage  = "image"
+	ArtifactSource = "source"
+)
+
+// RuleSet is a list of rules mappings refer to.
+type RuleSet struct {
+	ID           string `json:"id"`
+	Name         string `json:"name"`
+	Description  string `json:"description,omitempty"`
+	Version      string `json:"version"`
+	ArtifactType string `json:"artifact_type,omitempty"` // empty: image
+	Rules        []Rule `json:"rules"`
+}
+
+// Rule ties an action to what a trigger finds.
+type Rule struct {
+	ID             string      `json:"id"`
+	Gate           string      `json:"gate"`
+	Trigger        string      `json:"trigger"`
+	Action         string      `json:"action"` // GO, WARN or STOP
+	Description    string      `json:"description,omitempty"`
+	Params         []RuleParam `json:"params"`
+	Recommendation string      `json:"recommendation,omitempty"` // copied into each finding
+}
+
+// RuleParam sets one parameter of the rule's trigger.
+type RuleParam struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// SourceMapping belongs to source code repositories, which are not evaluated here.
+type SourceMapping struct {
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	AllowlistIDs []string `json:"allowlist_ids"`
+	RuleSetIDs   []string `json:"rule_set_ids"`
+	Host         string   `json:"host"`
+	Repository   string   `json:"repository"`
+	Description  string   `json:"description,omitempty"`
+}
+
+// Mapping says which rule sets and allowlists apply to the images it selects.
+type Mapping struct {
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	AllowlistIDs []string `json:"allowlist_ids"`
+	RuleSetIDs   []string `json:"rule_set_ids"`
+	Registry     string   `json:"registry"`
+	Repository   string   `json:"repository"`
+	Image        ImageRef `json:"image"`
+	Description  string   `json:"description,omitempty"`
+}
+
+// ImageSelector is an entry of the lists of always allowed and always denied images.
+type ImageSelector struct {
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	Registry    string   `json:"registry"`
+	Repository  string   `json:"repository"`
+	Image       ImageRef `json:"image"`
+	Description string   `json:"description,omitempty"`
+}
+
+// What the value of an ImageRef is compared with.
+const (
+	SelectTag    = "tag"
+	SelectDigest = "digest"
+	SelectID     = "id"
+)
+
+// ImageRef selects by tag pattern, by manifest digest (with its algorithm) or by image id.
+type ImageRef struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// Digest identifies what the document decides: "sha256:" and the hash of its JSON with sorted keys, without
+// insignificant white space, empty optional keys or last_updated. Equal digests give equal results.
+func (d *Document) Digest() (string, error) {
+	decided := *d
+	decided.LastUpdated = ""
+	ordered, err := json.Marshal(&decided)
+	if err != nil {
+		return "", fmt.Errorf("encode policy %s: %w", d.ID, err)
+	}
+	var tree any
+	decoder := json.NewDecoder(bytes.NewReader(ordered))
+	decoder.UseNumber()
+	if err := decoder.Decode(&tree); err != nil {
+		return "", fmt.Errorf("encode policy %s: %w", d.ID, err)
+	}
+	canonical, err := json.Marshal(tree) // sorts the keys of maps
+	if err != nil {
+		return "", fmt.Errorf("encode policy %s: %w", d.ID, err)
+	}
+	sum := sha256.Sum256(canonical)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// ErrInvalid is what InvalidError wraps.
+var ErrInvalid = errors.New("policy document is invalid")
+
+// InvalidError carries every fault of a document.
+type InvalidError struct{ Problems []Problem }
+
+func (e *InvalidError) Error() string {
+	return fmt.Sprintf("%v: %d problems, first: %s", ErrInvalid, len(e.Problems), e.Problems[0].Details)
+}
+
+func (e *InvalidError) Unwrap() error { return ErrInvalid }
+
+// Parse reads a document and checks its form: JSON, keys, types, sizes. All faults are returned at once as an
+// *InvalidError, except that a wrong version comes alone. What the document says is checked by Compile.
+func Parse(data []byte) (*Document, error) {
+	doc, problems := parse(data)
+	if len(problems) > 0 {
+		return nil, &InvalidError{Problems: problems}
+	}
+	return doc, nil
+}
+
+// Load parses and compiles, for documents that come from outside: faults of form and of content are returned
+// together as an *InvalidError. warnings are the problems that do not make the document invalid.
+func Load(data []byte, gates []Gate) (policy *Policy, warnings []Problem, err error) {
+	doc, problems := parse(data)
+	if doc != nil {
+		var more []Problem
+		policy, more = Compile(doc, gates)
+		problems = append(problems, more...)
+	}
+	if HasErrors(problems) {
+		return nil, nil, &InvalidError{Problems: problems[:min(len(problems), MaxProblems)]}
+	}
+	return policy, problems, nil
+}
+
+// parse returns the document too when its faults do not hinder reading the rest of it.
+func parse(data []byte) (*Document, []Problem) {
+	tree, problem := decodeTree(data)
+	if problem == nil {
+		problem = checkVersion(tree)
+	}
+	if problem != nil {
+		return nil, []Problem{*problem}
+	}
+	problems := checkShape(tree)
+	doc := new(Document)
+	if err := json.Unmarshal(data, doc); err != nil {
+		if len(problems) == 0 { // a value of the right type that Go cannot hold
+			problems = []Problem{newProblem(SeverityError, ProblemValidation, "", "", err.Error())}
+		}
+		return nil, problems
+	}
+	return doc, problems
+}

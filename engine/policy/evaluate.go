@@ -1,0 +1,219 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Evaluate answers for one image under one full tag (registry/repository:tag). A rule that cannot be run is a
+// problem in the result, not an error: errors are ErrTag, a context that ended, and image facts a digest or id
+// selector needed and did not get.
+func (p *Policy) Evaluate(ctx context.Context, facts Facts, tag string, now time.Time) (*Result, error) {
+	ref, err := parseReference(tag)
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluation{
+		policy: p, facts: &memory{facts: facts}, now: now.UTC().Truncate(time.Second),
+		suggestions: map[string]int{}, suggested: map[found]bool{},
+	}
+	e.result = &Result{
+		EvaluationTime: e.now, EvaluationProblems: []Problem{},
+		Details: &Details{Policy: p.doc, PolicyAction: Go, Findings: []Finding{}},
+	}
+	if len(p.faults) > 0 {
+		e.result.EvaluationProblems = p.faults[:min(len(p.faults), MaxProblems)]
+		e.result.Details.PolicyAction = Stop
+		return e.conclude(), nil
+	}
+	if err := e.selectRules(ctx, ref); err != nil {
+		return nil, fmt.Errorf("evaluate policy %s on %s: %w", p.doc.ID, tag, err)
+	}
+	if err := e.runMapped(ctx); err != nil {
+		return nil, fmt.Errorf("evaluate policy %s on %s: %w", p.doc.ID, tag, err)
+	}
+	return e.conclude(), nil
+}
+
+// evaluation is the state of one Evaluate.
+type evaluation struct {
+	policy *Policy
+	facts  *memory
+	now    time.Time
+	result *Result
+	// suggestions maps a suggestion to its index in the remediations; suggested knows what was put there.
+	suggestions map[string]int
+	suggested   map[found]bool
+}
+
+// selectRules finds the mapping and the entries of the image lists.
+func (e *evaluation) selectRules(ctx context.Context, ref reference) error {
+	image := func() (Image, error) { return e.facts.Image(ctx) }
+	first := func(list []selector) (int, error) {
+		for i := range list {
+			if ok, err := list[i].match(ref, image); ok || err != nil {
+				return i, err
+			}
+		}
+		return -1, nil
+	}
+	mapped, err := first(e.policy.mappings)
+	if err != nil {
+		return err
+	}
+	allowed, err := first(e.policy.allowed)
+	if err != nil {
+		return err
+	}
+	denied, err := first(e.policy.denied)
+	if err != nil {
+		return err
+	}
+	r, doc := e.result, e.policy.doc
+	if mapped >= 0 {
+		r.ImageMappedToRule, r.MatchedMappingRule = true, &doc.Mappings[mapped]
+	}
+	if allowed >= 0 {
+		r.ImageAllowlisted, r.MatchedAllowlistedImagesRule = true, &doc.AllowlistedImages[allowed]
+	}
+	if denied >= 0 {
+		r.ImageDenylisted, r.MatchedDenylistedImagesRule = true, &doc.DenylistedImages[denied]
+	}
+	return nil
+}
+
+// runMapped runs all rules of the matched mapping. Nothing ends it early: findings never depend on each other.
+func (e *evaluation) runMapped(ctx context.Context) error {
+	mapping := e.result.MatchedMappingRule
+	if mapping == nil {
+		e.problem(newProblem(SeverityWarn, ProblemUnmapped, "/mappings", "",
+			"no mapping matches the image, so no rule was applied; add a mapping that matches everything at the end"))
+		return nil
+	}
+	var lists []*allowlist
+	for _, id := range mapping.AllowlistIDs {
+		lists = append(lists, e.policy.allow[id])
+	}
+	for _, id := range mapping.RuleSetIDs {
+		set := e.policy.ruleSets[id]
+		for i := range set.rules {
+			if err := e.run(ctx, set, &set.rules[i], lists); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run runs one rule and fails only when the evaluation as a whole is to end.
+func (e *evaluation) run(ctx context.Context, set *ruleSet, r *rule, lists []*allowlist) error {
+	for _, note := range r.notes {
+		e.problem(note)
+	}
+	if r.check == nil {
+		return nil
+	}
+	pass := &Pass{Facts: e.facts, Now: e.now, gate: r.gate, trigger: r.trigger}
+	failure := r.check(ctx, pass)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if failure != nil {
+		e.fail(r, failure)
+	}
+	e.result.ValidUntil = earlier(e.result.ValidUntil, pass.validUntil, e.now)
+	if e.result.NumberOfFindings += len(pass.found); e.result.NumberOfFindings > MaxTotalFindings {
+		e.fail(r, fmt.Errorf("%w: more than %d in all rules together, its own are left out", ErrTooManyFindings, MaxTotalFindings))
+		e.result.NumberOfFindings -= len(pass.found)
+		return nil
+	}
+	slices.SortFunc(pass.found, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.triggerID, b.triggerID), cmp.Compare(a.message, b.message))
+	})
+	for _, hit := range pass.found {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		e.finding(set, r, hit, lists)
+	}
+	return nil
+}
+
+// fail makes a rule that could not be run visible and the image stopped.
+func (e *evaluation) fail(r *rule, failure error) {
+	text := fmt.Sprintf("%s.%s could not be checked: %v", r.gate, r.trigger, failure)
+	if load, ok := errors.AsType[*loadError](failure); ok {
+		text = fmt.Sprintf("%s.%s could not be checked: facts about the %s are not available, evaluate again", r.gate, r.trigger, load.what)
+	}
+	e.problem(newProblem(SeverityError, ProblemTriggerFailed, r.path, r.doc.ID, text))
+	e.result.failures = append(e.result.failures, fmt.Errorf("rule %s (%s.%s): %w", r.doc.ID, r.gate, r.trigger, failure))
+	e.result.Details.PolicyAction = Stop
+}
+
+func (e *evaluation) problem(p Problem) {
+	e.result.EvaluationProblems = append(e.result.EvaluationProblems, p)
+}
+
+func (e *evaluation) finding(set *ruleSet, r *rule, hit found, lists []*allowlist) {
+	f := Finding{
+		TriggerID: hit.triggerID, Gate: r.gate, Trigger: r.trigger, Message: hit.message, Action: r.action,
+		PolicyID: set.doc.ID, RuleID: r.doc.ID, Recommendation: r.doc.Recommendation,
+	}
+	for _, list := range lists {
+		i := list.claim(r.gate, hit.triggerID, e.now)
+		if i < 0 {
+			continue
+		}
+		f.Action, f.Allowlisted = Go, true
+		f.AllowlistMatch = &AllowlistMatch{ID: list.doc.ID, Name: list.doc.Name, MatchedRuleID: list.doc.Items[i].ID}
+		e.result.ValidUntil = earlier(e.result.ValidUntil, list.items[i].expires, e.now)
+		break
+	}
+	d := e.result.Details
+	d.Findings = append(d.Findings, f)
+	d.PolicyAction = worse(d.PolicyAction, f.Action)
+	if hit.suggestion != "" && f.Action != Go {
+		e.suggest(hit)
+	}
+}
+
+// suggest groups trigger ids by what would remove them.
+func (e *evaluation) suggest(hit found) {
+	once := found{triggerID: hit.triggerID, suggestion: hit.suggestion} // several rules may find the same
+	if e.suggested[once] {
+		return
+	}
+	e.suggested[once] = true
+	d := e.result.Details
+	i, ok := e.suggestions[hit.suggestion]
+	if !ok {
+		i = len(d.Remediations)
+		e.suggestions[hit.suggestion] = i
+		d.Remediations = append(d.Remediations, Remediation{
+			Suggestions: []Suggestion{{Message: hit.suggestion, Preferred: true}},
+		})
+	}
+	d.Remediations[i].TriggerIDs = append(d.Remediations[i].TriggerIDs, hit.triggerID)
+}
+
+// conclude derives the verdict from the policy action and the image lists: deny beats allow beats the rules.
+func (e *evaluation) conclude() *Result {
+	r := e.result
+	switch {
+	case r.ImageDenylisted:
+		r.FinalAction, r.FinalActionReason = Stop, ReasonDenylisted
+	case r.ImageAllowlisted:
+		r.FinalAction, r.FinalActionReason = Go, ReasonAllowlisted
+	default:
+		r.FinalAction, r.FinalActionReason = r.Details.PolicyAction, ReasonEvaluation
+	}
+	r.Status = Passed
+	if r.FinalAction == Stop {
+		r.Status = Failed
+	}
+	return r
+}
