@@ -1,0 +1,20 @@
+package feed
+
+import (
+	"regexp"
+	"strings"
+)
+
+var pep503 = regexp.MustCompile(`[-_.]+`)
+
+// PackageName writes a package name as its namespace compares names: PEP 503 for pypi, lower case for nuget and
+// packagist, unchanged elsewhere.
+func PackageName(namespace, name string) string {
+	switch namespace {
+	case "pypi":
+		return strings.ToLower(pep503.ReplaceAllString(name, "-"))
+	case "nuget", "packagist":
+		return strings.ToLower(name)
+	}
+	return name
+}

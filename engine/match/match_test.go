@@ -1,0 +1,232 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plimsoll/engine/catalog"
+	"plimsoll/engine/feed"
+)
+
+func TestTargetIsTheNameAdvisoriesUse(t *testing.T) {
+	t.Parallel()
+	type id = catalog.Identity
+	for name, c := range map[string]struct {
+		id   id
+		purl string
+		want Target
+	}{
+		"dpkg: the source and its version": {
+			id{Type: catalog.TypeDpkg, Namespace: "debian:12", Name: "libc6", Version: "2.36-9+b1", Source: "glibc", SourceVersion: "2.36-9"}, "",
+			Target{"debian:12", "glibc", "2.36-9"},
+		},
+		"dpkg: a source of the same version": {
+			id{Type: catalog.TypeDpkg, Namespace: "ubuntu:22.04", Name: "libssl3", Version: "3.0.2-0ubuntu1", Source: "openssl"}, "",
+			Target{"ubuntu:22.04", "openssl", "3.0.2-0ubuntu1"},
+		},
+		"dpkg of a distribution without advisories": {
+			id{Type: catalog.TypeDpkg, Namespace: "kali:2024.1", Name: "bash", Version: "5"}, "pkg:deb/kali/bash@5", Target{},
+		},
+		"dpkg without a distribution": {id{Type: catalog.TypeDpkg, Name: "bash", Version: "5"}, "", Target{}},
+		"apk: the origin":             {id{Type: catalog.TypeApk, Namespace: "alpine:3.18", Name: "libcrypto3", Version: "3.1.4-r0", Source: "openssl"}, "", Target{"alpine:3.18", "openssl", "3.1.4-r0"}},
+		"rpm: the binary":             {id{Type: catalog.TypeRpm, Namespace: "rhel:9", Name: "openssl-libs", Version: "1:3.0.7-1.el9", Source: "openssl"}, "", Target{"rhel:9", "openssl-libs", "1:3.0.7-1.el9"}},
+		"npm: as is":                  {id{Type: catalog.TypeNpm, Name: "@babel/Core", Version: "7.0.0"}, "", Target{"npm", "@babel/Core", "7.0.0"}},
+		"python: normalised, without the local label": {
+			id{Type: catalog.TypePython, Name: "Zope.Interface__X", Version: "5.0+cu118"}, "", Target{"pypi", "zope-interface-x", "5.0"},
+		},
+		"java: group and artifact":       {id{Type: catalog.TypeJava, Namespace: "org.apache", Name: "log4j", Version: "2.0"}, "", Target{"maven", "org.apache:log4j", "2.0"}},
+		"java: the group from the purl":  {id{Type: catalog.TypeJava, Name: "log4j", Version: "2.0"}, "pkg:maven/org.apache/log4j@2.0", Target{"maven", "org.apache:log4j", "2.0"}},
+		"java: no group at all":          {id{Type: catalog.TypeJava, Name: "log4j", Version: "2.0"}, "pkg:maven/log4j@2.0", Target{}},
+		"go: the module":                 {id{Type: catalog.TypeGo, Name: "golang.org/x/net", Version: "v0.1.0"}, "", Target{"go", "golang.org/x/net", "v0.1.0"}},
+		"a type known by its purl alone": {id{Type: "rust-crate", Name: "openssl", Version: "0.10.1"}, "pkg:cargo/openssl@0.10.1", Target{"crates.io", "openssl", "0.10.1"}},
+		"composer: lower case":           {id{Type: "php", Name: "Twig", Version: "3.0"}, "pkg:composer/Twig/Twig@3.0", Target{"packagist", "twig/twig", "3.0"}},
+		"a binary nothing speaks about":  {id{Type: catalog.TypeBinary, Name: "redis", Version: "7"}, "pkg:generic/redis@7", Target{}},
+		"no purl":                        {id{Type: "unheard-of", Name: "x", Version: "7"}, "", Target{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, TargetOf(c.id, c.purl)); diff != "" {
+				t.Errorf("target (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDistroNamespaces(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		d    catalog.Distro
+		want string
+	}{
+		{catalog.Distro{ID: "debian", VersionID: "12", Codename: "bookworm"}, "debian:12"},
+		{catalog.Distro{ID: "debian", VersionID: "7.8"}, "debian:7"},
+		{catalog.Distro{ID: "debian", Codename: "trixie"}, "debian:13"},
+		{catalog.Distro{ID: "debian", Codename: "forky"}, "debian:14"},
+		{catalog.Distro{ID: "debian", Codename: "duke"}, "debian:15"},
+		{catalog.Distro{ID: "debian", Codename: "sid"}, "debian:sid"},
+		{catalog.Distro{ID: "debian"}, "debian"},
+		{catalog.Distro{ID: "ubuntu", VersionID: "22.04"}, "ubuntu:22.04"},
+		{catalog.Distro{ID: "alpine", VersionID: "3.18.4"}, "alpine:3.18"},
+		{catalog.Distro{ID: "alpine", VersionID: "3.21.0_alpha20240923"}, "alpine:edge"},
+		{catalog.Distro{ID: "rhel", VersionID: "9.4"}, "rhel:9"},
+		{catalog.Distro{ID: "centos", VersionID: "7"}, "rhel:7"},
+		{catalog.Distro{ID: "rocky", VersionID: "9.3"}, "rocky:9"},
+		{catalog.Distro{ID: "almalinux", VersionID: "8.9"}, "almalinux:8"},
+		{catalog.Distro{ID: "ol", VersionID: "8.9"}, "ol:8"},
+		{catalog.Distro{ID: "amzn", VersionID: "2018.03"}, "amzn:2018.03"},
+		{catalog.Distro{ID: "amzn", VersionID: "2023"}, "amzn:2023"},
+		{catalog.Distro{ID: "sles", VersionID: "15.5"}, "sles:15.5"},
+		{catalog.Distro{ID: "opensuse-leap", VersionID: "15.5"}, "opensuse-leap:15.5"},
+		{catalog.Distro{ID: "azurelinux", VersionID: "3.0"}, "azurelinux:3.0"},
+		{catalog.Distro{ID: "mariner", VersionID: "2.0"}, "mariner:2.0"},
+		{catalog.Distro{ID: "photon", VersionID: "4.0"}, "photon:4.0"},
+		{catalog.Distro{ID: "wolfi", VersionID: "20230201"}, "wolfi"},
+		{catalog.Distro{ID: "chainguard", VersionID: "20230214"}, "chainguard"},
+		{catalog.Distro{ID: "arch"}, "arch"},
+		{catalog.Distro{ID: "kali", VersionID: "2024.1"}, "kali:2024.1"},
+		{catalog.Distro{}, ""},
+	} {
+		if got := DistroNamespace(&c.d); got != c.want {
+			t.Errorf("%+v is %q; want %q", c.d, got, c.want)
+		}
+	}
+	if got := DistroNamespace(nil); got != "" {
+		t.Errorf("no distribution is %q", got)
+	}
+}
+
+func TestFeedGroups(t *testing.T) {
+	t.Parallel()
+	for ns, want := range map[string]string{
+		"debian:12": "debian:12", "wolfi": "wolfi", "npm": "github:language:javascript", "pypi": "github:language:python",
+		"maven": "github:language:java", "go": "github:language:go",
+	} {
+		if got := FeedGroup(ns); got != want {
+			t.Errorf("group of %s is %s; want %s", ns, got, want)
+		}
+	}
+}
+
+func npm(state feed.FixState, ranges ...feed.Range) feed.Advisory {
+	return feed.Advisory{Source: "osv", ID: "GHSA-x", Namespace: "npm", Package: "p", State: state, Ranges: ranges}
+}
+
+func TestAffected(t *testing.T) {
+	t.Parallel()
+	branches := npm(feed.StateFixed, feed.Range{Introduced: "0", Fixed: "1.4.2"}, feed.Range{Introduced: "2.0.0", Fixed: "2.1.0"}, feed.Range{Introduced: "3.0.0"})
+	branches.Versions = []string{"1.5.0", "4.0.0-odd"}
+	deb := feed.Advisory{ID: "DSA-1", Namespace: "debian:12", Package: "glibc", State: feed.StateFixed, Ranges: []feed.Range{{Fixed: "2.36-9+deb12u7"}}}
+	module := feed.Advisory{ID: "ALSA-1", Namespace: "almalinux:8", Package: "nodejs", State: feed.StateFixed, Ranges: []feed.Range{{Fixed: "1:18.20.2-1.module_el8.9.0+3"}}}
+	for name, c := range map[string]struct {
+		t    Target
+		a    feed.Advisory
+		want *Finding
+	}{
+		"the fix of the branch it is in":    {Target{"npm", "p", "2.0.3"}, branches, &Finding{"2.1.0", feed.StateFixed}},
+		"an older branch has its own fix":   {Target{"npm", "p", "1.0.0"}, branches, &Finding{"1.4.2", feed.StateFixed}},
+		"a branch without a fix":            {Target{"npm", "p", "3.0.1"}, branches, &Finding{"", feed.StateAffected}},
+		"fixed":                             {Target{"npm", "p", "1.4.2"}, branches, nil},
+		"listed outside the ranges":         {Target{"npm", "p", "v1.5.0"}, branches, &Finding{"2.1.0", feed.StateFixed}},
+		"not affected is no match":          {Target{"npm", "p", "1.0.0"}, npm(feed.StateNotAffected, feed.Range{Introduced: "0"}), nil},
+		"never fixed":                       {Target{"npm", "p", "1.0.0"}, npm(feed.StateWontFix, feed.Range{Introduced: "0"}), &Finding{"", feed.StateWontFix}},
+		"a bound that is no fix":            {Target{"npm", "p", "1.0.0"}, npm(feed.StateAffected, feed.Range{Before: "1.1.0"}), &Finding{"", feed.StateAffected}},
+		"malware needs no readable version": {Target{"npm", "p", "latest"}, npm(feed.StateAffected, feed.Range{Introduced: "0"}), &Finding{"", feed.StateAffected}},
+		"another package":                   {Target{"npm", "q", "1.0.0"}, branches, nil},
+		"another ecosystem":                 {Target{"pypi", "p", "1.0.0"}, branches, nil},
+		"a backported fix":                  {Target{"debian:12", "glibc", "2.36-9+deb12u7"}, deb, nil},
+		"an update missing":                 {Target{"debian:12", "glibc", "2.36-9+deb12u4"}, deb, &Finding{"2.36-9+deb12u7", feed.StateFixed}},
+		"a package of a module":             {Target{"almalinux:8", "nodejs", "1:18.1.0-1.module_el8.6.0+1"}, module, &Finding{"1:18.20.2-1.module_el8.9.0+3", feed.StateFixed}},
+		"a package of no module":            {Target{"almalinux:8", "nodejs", "1:10.1.0-1.el8"}, module, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, in, err := Affected(c.t, c.a)
+			if err != nil || in != (c.want != nil) {
+				t.Fatalf("affected: %v, %v; want %v", in, err, c.want)
+			}
+			if in {
+				if diff := cmp.Diff(*c.want, got); diff != "" {
+					t.Errorf("finding (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeComparedIsAnErrorAndNoMatch(t *testing.T) {
+	t.Parallel()
+	fixed := npm(feed.StateFixed, feed.Range{Introduced: "0", Fixed: "1.0.0"})
+	broken := npm(feed.StateFixed, feed.Range{Introduced: "0", Fixed: "soon"})
+	elsewhere := feed.Advisory{Namespace: "kali:1", Package: "p", Ranges: []feed.Range{{Introduced: "0"}}}
+	for name, c := range map[string]struct {
+		t    Target
+		a    feed.Advisory
+		want error
+	}{
+		"the installed version": {Target{"npm", "p", "latest"}, fixed, ErrVersion},
+		"no version":            {Target{"npm", "p", ""}, fixed, ErrVersion},
+		"the advisory":          {Target{"npm", "p", "0.9.0"}, broken, ErrAdvisory},
+		"the namespace":         {Target{"kali:1", "p", "1"}, elsewhere, ErrAdvisory},
+	} {
+		f, in, err := Affected(c.t, c.a)
+		if in || f != (Finding{}) || !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, %v, %v; want %v", name, f, in, err, c.want)
+		}
+	}
+	readable := broken
+	readable.Ranges = append(readable.Ranges, feed.Range{Introduced: "0.5.0", Fixed: "1.0.0"})
+	if f, in, err := Affected(Target{"npm", "p", "0.9.0"}, readable); err != nil || !in || f.FixVersion != "1.0.0" {
+		t.Errorf("a readable range beside a broken one: %v, %v, %v", f, in, err)
+	}
+}
+
+// A version is affected exactly when counting through the intervals says so, and the fix offered is the first
+// version after it that is not affected any more.
+func TestAffectedAgreesWithCounting(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(3, 4))
+	const top = 20
+	at := func(n int) string { return fmt.Sprintf("1.%d.0", n) }
+	for range 500 {
+		var affected [top + 1]bool // the last stands for everything later
+		var ranges []feed.Range
+		for n := rnd.IntN(3); n < top; n += 1 + rnd.IntN(4) {
+			r := feed.Range{Introduced: at(n)}
+			end := n + 1 + rnd.IntN(4)
+			switch {
+			case end >= top:
+				end = top + 1
+			case rnd.IntN(3) == 0:
+				r.LastAffected = at(end - 1)
+			default:
+				r.Fixed = at(end)
+			}
+			for i := n; i < end; i++ {
+				affected[i] = true
+			}
+			ranges = append(ranges, r)
+			n = end
+		}
+		a := npm(feed.StateFixed, ranges...)
+		for n := range top {
+			f, in, err := Affected(Target{"npm", "p", at(n)}, a)
+			if err != nil || in != affected[n] {
+				t.Fatalf("%s in %+v: %v, %v; want %v", at(n), ranges, in, err, affected[n])
+			}
+			if !in || f.FixVersion == "" {
+				continue
+			}
+			first := n
+			for affected[first] {
+				first++
+			}
+			if f.FixVersion != at(first) {
+				t.Fatalf("%s in %+v: fix %s; want %s", at(n), ranges, f.FixVersion, at(first))
+			}
+		}
+	}
+}
