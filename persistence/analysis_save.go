@@ -1,0 +1,221 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"plimsoll/engine/catalog"
+	"plimsoll/persistence/blob"
+)
+
+// Longest texts in bytes that are kept of a package. Their sum stays below what one entry of a B-tree can hold
+// (PostgreSQL: 2704); real ones are far shorter, images are hostile.
+const (
+	maxName    = 512
+	maxVersion = 256
+	maxWord    = 64
+	maxPath    = 2048
+	maxPURL    = 4096
+)
+
+var (
+	analysisInsert = query("analysis.insert", `
+INSERT INTO plimsoll.analysis (image_digest, analyzer_set, image_id, manifest_blob, config_blob, content_blob, os, arch,
+  distro, distro_version, distro_like, image_size, layer_digests, package_count, file_count, incomplete, analyzed_at)
+VALUES (@image_digest, @set, @image_id, @manifest_blob, @config_blob, @content_blob, @os, @arch,
+  @distro, @distro_version, @distro_like, @image_size, @layer_digests, @package_count, @file_count, @incomplete, @analyzed_at)
+ON CONFLICT (image_digest, analyzer_set) DO NOTHING RETURNING id`)
+
+	analysisLock = query("analysis.lock", `
+SELECT id FROM plimsoll.analysis WHERE image_digest = @image_digest AND analyzer_set = @set FOR NO KEY UPDATE`)
+
+	analysisReplace = query("analysis.replace", `
+UPDATE plimsoll.analysis SET image_id = @image_id, manifest_blob = @manifest_blob, config_blob = @config_blob,
+  content_blob = @content_blob, os = @os, arch = @arch, distro = @distro, distro_version = @distro_version,
+  distro_like = @distro_like, image_size = @image_size, layer_digests = @layer_digests,
+  package_count = @package_count, file_count = @file_count, incomplete = @incomplete
+WHERE id = @id`)
+
+	// Findings date from the analysis that showed the packages: it moves only when packages did.
+	analysisRedate = query("analysis.redate", `UPDATE plimsoll.analysis SET analyzed_at = @analyzed_at WHERE id = @id`)
+
+	packageStaging = command("package.stage", `
+CREATE TEMPORARY TABLE stage_package (
+  type text, namespace text, name text, version text, arch text, source text, source_version text,
+  match_namespace text, match_name text, match_version text, purl text, path text, owned boolean
+) ON COMMIT DROP`)
+
+	// The anti-join keeps known packages from burning identity values; the order keeps two analyses that bring
+	// the same new packages from waiting for each other.
+	packageInsert = query("package.insert", `
+INSERT INTO plimsoll.package (type, namespace, name, version, arch, source, source_version,
+  match_namespace, match_name, match_version, purl)
+SELECT DISTINCT ON (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
+  s.type, s.namespace, s.name, s.version, s.arch, s.source, s.source_version,
+  s.match_namespace, s.match_name, s.match_version, s.purl
+FROM stage_package s WHERE NOT EXISTS (
+  SELECT FROM plimsoll.package p WHERE (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
+    = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version))
+ORDER BY s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version, s.purl
+ON CONFLICT DO NOTHING`)
+
+	// When this program names packages to advisories in a new way, known ones are matched anew.
+	packageRetarget = query("package.retarget", `
+UPDATE plimsoll.package p SET match_namespace = t.match_namespace, match_name = t.match_name,
+  match_version = t.match_version, matched_generation = NULL
+FROM (
+  SELECT p.id, s.match_namespace, s.match_name, s.match_version
+  FROM plimsoll.package p JOIN (
+    SELECT DISTINCT ON (name, version, type, namespace, arch, source, source_version) * FROM stage_package
+    ORDER BY name, version, type, namespace, arch, source, source_version, purl) s
+  ON (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
+    = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
+  WHERE (p.match_namespace, p.match_name, p.match_version) <> (s.match_namespace, s.match_name, s.match_version)
+  ORDER BY p.id FOR NO KEY UPDATE OF p) t
+WHERE p.id = t.id`)
+
+	edgeDelete = query("edge.delete", `
+DELETE FROM plimsoll.image_package e WHERE e.analysis_id = @id AND NOT EXISTS (
+  SELECT FROM plimsoll.package p JOIN stage_package s
+  ON (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
+    = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
+  WHERE p.id = e.package_id AND s.path = e.path)`)
+
+	edgeInsert = query("edge.insert", `
+INSERT INTO plimsoll.image_package AS e (analysis_id, package_id, path, owned)
+SELECT @id::bigint, p.id, s.path, bool_or(s.owned)
+FROM stage_package s JOIN plimsoll.package p
+ON (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
+  = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
+GROUP BY p.id, s.path ORDER BY p.id, s.path
+ON CONFLICT (analysis_id, package_id, path) DO UPDATE SET owned = excluded.owned WHERE e.owned <> excluded.owned`)
+)
+
+// Save stores an assembled image with its document, new dictionary entries and edges in one transaction. An
+// analysis of the same digest and set is kept as it is, or with Replace renewed under its id, so that images and
+// evaluations that refer to it go on doing so.
+func (s *Analyses) Save(ctx context.Context, n NewAnalysis) (SavedAnalysis, error) {
+	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (SavedAnalysis, error) { return n.save(ctx, tx) })
+	return out, wrap(err, "store analysis of %s", n.ImageDigest)
+}
+
+func (n NewAnalysis) save(ctx context.Context, tx pgx.Tx) (SavedAnalysis, error) {
+	rows, packages := stageRows(n.Packages)
+	out := SavedAnalysis{Stored: true, Packages: packages}
+	content, err := blob.PutTx(ctx, tx, n.Content)
+	if err != nil {
+		return out, err
+	}
+	fields := n.args(content, packages)
+	key := args{"image_digest": n.ImageDigest, "set": n.AnalyzerSet}
+	out.ID, err = value[int64](ctx, tx, analysisInsert, merge(fields, key, args{"analyzed_at": n.AnalyzedAt}))
+	replaced := errors.Is(err, ErrNotFound)
+	if replaced {
+		out.ID, err = value[int64](ctx, tx, analysisLock, key)
+		if err == nil && !n.Replace {
+			out.Stored = false
+			return out, nil
+		}
+		if err == nil {
+			_, err = exec(ctx, tx, analysisReplace, merge(fields, args{"id": out.ID}))
+		}
+	}
+	if err != nil {
+		return out, err
+	}
+	added, moved, err := saveEdges(ctx, tx, out.ID, rows)
+	if err != nil {
+		return out, err
+	}
+	out.NewPackages = int(added)
+	if replaced && moved > 0 {
+		_, err = exec(ctx, tx, analysisRedate, args{"id": out.ID, "analyzed_at": n.AnalyzedAt})
+	}
+	return out, err
+}
+
+func (n NewAnalysis) args(content string, packages int) args {
+	if n.DistroLike == nil {
+		n.DistroLike = []string{}
+	}
+	if n.LayerDigests == nil {
+		n.LayerDigests = []string{}
+	}
+	return args{
+		"image_id": n.ImageID, "manifest_blob": n.ManifestBlob, "config_blob": n.ConfigBlob, "content_blob": content,
+		"os": clean(n.OS, maxWord), "arch": clean(n.Arch, maxWord), "distro": clean(n.Distro, maxWord),
+		"distro_version": clean(n.DistroVersion, maxVersion), "distro_like": cleanAll(n.DistroLike, maxWord),
+		"image_size": n.ImageSize, "layer_digests": n.LayerDigests, "package_count": packages,
+		"file_count": n.FileCount, "incomplete": n.Incomplete,
+	}
+}
+
+// saveEdges brings dictionary and edges of an analysis in line with the rows.
+func saveEdges(ctx context.Context, tx pgx.Tx, id int64, rows [][]any) (added, moved int64, err error) {
+	if _, err = tx.Exec(ctx, packageStaging); err != nil {
+		return 0, 0, err
+	}
+	columns := []string{
+		"type", "namespace", "name", "version", "arch", "source", "source_version",
+		"match_namespace", "match_name", "match_version", "purl", "path", "owned",
+	}
+	if _, err = tx.CopyFrom(ctx, pgx.Identifier{"stage_package"}, columns, pgx.CopyFromRows(rows)); err != nil {
+		return 0, 0, err
+	}
+	if added, err = exec(ctx, tx, packageInsert, args{}); err != nil {
+		return 0, 0, err
+	}
+	if _, err = exec(ctx, tx, packageRetarget, args{}); err != nil {
+		return 0, 0, err
+	}
+	gone, err := exec(ctx, tx, edgeDelete, args{"id": id})
+	if err != nil {
+		return 0, 0, err
+	}
+	came, err := exec(ctx, tx, edgeInsert, args{"id": id})
+	return added, gone + came, err
+}
+
+// stageRows returns the rows to copy and the number of distinct packages among them.
+func stageRows(packages []PackageRow) (rows [][]any, distinct int) {
+	seen := make(map[catalog.Identity]struct{}, len(packages))
+	rows = make([][]any, 0, len(packages))
+	for _, p := range packages {
+		id := catalog.Identity{
+			Type: clean(p.Identity.Type, maxWord), Namespace: clean(p.Identity.Namespace, maxVersion),
+			Name: clean(p.Identity.Name, maxName), Version: clean(p.Identity.Version, maxVersion),
+			Arch: clean(p.Identity.Arch, maxWord), Source: clean(p.Identity.Source, maxName),
+			SourceVersion: clean(p.Identity.SourceVersion, maxVersion),
+		}
+		seen[id] = struct{}{}
+		rows = append(rows, []any{
+			id.Type, id.Namespace, id.Name, id.Version, id.Arch, id.Source, id.SourceVersion,
+			clean(p.Target.Namespace, maxVersion), clean(p.Target.Name, 2*maxName), clean(p.Target.Version, maxVersion),
+			clean(p.PURL, maxPURL), clean(p.Path, maxPath), p.Owned,
+		})
+	}
+	return rows, len(seen)
+}
+
+// clean makes text storable: valid UTF-8 without NUL, at most limit bytes.
+func clean(text string, limit int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if strings.IndexByte(text, 0) >= 0 {
+		text = strings.ReplaceAll(text, "\x00", "\uFFFD")
+	}
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "")
+	}
+	return text
+}
+
+func cleanAll(texts []string, limit int) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = clean(text, limit)
+	}
+	return out
+}

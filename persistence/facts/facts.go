@@ -1,0 +1,202 @@
+// Package facts gives policies what they may ask about a stored image. It reads nothing before it is asked, so
+// that a policy without a rule on files never loads a file list.
+package facts
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"plimsoll/engine/catalog"
+	"plimsoll/engine/dockerfile"
+	"plimsoll/engine/feed"
+	"plimsoll/engine/image"
+	"plimsoll/engine/match"
+	"plimsoll/engine/policy"
+	"plimsoll/persistence"
+	"plimsoll/persistence/blob"
+)
+
+// Loader finds the facts of stored images.
+type Loader struct {
+	images   *persistence.Images
+	analyses *persistence.Analyses
+	layers   *persistence.Layers
+	matches  *persistence.Matches
+	feeds    *persistence.Feeds
+	blobs    blob.Store
+}
+
+// New returns a loader.
+func New(pool *pgxpool.Pool, blobs blob.Store) *Loader {
+	return &Loader{
+		images: persistence.NewImages(pool), analyses: persistence.NewAnalyses(pool), layers: persistence.NewLayers(pool),
+		matches: persistence.NewMatches(pool), feeds: persistence.NewFeeds(pool), blobs: blobs,
+	}
+}
+
+// Of returns the facts of an account's image: persistence.ErrNotFound, ErrNotAnalyzed.
+func (l *Loader) Of(ctx context.Context, account, digest string) (policy.Facts, error) {
+	record, err := l.images.Get(ctx, account, digest)
+	if err != nil {
+		return nil, fmt.Errorf("load facts of %s: %w", digest, err)
+	}
+	analysis, err := l.analyses.OfImage(ctx, account, digest)
+	if err != nil {
+		return nil, fmt.Errorf("load facts of %s: %w", digest, err)
+	}
+	return &stored{Loader: l, record: record, analysis: analysis}, nil
+}
+
+// stored is policy.Facts of one analysed image record.
+type stored struct {
+	*Loader
+	record   persistence.Image
+	analysis persistence.Analysis
+}
+
+var _ policy.Facts = (*stored)(nil)
+
+// Image tells what the analysis row holds.
+func (s *stored) Image(context.Context) (policy.Image, error) {
+	out := policy.Image{
+		Digest: s.record.Digest, ID: s.analysis.ImageID, OS: s.analysis.OS, Arch: s.analysis.Arch,
+		Size: s.analysis.ImageSize, Layers: s.analysis.LayerDigests,
+	}
+	if s.analysis.Distro != "" {
+		out.Distro = &catalog.Distro{ID: s.analysis.Distro, VersionID: s.analysis.DistroVersion, Like: s.analysis.DistroLike}
+	}
+	return out, nil
+}
+
+// imageConfig is the part of the OCI image config (config.md) that facts come from.
+type imageConfig struct {
+	Config struct {
+		User         string              `json:"User"`
+		ExposedPorts map[string]struct{} `json:"ExposedPorts"`
+	} `json:"config"`
+	History []struct {
+		CreatedBy string `json:"created_by"`
+	} `json:"history"`
+}
+
+func (s *stored) config(ctx context.Context) (imageConfig, error) {
+	var c imageConfig
+	err := s.document(ctx, s.analysis.ConfigBlob, &c)
+	return c, err
+}
+
+// document decodes a stored JSON document.
+func (s *stored) document(ctx context.Context, digest string, into any) error {
+	data, err := s.blobs.Get(ctx, digest)
+	if err != nil {
+		return fmt.Errorf("load document of %s: %w", s.record.Digest, err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("decode document of %s: %w", s.record.Digest, err)
+	}
+	return nil
+}
+
+// Config tells what the image config holds.
+func (s *stored) Config(ctx context.Context) (policy.Config, error) {
+	c, err := s.config(ctx)
+	if err != nil {
+		return policy.Config{}, err
+	}
+	return policy.Config{User: c.Config.User, ExposedPorts: slices.Sorted(maps.Keys(c.Config.ExposedPorts))}, nil
+}
+
+// Dockerfile is the submitted text, or one guessed from the history.
+func (s *stored) Dockerfile(ctx context.Context) (policy.Dockerfile, error) {
+	if s.record.DockerfileMode == persistence.DockerfileActual && s.record.Dockerfile != "" {
+		text, err := base64.StdEncoding.DecodeString(s.record.Dockerfile)
+		if err != nil {
+			return policy.Dockerfile{}, fmt.Errorf("decode Dockerfile of %s: %w", s.record.Digest, err)
+		}
+		return policy.Dockerfile{Text: string(text), Mode: policy.DockerfileActual}, nil
+	}
+	c, err := s.config(ctx)
+	if err != nil || len(c.History) == 0 {
+		return policy.Dockerfile{}, err
+	}
+	lines := make([]string, len(c.History))
+	for i, h := range c.History {
+		lines[i] = h.CreatedBy
+	}
+	return policy.Dockerfile{Text: dockerfile.Guess(lines), Mode: policy.DockerfileGuessed}, nil
+}
+
+// Files yields the squashed file system in path order.
+func (s *stored) Files(ctx context.Context) (iter.Seq[catalog.Entry], error) {
+	layers, err := s.layers.Get(ctx, s.analysis.AnalyzerSet, s.analysis.LayerDigests)
+	if err != nil {
+		return nil, fmt.Errorf("load files of %s: %w", s.record.Digest, err)
+	}
+	entries := make([][]catalog.Entry, len(layers))
+	for i, l := range layers {
+		data, err := s.blobs.Get(ctx, l.EntriesBlob)
+		if err != nil {
+			return nil, fmt.Errorf("load files of layer %s: %w", l.Digest, err)
+		}
+		if entries[i], err = image.DecodeEntries(bytes.NewReader(data)); err != nil {
+			return nil, fmt.Errorf("load files of layer %s: %w", l.Digest, err)
+		}
+	}
+	squashed := image.Squash(entries)
+	return func(yield func(catalog.Entry) bool) {
+		for i := range squashed {
+			if !yield(squashed[i].Entry) {
+				return
+			}
+		}
+	}, nil
+}
+
+// Packages lists what the image document holds.
+func (s *stored) Packages(ctx context.Context) ([]catalog.Package, error) {
+	var content struct {
+		Packages []catalog.Package `json:"packages"`
+	}
+	err := s.document(ctx, s.analysis.ContentBlob, &content)
+	return content.Packages, err
+}
+
+// Vulnerabilities lists the matches as they are known now.
+func (s *stored) Vulnerabilities(ctx context.Context) ([]policy.Vulnerability, error) {
+	found, err := s.matches.Vulnerabilities(ctx, s.record.Account, s.record.Digest, persistence.VulnerabilityFilter{IncludeWontFix: true})
+	if err != nil {
+		return nil, fmt.Errorf("load vulnerabilities: %w", err)
+	}
+	out := make([]policy.Vulnerability, len(found))
+	for i, v := range found {
+		out[i] = policy.Vulnerability{
+			ID: v.Vulnerability, Severity: v.Severity,
+			Package: policy.AffectedPackage{
+				Name: v.PackageName, Version: v.PackageVersion, Type: v.PackageType, Location: v.Path,
+			},
+			FeedGroup: match.FeedGroup(v.Namespace), URL: v.Detail.URL, WillNotFix: v.FixState == feed.StateWontFix,
+			DetectedAt: v.DetectedAt, FixObservedAt: v.FixObservedAt, Vendor: v.Detail.CVSS,
+		}
+		if v.FixVersion != "" {
+			out[i].FixedIn = []string{v.FixVersion}
+		}
+	}
+	return out, nil
+}
+
+// FeedStatus describes the feeds behind the matches.
+func (s *stored) FeedStatus(ctx context.Context) (policy.FeedStatus, error) {
+	status, err := s.feeds.Status(ctx)
+	if err != nil {
+		return policy.FeedStatus{}, fmt.Errorf("load feed status: %w", err)
+	}
+	return policy.FeedStatus(status), nil
+}

@@ -1,0 +1,191 @@
+package persistence
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"plimsoll/engine/feed"
+)
+
+// FeedGroup is an upstream document and how its last fetch went.
+type FeedGroup struct {
+	Source       string
+	Name         string
+	URL          string
+	ETag         string
+	LastModified string
+	BodySHA256   string
+	Enabled      bool
+	RecordCount  int
+	SkippedCount int
+	LastSync     *time.Time // last success, changed or not
+	LastAttempt  *time.Time
+	LastError    string
+	CreatedAt    time.Time
+}
+
+// Fetched is what a fetch says about the document: validators for the next conditional request.
+type Fetched struct {
+	URL          string
+	ETag         string
+	LastModified string
+	BodySHA256   string
+	At           time.Time
+}
+
+// CommitFeed is one parsed document to bring in.
+type CommitFeed struct {
+	Source  string
+	Group   string
+	Fetched Fetched
+	// Force accepts a document without records or with less than half of the records known.
+	Force bool
+	// Load yields the records and then the number of records that had to be skipped.
+	Load func(emit func(feed.Record) error) (skipped int, err error)
+}
+
+// Committed is what a commit did. Added, Changed and Removed count records.
+type Committed struct {
+	Generation int64 // 0 when nothing changed
+	Unchanged  bool
+	Records    int
+	Skipped    int
+	Added      int
+	Changed    int
+	Removed    int
+}
+
+// Feeds stores advisories and vulnerabilities as rows with [valid_from, valid_to) generations.
+type Feeds struct{ pool *pgxpool.Pool }
+
+// NewFeeds returns the store.
+func NewFeeds(pool *pgxpool.Pool) *Feeds { return &Feeds{pool} }
+
+// FeedStatus describes the data matches are made with. It converts to policy.FeedStatus.
+type FeedStatus struct {
+	// LastSync is the earliest of the last successful syncs of all enabled groups; zero when there is none or
+	// one of them never succeeded.
+	LastSync time.Time
+	// Namespaces lists what the data has advisories for.
+	Namespaces []string
+}
+
+const groupColumns = `source, group_name AS name, url, etag, last_modified, body_sha256, enabled AND configured AS enabled, record_count, skipped_count,
+  last_sync, last_attempt, last_error, created_at`
+
+var (
+	groupEnsure = query("feed.ensure", `
+INSERT INTO plimsoll_feeds.feed_group AS f (source, group_name)
+SELECT @source::text, g FROM unnest(@groups::text[]) g ORDER BY g
+ON CONFLICT (source, group_name) DO UPDATE SET configured = true WHERE NOT f.configured`)
+
+	groupRetire = query("feed.retire", `
+UPDATE plimsoll_feeds.feed_group SET configured = false
+WHERE source = @source AND configured AND group_name <> ALL (@groups::text[])`)
+
+	groupList = query("feed.groups", `
+SELECT `+groupColumns+` FROM plimsoll_feeds.feed_group ORDER BY source, group_name`)
+
+	groupGet = query("feed.group", `
+SELECT `+groupColumns+` FROM plimsoll_feeds.feed_group WHERE source = @source AND group_name = @group`)
+
+	groupEnable = query("feed.enable", `
+UPDATE plimsoll_feeds.feed_group SET enabled = @enabled WHERE source = @source AND group_name = @group`)
+
+	groupUnchanged = query("feed.unchanged", `
+UPDATE plimsoll_feeds.feed_group SET url = @url, etag = @etag, last_modified = @last_modified,
+  body_sha256 = @body_sha256, last_sync = @at, last_attempt = @at, last_error = ''
+WHERE source = @source AND group_name = @group`)
+
+	groupFailed = query("feed.failed", `
+UPDATE plimsoll_feeds.feed_group SET last_attempt = @at, last_error = @message
+WHERE source = @source AND group_name = @group`)
+
+	// Walks from one namespace to the next through the index instead of reading all advisories.
+	feedStatus = query("feed.status", `
+WITH RECURSIVE walk AS (
+  (SELECT namespace FROM plimsoll_feeds.advisory WHERE valid_to IS NULL ORDER BY namespace LIMIT 1)
+  UNION ALL
+  SELECT (SELECT v.namespace FROM plimsoll_feeds.advisory v
+    WHERE v.valid_to IS NULL AND v.namespace > walk.namespace ORDER BY v.namespace LIMIT 1)
+  FROM walk WHERE walk.namespace IS NOT NULL
+)
+SELECT (SELECT CASE WHEN count(*) = count(last_sync) THEN min(last_sync) END
+  FROM plimsoll_feeds.feed_group WHERE enabled AND configured) AS last_sync,
+  coalesce((SELECT array_agg(namespace ORDER BY namespace) FROM walk WHERE namespace IS NOT NULL), '{}') AS namespaces`)
+)
+
+// Ensure registers groups that are not known yet, enabled. Groups of the source that the configuration no longer
+// names keep their data, but are neither synced nor counted as missing.
+func (s *Feeds) Ensure(ctx context.Context, source string, groups []string) error {
+	_, err := InTx(ctx, s.pool, func(tx pgx.Tx) (int64, error) {
+		a := args{"source": source, "groups": groups}
+		if _, err := exec(ctx, tx, groupEnsure, a); err != nil {
+			return 0, err
+		}
+		return exec(ctx, tx, groupRetire, a)
+	})
+	return wrap(err, "register groups of feed %s", source)
+}
+
+// Groups returns all groups by source and name.
+func (s *Feeds) Groups(ctx context.Context) ([]FeedGroup, error) {
+	list, err := many[FeedGroup](ctx, s.pool, groupList, args{})
+	return list, wrap(err, "list feed groups")
+}
+
+// Group returns one group: ErrNotFound.
+func (s *Feeds) Group(ctx context.Context, source, group string) (FeedGroup, error) {
+	g, err := one[FeedGroup](ctx, s.pool, groupGet, args{"source": source, "group": group})
+	return g, wrap(err, "load feed group %s/%s", source, group)
+}
+
+// SetEnabled switches the sync of a group; its data stays: ErrNotFound.
+func (s *Feeds) SetEnabled(ctx context.Context, source, group string, enabled bool) error {
+	err := found(exec(ctx, s.pool, groupEnable, args{"source": source, "group": group, "enabled": enabled}))
+	return wrap(err, "switch feed group %s/%s", source, group)
+}
+
+// Unchanged notes a successful fetch that brought nothing new: ErrNotFound.
+func (s *Feeds) Unchanged(ctx context.Context, source, group string, f Fetched) error {
+	a := merge(f.args(), args{"source": source, "group": group})
+	return wrap(found(exec(ctx, s.pool, groupUnchanged, a)), "note sync of feed group %s/%s", source, group)
+}
+
+func (f Fetched) args() args {
+	return args{
+		"url": clip(f.URL), "etag": clip(f.ETag), "last_modified": clip(f.LastModified), "body_sha256": f.BodySHA256, "at": f.At,
+	}
+}
+
+// Failed notes a sync that did not succeed; the data stays as it is: ErrNotFound.
+func (s *Feeds) Failed(ctx context.Context, source, group, message string, at time.Time) error {
+	err := found(exec(ctx, s.pool, groupFailed, args{"source": source, "group": group, "message": clip(message), "at": at}))
+	return wrap(err, "note failed sync of feed group %s/%s", source, group)
+}
+
+// Generation returns the newest committed generation; 0 before the first.
+func (s *Feeds) Generation(ctx context.Context) (int64, error) {
+	g, err := value[int64](ctx, s.pool, generationCurrent, args{})
+	return g, wrap(err, "load feed generation")
+}
+
+// Status describes the data as a whole.
+func (s *Feeds) Status(ctx context.Context) (FeedStatus, error) {
+	row, err := one[struct {
+		LastSync   *time.Time
+		Namespaces []string
+	}](ctx, s.pool, feedStatus, args{})
+	if err != nil {
+		return FeedStatus{}, fmt.Errorf("load feed status: %w", err)
+	}
+	out := FeedStatus{Namespaces: row.Namespaces}
+	if row.LastSync != nil {
+		out.LastSync = *row.LastSync
+	}
+	return out, nil
+}

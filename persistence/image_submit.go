@@ -1,0 +1,156 @@
+package persistence
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var (
+	// A failed analysis, a pending deletion and force ask for a new analysis. Everything else leaves the status.
+	imageSubmit = query("image.submit", `
+INSERT INTO plimsoll.image AS i (account, digest, parent_digest, image_id, media_type, manifest_blob, config_blob,
+  dockerfile, dockerfile_mode, annotations)
+VALUES (@account, @digest, @parent_digest, @image_id, @media_type, @manifest_blob, @config_blob,
+  coalesce(@dockerfile::text, ''), CASE WHEN coalesce(@dockerfile::text, '') = '' THEN 'Guessed' ELSE 'Actual' END,
+  @annotations::jsonb - @removed::text[])
+ON CONFLICT (account, digest) DO UPDATE SET
+  parent_digest = coalesce(nullif(excluded.parent_digest, ''), i.parent_digest),
+  image_id = excluded.image_id, media_type = excluded.media_type,
+  manifest_blob = excluded.manifest_blob, config_blob = excluded.config_blob,
+  dockerfile = coalesce(@dockerfile::text, i.dockerfile),
+  dockerfile_mode = CASE WHEN @dockerfile::text IS NULL THEN i.dockerfile_mode ELSE excluded.dockerfile_mode END,
+  annotations = (i.annotations || excluded.annotations) - @removed::text[],
+  image_status = 'active',
+  analysis_status = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    THEN 'not_analyzed' ELSE i.analysis_status END,
+  requested = i.requested + CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    THEN 1 ELSE 0 END,
+  run_id = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    THEN '' ELSE i.run_id END,
+  error_code = CASE WHEN i.analysis_status = 'analysis_failed' THEN '' ELSE i.error_code END,
+  error_message = CASE WHEN i.analysis_status = 'analysis_failed' THEN '' ELSE i.error_message END,
+  updated_at = now()
+RETURNING (xmax = 0) AS created, analysis_status, requested`)
+
+	tagLock = query("tag.lock", `
+SELECT pg_advisory_xact_lock(@lock::int, hashtext(concat_ws(E'\n', @account::text, @registry::text, @repository::text, @tag::text)))`)
+
+	tagCurrent = query("tag.current", `
+SELECT id, digest, detected_at FROM plimsoll.image_tag
+WHERE account = @account AND registry = @registry AND repository = @repository AND tag = @tag AND current`)
+
+	tagSeen = query("tag.seen", `
+UPDATE plimsoll.image_tag SET pull_digest = @pull_digest, updated_at = now() WHERE id = @id`)
+
+	tagRetire = query("tag.retire", `
+UPDATE plimsoll.image_tag SET current = false, updated_at = now() WHERE id = @id`)
+
+	// A row of the past is written once per digest.
+	tagInsert = query("tag.insert", `
+INSERT INTO plimsoll.image_tag (account, registry, repository, tag, digest, pull_digest, current, detected_at)
+SELECT @account::text, @registry::text, @repository::text, @tag::text, @digest::text, @pull_digest::text, @current::boolean, @detected_at::timestamptz
+WHERE @current OR NOT EXISTS (
+  SELECT FROM plimsoll.image_tag
+  WHERE account = @account AND registry = @registry AND repository = @repository AND tag = @tag AND digest = @digest)`)
+)
+
+type submitted struct {
+	Created        bool
+	AnalysisStatus string
+	Requested      int64
+}
+
+type currentTag struct {
+	ID         int64
+	Digest     string
+	DetectedAt time.Time
+}
+
+// Submit adds an image, or refreshes the record the account has. The tag moves to it unless the tag's present
+// image was detected later. An analysis is due for a new image, for one never analysed, after a failure, for one
+// that was being deleted, and with Force; ErrNotFound without such an account.
+func (s *Images) Submit(ctx context.Context, in SubmitImage) (Submission, error) {
+	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Submission, error) {
+		row, err := upsertImage(ctx, tx, in)
+		if err != nil {
+			return Submission{}, err
+		}
+		out := Submission{Created: row.Created, Due: row.AnalysisStatus == NotAnalyzed}
+		if in.Tag != "" {
+			if err := moveTag(ctx, tx, in); err != nil {
+				return Submission{}, fmt.Errorf("file under %s/%s:%s: %w", in.Registry, in.Repository, in.Tag, err)
+			}
+		}
+		if out.Due {
+			if out.OutboxID, err = enqueue(ctx, tx, in.Start(row.Requested)); err != nil {
+				return Submission{}, err
+			}
+		}
+		out.Image, err = getImage(ctx, tx, in.Account, in.Digest)
+		return out, err
+	})
+	return out, wrap(err, "submit image %s", in.Digest)
+}
+
+func upsertImage(ctx context.Context, tx pgx.Tx, in SubmitImage) (submitted, error) {
+	annotations, removed := make(map[string]any), []string{}
+	for key, v := range in.Annotations {
+		annotations[key] = v
+		if v == nil || v == "null" {
+			removed = append(removed, key)
+		}
+	}
+	encoded, err := json.Marshal(annotations)
+	if err != nil {
+		return submitted{}, fmt.Errorf("encode annotations: %w", err)
+	}
+	row, err := one[submitted](ctx, tx, imageSubmit, args{
+		"account": in.Account, "digest": in.Digest, "parent_digest": in.ParentDigest, "image_id": in.ImageID,
+		"media_type": in.MediaType, "manifest_blob": in.ManifestBlob, "config_blob": in.ConfigBlob,
+		"dockerfile": in.Dockerfile, "annotations": encoded, "removed": removed, "force": in.Force,
+	})
+	if isViolationOf(err, "image_account_fkey") {
+		return submitted{}, fmt.Errorf("account %s: %w", in.Account, ErrNotFound)
+	}
+	return row, err
+}
+
+// moveTag keeps the history of a tag: the same digest keeps its row, another one becomes the current row, unless
+// it was detected before the present one.
+func moveTag(ctx context.Context, tx pgx.Tx, in SubmitImage) error {
+	key := func(more args) args {
+		a := args{"account": in.Account, "registry": in.Registry, "repository": in.Repository, "tag": in.Tag}
+		for name, v := range more {
+			a[name] = v
+		}
+		return a
+	}
+	if _, err := exec(ctx, tx, tagLock, key(args{"lock": lockTag})); err != nil {
+		return err
+	}
+	newest := true
+	present, err := one[currentTag](ctx, tx, tagCurrent, key(nil))
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		return err
+	case present.Digest == in.Digest:
+		_, err := exec(ctx, tx, tagSeen, args{"id": present.ID, "pull_digest": in.PullDigest})
+		return err
+	case in.DetectedAt.Before(present.DetectedAt):
+		newest = false
+	default:
+		if _, err := exec(ctx, tx, tagRetire, args{"id": present.ID}); err != nil {
+			return err
+		}
+	}
+	_, err = exec(ctx, tx, tagInsert, key(args{
+		"digest": in.Digest, "pull_digest": in.PullDigest, "current": newest, "detected_at": in.DetectedAt,
+	}))
+	return err
+}

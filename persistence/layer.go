@@ -1,0 +1,151 @@
+package persistence
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"plimsoll/persistence/blob"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Layer is the stored result of analysing one layer blob with one analyzer set.
+type Layer struct {
+	Digest         string // compressed blob, as the manifest names it
+	AnalyzerSet    string
+	DiffID         string
+	CompressedSize int64
+	Size           int64 // decompressed bytes
+	EntryCount     int
+	EntriesBlob    string // image.EncodeEntries
+	EvidenceBlob   string // image.EncodeEvidence
+	AnalyzedAt     time.Time
+}
+
+// NewLayer is a result to store.
+type NewLayer struct {
+	Digest         string
+	AnalyzerSet    string
+	DiffID         string
+	CompressedSize int64
+	Size           int64
+	EntryCount     int
+	Entries        []byte
+	Evidence       []byte
+}
+
+// Layers stores layer results, fleet-wide.
+type Layers struct{ pool *pgxpool.Pool }
+
+// NewLayers returns the store.
+func NewLayers(pool *pgxpool.Pool) *Layers { return &Layers{pool} }
+
+var (
+	// What is planned with is marked as used, at most every half hour, so that it is not collected meanwhile.
+	// Somebody else who holds a row is marking it too.
+	layerFind = query("layer.find", `
+WITH known AS (
+  SELECT digest, used_at FROM plimsoll.layer WHERE analyzer_set = @set AND digest = ANY (@digests::text[])
+), used AS (
+  UPDATE plimsoll.layer SET used_at = now() WHERE analyzer_set = @set AND digest IN (
+    SELECT digest FROM plimsoll.layer
+    WHERE analyzer_set = @set AND digest = ANY (@digests::text[]) AND used_at < now() - interval '30 minutes'
+    FOR NO KEY UPDATE SKIP LOCKED)
+)
+SELECT digest FROM known`)
+
+	layerGet = query("layer.get", `
+SELECT digest, analyzer_set, diff_id, compressed_size, size, entry_count, entries_blob, evidence_blob, analyzed_at
+FROM plimsoll.layer WHERE analyzer_set = @set AND digest = ANY (@digests::text[])`)
+
+	layerSave = query("layer.save", `
+INSERT INTO plimsoll.layer (digest, analyzer_set, diff_id, compressed_size, size, entry_count, entries_blob, evidence_blob)
+VALUES (@digest, @set, @diff_id, @compressed_size, @size, @entry_count, @entries_blob, @evidence_blob)
+ON CONFLICT (digest, analyzer_set) DO UPDATE SET diff_id = excluded.diff_id, compressed_size = excluded.compressed_size,
+  size = excluded.size, entry_count = excluded.entry_count, entries_blob = excluded.entries_blob,
+  evidence_blob = excluded.evidence_blob, analyzed_at = now(), used_at = now()`)
+
+	layerLock = query("layer.lock", `SELECT pg_advisory_lock(@lock::int, hashtext(@digest::text))`)
+)
+
+// Missing returns which of the layers have no result under the analyzer set, each once and in the order given.
+func (s *Layers) Missing(ctx context.Context, set string, digests []string) ([]string, error) {
+	known, err := column[string](ctx, s.pool, layerFind, args{"set": set, "digests": digests})
+	if err != nil {
+		return nil, fmt.Errorf("look for layer results: %w", err)
+	}
+	skip := make(map[string]bool, len(digests))
+	for _, digest := range known {
+		skip[digest] = true
+	}
+	var missing []string
+	for _, digest := range digests {
+		if !skip[digest] {
+			skip[digest] = true
+			missing = append(missing, digest)
+		}
+	}
+	return missing, nil
+}
+
+// Get returns the results in the order asked for: ErrNotFound when one is missing.
+func (s *Layers) Get(ctx context.Context, set string, digests []string) ([]Layer, error) {
+	rows, err := many[Layer](ctx, s.pool, layerGet, args{"set": set, "digests": digests})
+	if err != nil {
+		return nil, fmt.Errorf("load layer results: %w", err)
+	}
+	byDigest := make(map[string]Layer, len(rows))
+	for _, l := range rows {
+		byDigest[l.Digest] = l
+	}
+	out := make([]Layer, 0, len(digests))
+	for _, digest := range digests {
+		l, ok := byDigest[digest]
+		if !ok {
+			return nil, fmt.Errorf("load result of layer %s: %w", digest, ErrNotFound)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// Save stores a result with its documents; a result that is there is replaced.
+func (s *Layers) Save(ctx context.Context, n NewLayer) error {
+	err := inTx(ctx, s.pool, func(tx pgx.Tx) error {
+		entries, err := blob.PutTx(ctx, tx, n.Entries)
+		if err != nil {
+			return err
+		}
+		evidence, err := blob.PutTx(ctx, tx, n.Evidence)
+		if err != nil {
+			return err
+		}
+		_, err = exec(ctx, tx, layerSave, args{
+			"digest": n.Digest, "set": n.AnalyzerSet, "diff_id": n.DiffID, "compressed_size": n.CompressedSize,
+			"size": n.Size, "entry_count": n.EntryCount, "entries_blob": entries, "evidence_blob": evidence,
+		})
+		return err
+	})
+	return wrap(err, "store result of layer %s", n.Digest)
+}
+
+// Lock waits until no other process of the fleet works on the layer, on a connection of its own. release lets
+// the next one in; it must be called, and may be called again. A broken connection releases too, which is safe:
+// storing a result twice is storing it once.
+func (s *Layers) Lock(ctx context.Context, digest string) (release func(), err error) {
+	conn, err := connect(ctx, s.pool)
+	if err != nil {
+		return nil, fmt.Errorf("lock layer %s: %w", digest, err)
+	}
+	if _, err := conn.Exec(ctx, layerLock, args{"lock": lockLayer, "digest": digest}); err != nil {
+		disconnect(ctx, conn)
+		if ctx.Err() != nil { // the server only says that the statement was cancelled
+			err = ctx.Err()
+		}
+		return nil, fmt.Errorf("lock layer %s: %w", digest, err)
+	}
+	return sync.OnceFunc(func() { disconnect(ctx, conn) }), nil
+}

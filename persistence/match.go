@@ -1,0 +1,98 @@
+package persistence
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"plimsoll/engine/feed"
+)
+
+// Finding is the decision about one affected package. It converts from match.Finding.
+type Finding struct {
+	FixVersion string
+	State      feed.FixState
+}
+
+// Decide says whether an advisory affects a package. An error ends the matching; a version that cannot be
+// compared should rather be decided.
+type Decide func(Target, feed.Advisory) (Finding, bool, error)
+
+// Matched is what matching an analysis did.
+type Matched struct {
+	Generation int64 // of the feeds it is current for
+	Packages   int   // dictionary rows matched for the first time
+	Opened     int   // matches those got
+	Counter    Counter
+}
+
+// Rescanned is what applying a feed change did.
+type Rescanned struct {
+	Packages int // dictionary rows looked at
+	Opened   int
+	Closed   int
+	Analyses int // whose counters were renewed
+}
+
+// Counter counts distinct (vulnerability, package) pairs of an image.
+type Counter struct {
+	AnalysisID int64
+	Generation int64
+	Critical   int
+	High       int
+	Medium     int
+	Low        int
+	Negligible int
+	Unknown    int
+	Fixable    int
+	UpdatedAt  time.Time
+}
+
+// Total is the number of findings of any severity.
+func (c Counter) Total() int {
+	return c.Critical + c.High + c.Medium + c.Low + c.Negligible + c.Unknown
+}
+
+// VulnerabilityKind narrows an answer by package type.
+type VulnerabilityKind string
+
+// Kinds in the words of the API.
+const (
+	KindAll   VulnerabilityKind = "all"
+	KindOS    VulnerabilityKind = "os"
+	KindNonOS VulnerabilityKind = "non-os"
+)
+
+// VulnerabilityFilter shapes an answer.
+type VulnerabilityFilter struct {
+	Kind           VulnerabilityKind // empty: all
+	IncludeWontFix bool              // also what the publisher will not fix
+	Description    bool              // fill in Detail.Description and Detail.References
+}
+
+// ImageVulnerability is one finding at one path.
+type ImageVulnerability struct {
+	Vulnerability string
+	Source        string // feed driver: "osv"
+	Group         string // feed group the advisory came with
+	Namespace     string // "debian:12", "npm"
+	Severity      feed.Severity
+	FixVersion    string // '' when no fix is known
+	FixState      feed.FixState
+	DetectedAt    time.Time // when this became known of this image
+	FixObservedAt time.Time // when the feed first carried this advisory as it is; zero without a fix
+	Detail        feed.Vulnerability
+
+	PackageType    string
+	PackageName    string
+	PackageVersion string
+	PackageArch    string
+	PURL           string
+	Path           string
+}
+
+// Matches stores which vulnerabilities dictionary entries have.
+type Matches struct{ pool *pgxpool.Pool }
+
+// NewMatches returns the store.
+func NewMatches(pool *pgxpool.Pool) *Matches { return &Matches{pool} }

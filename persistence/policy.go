@@ -1,0 +1,191 @@
+package persistence
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// PolicyLocal is the source of policies that people write here.
+const PolicyLocal = "local"
+
+// Policy is a policy document of an account.
+type Policy struct {
+	Account     string
+	ID          string
+	Name        string
+	Description string
+	Source      string
+	Active      bool
+	Document    json.RawMessage
+	Digest      string // SHA-256 of the document with sorted keys, hex
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// NewPolicy is a policy to store. The document is stored as given, validated by the caller.
+type NewPolicy struct {
+	Account     string
+	ID          string
+	Name        string
+	Description string
+	Source      string // empty: local
+	Document    json.RawMessage
+}
+
+// Policies stores policy documents.
+type Policies struct{ pool *pgxpool.Pool }
+
+// NewPolicies returns the store.
+func NewPolicies(pool *pgxpool.Pool) *Policies { return &Policies{pool} }
+
+const policyColumns = `account, policy_id AS id, name, description, source, active, document, digest, created_at, updated_at`
+
+var (
+	policyInsert = query("policy.insert", `
+INSERT INTO plimsoll.policy (account, policy_id, name, description, source, active, document, digest)
+VALUES (@account, @id, @name, @description, @source, @active, @document, @digest)
+ON CONFLICT (account, policy_id) DO NOTHING RETURNING `+policyColumns)
+
+	policyGet = query("policy.get", `
+SELECT `+policyColumns+` FROM plimsoll.policy WHERE account = @account AND policy_id = @id`)
+
+	policyActive = query("policy.active", `
+SELECT `+policyColumns+` FROM plimsoll.policy WHERE account = @account AND active`)
+
+	policyList = query("policy.list", `
+SELECT `+policyColumns+` FROM plimsoll.policy WHERE account = @account ORDER BY created_at, policy_id`)
+
+	policyUpdate = query("policy.update", `
+UPDATE plimsoll.policy SET name = @name, description = @description, source = @source, document = @document,
+  digest = @digest, updated_at = now()
+WHERE account = @account AND policy_id = @id RETURNING `+policyColumns)
+
+	// Changes of which policy is active queue up behind the account.
+	policyLock = query("policy.lock", `
+SELECT name FROM plimsoll.account WHERE name = @account FOR NO KEY UPDATE`)
+
+	policyDeactivate = query("policy.deactivate", `
+UPDATE plimsoll.policy SET active = false, updated_at = now()
+WHERE account = @account AND active AND policy_id <> @id`)
+
+	policyActivate = query("policy.activate", `
+UPDATE plimsoll.policy SET active = true, updated_at = CASE WHEN active THEN updated_at ELSE now() END
+WHERE account = @account AND policy_id = @id RETURNING `+policyColumns)
+
+	policyDelete = query("policy.delete", `
+DELETE FROM plimsoll.policy WHERE account = @account AND policy_id = @id AND NOT active`)
+)
+
+// Create adds an inactive policy: ErrExists.
+func (s *Policies) Create(ctx context.Context, n NewPolicy) (Policy, error) {
+	p, err := insertPolicy(ctx, s.pool, n, false)
+	return p, wrap(err, "create policy %s", n.ID)
+}
+
+func insertPolicy(ctx context.Context, db session, n NewPolicy, active bool) (Policy, error) {
+	a, err := n.args()
+	if err != nil {
+		return Policy{}, err
+	}
+	a["active"] = active
+	p, err := one[Policy](ctx, db, policyInsert, a)
+	if errors.Is(err, ErrNotFound) {
+		return Policy{}, ErrExists
+	}
+	return p, err
+}
+
+func (n NewPolicy) args() (args, error) {
+	var document any
+	if err := json.Unmarshal(n.Document, &document); err != nil {
+		return nil, fmt.Errorf("read policy document: %w", err)
+	}
+	sorted, err := json.Marshal(document) // object keys come out sorted
+	if err != nil {
+		return nil, fmt.Errorf("encode policy document: %w", err)
+	}
+	sum := sha256.Sum256(sorted)
+	if n.Source == "" {
+		n.Source = PolicyLocal
+	}
+	return args{
+		"account": n.Account, "id": n.ID, "name": n.Name, "description": n.Description, "source": n.Source,
+		"document": []byte(n.Document), "digest": hex.EncodeToString(sum[:]),
+	}, nil
+}
+
+// Get returns a policy of the account: ErrNotFound.
+func (s *Policies) Get(ctx context.Context, account, id string) (Policy, error) {
+	p, err := one[Policy](ctx, s.pool, policyGet, args{"account": account, "id": id})
+	return p, wrap(err, "load policy %s", id)
+}
+
+// Active returns the account's active policy: ErrNotFound.
+func (s *Policies) Active(ctx context.Context, account string) (Policy, error) {
+	p, err := one[Policy](ctx, s.pool, policyActive, args{"account": account})
+	return p, wrap(err, "load active policy")
+}
+
+// List returns the account's policies, oldest first.
+func (s *Policies) List(ctx context.Context, account string) ([]Policy, error) {
+	list, err := many[Policy](ctx, s.pool, policyList, args{"account": account})
+	return list, wrap(err, "list policies")
+}
+
+// Update replaces document and description, and with activate also makes the policy the active one: ErrNotFound.
+func (s *Policies) Update(ctx context.Context, n NewPolicy, activate bool) (Policy, error) {
+	p, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Policy, error) {
+		a, err := n.args()
+		if err != nil {
+			return Policy{}, err
+		}
+		if _, err := value[string](ctx, tx, policyLock, args{"account": n.Account}); err != nil {
+			return Policy{}, err
+		}
+		p, err := one[Policy](ctx, tx, policyUpdate, a)
+		if err != nil || !activate {
+			return p, err
+		}
+		return switchPolicy(ctx, tx, n.Account, n.ID)
+	})
+	return p, wrap(err, "change policy %s", n.ID)
+}
+
+// Activate makes a policy the account's only active one: ErrNotFound, and then the old one stays active.
+func (s *Policies) Activate(ctx context.Context, account, id string) (Policy, error) {
+	p, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Policy, error) {
+		if _, err := value[string](ctx, tx, policyLock, args{"account": account}); err != nil {
+			return Policy{}, err
+		}
+		return switchPolicy(ctx, tx, account, id)
+	})
+	return p, wrap(err, "activate policy %s", id)
+}
+
+func switchPolicy(ctx context.Context, tx pgx.Tx, account, id string) (Policy, error) {
+	key := args{"account": account, "id": id}
+	if _, err := exec(ctx, tx, policyDeactivate, key); err != nil {
+		return Policy{}, err
+	}
+	return one[Policy](ctx, tx, policyActivate, key)
+}
+
+// Delete removes a policy: ErrNotFound, ErrActive. Its evaluations stay.
+func (s *Policies) Delete(ctx context.Context, account, id string) error {
+	key := args{"account": account, "id": id}
+	n, err := exec(ctx, s.pool, policyDelete, key)
+	if err == nil && n == 0 {
+		if _, err = one[Policy](ctx, s.pool, policyGet, key); err == nil {
+			err = ErrActive
+		}
+	}
+	return wrap(err, "delete policy %s", id)
+}

@@ -1,0 +1,88 @@
+package persistence
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// WholeImage is the Layer of a progress line about the image as a whole.
+const WholeImage = -1
+
+// Progress is how far a part of a running analysis is.
+type Progress struct {
+	Stage      string
+	Layer      int // index from the bottom, or WholeImage
+	BytesDone  int64
+	BytesTotal int64
+	Done       bool
+	UpdatedAt  time.Time
+}
+
+// Progresses stores how far running analyses are. The table does not survive a crash of the database.
+type Progresses struct{ pool *pgxpool.Pool }
+
+// NewProgresses returns the store.
+func NewProgresses(pool *pgxpool.Pool) *Progresses { return &Progresses{pool} }
+
+var (
+	progressReport = query("progress.report", `
+INSERT INTO plimsoll.analysis_progress (account, digest, stage, layer, bytes_done, bytes_total, done)
+SELECT @account::text, @digest::text, p.stage, p.layer, p.bytes_done, p.bytes_total, p.done
+FROM unnest(@stages::text[], @layers::int[], @bytes_done::bigint[], @bytes_total::bigint[], @done::boolean[])
+  AS p (stage, layer, bytes_done, bytes_total, done)
+ORDER BY p.layer
+ON CONFLICT (account, digest, layer) DO UPDATE SET stage = excluded.stage, bytes_done = excluded.bytes_done,
+  bytes_total = excluded.bytes_total, done = excluded.done, updated_at = now()`)
+
+	progressRead = query("progress.read", `
+SELECT digest, stage, layer, bytes_done, bytes_total, done, updated_at
+FROM plimsoll.analysis_progress WHERE account = @account AND digest = ANY (@digests::text[]) ORDER BY digest, layer`)
+
+	progressClear = query("progress.clear", `
+DELETE FROM plimsoll.analysis_progress WHERE account = @account AND digest = @digest`)
+)
+
+// Report replaces the lines of the given layers; a layer must not occur twice.
+func (s *Progresses) Report(ctx context.Context, account, digest string, lines []Progress) error {
+	n := len(lines)
+	stages, layers, done := make([]string, n), make([]int, n), make([]bool, n)
+	bytesDone, bytesTotal := make([]int64, n), make([]int64, n)
+	for i, l := range lines {
+		stages[i], layers[i], bytesDone[i], bytesTotal[i], done[i] = l.Stage, l.Layer, l.BytesDone, l.BytesTotal, l.Done
+	}
+	_, err := exec(ctx, s.pool, progressReport, args{
+		"account": account, "digest": digest, "stages": stages, "layers": layers,
+		"bytes_done": bytesDone, "bytes_total": bytesTotal, "done": done,
+	})
+	return wrap(err, "report progress of %s", digest)
+}
+
+// Read returns the lines of each image, the whole image first, then layers from the bottom.
+func (s *Progresses) Read(ctx context.Context, account string, digests []string) (map[string][]Progress, error) {
+	type row struct {
+		Digest string
+		Progress
+	}
+	rows, err := many[row](ctx, s.pool, progressRead, args{"account": account, "digests": digests})
+	if err != nil {
+		return nil, fmt.Errorf("load progress: %w", err)
+	}
+	out := make(map[string][]Progress)
+	for _, r := range rows {
+		out[r.Digest] = append(out[r.Digest], r.Progress)
+	}
+	return out, nil
+}
+
+// Clear forgets how far an analysis was.
+func (s *Progresses) Clear(ctx context.Context, account, digest string) error {
+	return wrap(clearProgress(ctx, s.pool, account, digest), "clear progress of %s", digest)
+}
+
+func clearProgress(ctx context.Context, db session, account, digest string) error {
+	_, err := exec(ctx, db, progressClear, args{"account": account, "digest": digest})
+	return err
+}

@@ -1,0 +1,417 @@
+-- Made from the migrations by TestSchemaFileIsWhatMigrationsMake; for reading, never executed.
+CREATE OR REPLACE FUNCTION plimsoll.notify_grants()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM pg_notify('plimsoll_grants', '');
+  RETURN NULL;
+END $function$
+;
+CREATE TABLE plimsoll.account (
+  name text NOT NULL
+  type text NOT NULL
+  state text NOT NULL DEFAULT 'enabled'::text
+  email text NOT NULL DEFAULT ''::text
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT account_pkey PRIMARY KEY (name)
+  CONSTRAINT account_state_check CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text, 'deleting'::text])))
+  CONSTRAINT account_type_check CHECK ((type = ANY (ARRAY['admin'::text, 'user'::text, 'service'::text])))
+);
+
+CREATE TABLE plimsoll.analysis (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  image_digest text NOT NULL
+  analyzer_set text NOT NULL
+  image_id text NOT NULL
+  manifest_blob text NOT NULL
+  config_blob text NOT NULL
+  content_blob text NOT NULL
+  os text NOT NULL
+  arch text NOT NULL
+  distro text NOT NULL DEFAULT ''::text
+  distro_version text NOT NULL DEFAULT ''::text
+  distro_like text[] NOT NULL DEFAULT '{}'::text[]
+  image_size bigint NOT NULL
+  layer_digests text[] NOT NULL
+  package_count integer NOT NULL
+  file_count integer NOT NULL
+  incomplete integer NOT NULL DEFAULT 0
+  analyzed_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT analysis_config_blob_fkey FOREIGN KEY (config_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT analysis_content_blob_fkey FOREIGN KEY (content_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT analysis_image_digest_analyzer_set_key UNIQUE (image_digest, analyzer_set)
+  CONSTRAINT analysis_manifest_blob_fkey FOREIGN KEY (manifest_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT analysis_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX analysis_config_blob ON plimsoll.analysis USING btree (config_blob);
+CREATE INDEX analysis_content_blob ON plimsoll.analysis USING btree (content_blob);
+CREATE INDEX analysis_manifest_blob ON plimsoll.analysis USING btree (manifest_blob);
+CREATE TABLE plimsoll.analysis_counter WITH (fillfactor=70) (
+  analysis_id bigint NOT NULL
+  generation bigint NOT NULL
+  critical integer NOT NULL
+  high integer NOT NULL
+  medium integer NOT NULL
+  low integer NOT NULL
+  negligible integer NOT NULL
+  unknown integer NOT NULL
+  fixable integer NOT NULL
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT analysis_counter_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES plimsoll.analysis(id) ON DELETE CASCADE
+  CONSTRAINT analysis_counter_pkey PRIMARY KEY (analysis_id)
+);
+
+CREATE UNLOGGED TABLE plimsoll.analysis_progress (
+  account text NOT NULL
+  digest text NOT NULL
+  stage text NOT NULL
+  layer integer NOT NULL DEFAULT '-1'::integer
+  bytes_done bigint NOT NULL DEFAULT 0
+  bytes_total bigint NOT NULL DEFAULT 0
+  done boolean NOT NULL DEFAULT false
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT analysis_progress_pkey PRIMARY KEY (account, digest, layer)
+);
+
+CREATE TABLE plimsoll.app_user (
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  username text NOT NULL
+  account text NOT NULL
+  type text NOT NULL DEFAULT 'native'::text
+  password_hash text
+  password_updated_at timestamp with time zone
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT app_user_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT app_user_pkey PRIMARY KEY (id)
+  CONSTRAINT app_user_type_check CHECK ((type = ANY (ARRAY['native'::text, 'saml'::text])))
+  CONSTRAINT app_user_username_key UNIQUE (username)
+);
+
+CREATE INDEX app_user_account ON plimsoll.app_user USING btree (account);
+CREATE TABLE plimsoll.blob (
+  digest text NOT NULL
+  size bigint NOT NULL
+  encoding text NOT NULL
+  data bytea NOT NULL STORAGE e
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  touched_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT blob_encoding_check CHECK ((encoding = ANY (ARRAY['identity'::text, 'zstd'::text])))
+  CONSTRAINT blob_pkey PRIMARY KEY (digest)
+);
+
+CREATE TABLE plimsoll.evaluation (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  account text NOT NULL
+  image_digest text NOT NULL
+  tag text NOT NULL
+  policy_id text NOT NULL
+  policy_digest text NOT NULL
+  generation bigint NOT NULL
+  analysis_id bigint NOT NULL
+  final_action text NOT NULL
+  status text NOT NULL
+  result jsonb NOT NULL
+  cause text NOT NULL
+  evaluated_at timestamp with time zone NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT evaluation_account_image_digest_fkey FOREIGN KEY (account, image_digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
+  CONSTRAINT evaluation_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX evaluation_key ON plimsoll.evaluation USING btree (account, image_digest, tag, policy_id, id DESC);
+CREATE TABLE plimsoll.image (
+  account text NOT NULL
+  digest text NOT NULL
+  parent_digest text NOT NULL DEFAULT ''::text
+  image_id text NOT NULL DEFAULT ''::text
+  media_type text NOT NULL DEFAULT ''::text
+  manifest_blob text NOT NULL
+  config_blob text NOT NULL
+  image_status text NOT NULL DEFAULT 'active'::text
+  analysis_status text NOT NULL DEFAULT 'not_analyzed'::text
+  requested bigint NOT NULL DEFAULT 1
+  run_id text NOT NULL DEFAULT ''::text
+  analysis_id bigint
+  error_code text NOT NULL DEFAULT ''::text
+  error_message text NOT NULL DEFAULT ''::text
+  dockerfile text NOT NULL DEFAULT ''::text
+  dockerfile_mode text NOT NULL DEFAULT 'Guessed'::text
+  annotations jsonb NOT NULL DEFAULT '{}'::jsonb
+  analyzed_at timestamp with time zone
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT image_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT image_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES plimsoll.analysis(id)
+  CONSTRAINT image_analysis_status_check CHECK ((analysis_status = ANY (ARRAY['not_analyzed'::text, 'analyzing'::text, 'analyzed'::text, 'analysis_failed'::text])))
+  CONSTRAINT image_config_blob_fkey FOREIGN KEY (config_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT image_dockerfile_mode_check CHECK ((dockerfile_mode = ANY (ARRAY['Guessed'::text, 'Actual'::text])))
+  CONSTRAINT image_image_status_check CHECK ((image_status = ANY (ARRAY['active'::text, 'deleting'::text])))
+  CONSTRAINT image_manifest_blob_fkey FOREIGN KEY (manifest_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT image_pkey PRIMARY KEY (account, digest)
+);
+
+CREATE INDEX image_analysis ON plimsoll.image USING btree (analysis_id) WHERE (analysis_id IS NOT NULL);
+CREATE INDEX image_config_blob ON plimsoll.image USING btree (config_blob);
+CREATE INDEX image_digest ON plimsoll.image USING btree (digest);
+CREATE INDEX image_id_lookup ON plimsoll.image USING btree (account, image_id);
+CREATE INDEX image_manifest_blob ON plimsoll.image USING btree (manifest_blob);
+CREATE INDEX image_page ON plimsoll.image USING btree (account, created_at DESC, digest);
+CREATE INDEX image_parent ON plimsoll.image USING btree (account, parent_digest) WHERE (parent_digest <> ''::text);
+CREATE TABLE plimsoll.image_package (
+  analysis_id bigint NOT NULL
+  package_id bigint NOT NULL
+  path text NOT NULL DEFAULT ''::text
+  owned boolean NOT NULL DEFAULT false
+  CONSTRAINT image_package_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES plimsoll.analysis(id) ON DELETE CASCADE
+  CONSTRAINT image_package_package_id_fkey FOREIGN KEY (package_id) REFERENCES plimsoll.package(id)
+  CONSTRAINT image_package_pkey PRIMARY KEY (analysis_id, package_id, path)
+);
+
+CREATE INDEX image_package_package ON plimsoll.image_package USING btree (package_id, analysis_id);
+CREATE TABLE plimsoll.image_tag (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  account text NOT NULL
+  registry text NOT NULL
+  repository text NOT NULL
+  tag text NOT NULL
+  digest text NOT NULL
+  pull_digest text NOT NULL
+  current boolean NOT NULL DEFAULT true
+  detected_at timestamp with time zone NOT NULL DEFAULT now()
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT image_tag_account_digest_fkey FOREIGN KEY (account, digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
+  CONSTRAINT image_tag_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX image_tag_current ON plimsoll.image_tag USING btree (account, registry, repository, tag) WHERE current;
+CREATE INDEX image_tag_digest ON plimsoll.image_tag USING btree (account, digest);
+CREATE INDEX image_tag_history ON plimsoll.image_tag USING btree (account, registry, repository, tag, id DESC);
+CREATE TABLE plimsoll.image_transition (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  account text NOT NULL
+  digest text NOT NULL
+  from_status text NOT NULL
+  to_status text NOT NULL
+  host text NOT NULL
+  service text NOT NULL
+  version text NOT NULL
+  at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT image_transition_account_digest_fkey FOREIGN KEY (account, digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
+  CONSTRAINT image_transition_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX image_transition_image ON plimsoll.image_transition USING btree (account, digest, id);
+CREATE TABLE plimsoll.layer (
+  digest text NOT NULL
+  analyzer_set text NOT NULL
+  diff_id text NOT NULL
+  compressed_size bigint NOT NULL
+  size bigint NOT NULL
+  entry_count integer NOT NULL
+  entries_blob text NOT NULL
+  evidence_blob text NOT NULL
+  analyzed_at timestamp with time zone NOT NULL DEFAULT now()
+  used_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT layer_entries_blob_fkey FOREIGN KEY (entries_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT layer_evidence_blob_fkey FOREIGN KEY (evidence_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT layer_pkey PRIMARY KEY (digest, analyzer_set)
+);
+
+CREATE INDEX layer_entries_blob ON plimsoll.layer USING btree (entries_blob);
+CREATE INDEX layer_evidence_blob ON plimsoll.layer USING btree (evidence_blob);
+CREATE TABLE plimsoll.outbox (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  workflow text NOT NULL
+  workflow_id text NOT NULL
+  input jsonb NOT NULL
+  attempts integer NOT NULL DEFAULT 0
+  last_error text NOT NULL DEFAULT ''::text
+  next_attempt timestamp with time zone NOT NULL DEFAULT now()
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT outbox_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX outbox_due ON plimsoll.outbox USING btree (next_attempt);
+CREATE TABLE plimsoll.package (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  type text NOT NULL
+  namespace text NOT NULL DEFAULT ''::text
+  name text NOT NULL
+  version text NOT NULL
+  arch text NOT NULL DEFAULT ''::text
+  source text NOT NULL DEFAULT ''::text
+  source_version text NOT NULL DEFAULT ''::text
+  match_namespace text NOT NULL DEFAULT ''::text
+  match_name text NOT NULL DEFAULT ''::text
+  match_version text NOT NULL DEFAULT ''::text
+  purl text NOT NULL DEFAULT ''::text
+  matched_generation bigint
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT package_name_version_type_namespace_arch_source_source_vers_key UNIQUE (name, version, type, namespace, arch, source, source_version)
+  CONSTRAINT package_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX package_target ON plimsoll.package USING btree (match_namespace, match_name) WHERE (match_namespace <> ''::text);
+CREATE INDEX package_unmatched ON plimsoll.package USING btree (id) WHERE (matched_generation IS NULL);
+CREATE TABLE plimsoll.package_match (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  package_id bigint NOT NULL
+  source text NOT NULL
+  group_name text NOT NULL
+  vulnerability text NOT NULL
+  namespace text NOT NULL
+  fix_version text NOT NULL DEFAULT ''::text
+  fix_state text NOT NULL
+  since timestamp with time zone NOT NULL
+  valid_from timestamp with time zone NOT NULL
+  valid_to timestamp with time zone
+  from_generation bigint NOT NULL
+  to_generation bigint
+  cause text NOT NULL
+  end_cause text NOT NULL DEFAULT ''::text
+  CONSTRAINT package_match_package_id_fkey FOREIGN KEY (package_id) REFERENCES plimsoll.package(id) ON DELETE CASCADE
+  CONSTRAINT package_match_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX package_match_closed ON plimsoll.package_match USING btree (to_generation) WHERE (to_generation IS NOT NULL);
+CREATE UNIQUE INDEX package_match_current ON plimsoll.package_match USING btree (package_id, source, vulnerability) WHERE (valid_to IS NULL);
+CREATE INDEX package_match_opened ON plimsoll.package_match USING btree (from_generation);
+CREATE INDEX package_match_vulnerability ON plimsoll.package_match USING btree (vulnerability, source) WHERE (valid_to IS NULL);
+CREATE TABLE plimsoll.policy (
+  account text NOT NULL
+  policy_id text NOT NULL
+  name text NOT NULL
+  description text NOT NULL DEFAULT ''::text
+  source text NOT NULL DEFAULT 'local'::text
+  active boolean NOT NULL DEFAULT false
+  document jsonb NOT NULL
+  digest text NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT policy_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT policy_pkey PRIMARY KEY (account, policy_id)
+);
+
+CREATE UNIQUE INDEX policy_active ON plimsoll.policy USING btree (account) WHERE active;
+CREATE TABLE plimsoll.registry (
+  account text NOT NULL
+  registry text NOT NULL
+  name text NOT NULL
+  type text NOT NULL
+  username text NOT NULL
+  sealed_password bytea NOT NULL
+  verify_tls boolean NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT registry_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT registry_pkey PRIMARY KEY (account, registry)
+);
+
+CREATE TABLE plimsoll.role_grant (
+  username text NOT NULL
+  role text NOT NULL
+  domain text NOT NULL
+  granted_by text NOT NULL DEFAULT ''::text
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT role_grant_pkey PRIMARY KEY (username, role, domain)
+  CONSTRAINT role_grant_username_fkey FOREIGN KEY (username) REFERENCES plimsoll.app_user(username) ON DELETE CASCADE
+);
+
+CREATE INDEX role_grant_domain ON plimsoll.role_grant USING btree (domain, role);
+CREATE TRIGGER role_grant_changed AFTER INSERT OR DELETE OR UPDATE ON plimsoll.role_grant FOR EACH STATEMENT EXECUTE FUNCTION plimsoll.notify_grants();
+CREATE TABLE plimsoll.service (
+  host_id text NOT NULL
+  name text NOT NULL
+  base_url text NOT NULL
+  version text NOT NULL
+  started_at timestamp with time zone NOT NULL
+  heartbeat_at timestamp with time zone NOT NULL
+  CONSTRAINT service_pkey PRIMARY KEY (host_id, name)
+);
+
+CREATE TABLE plimsoll.setting (
+  key text NOT NULL
+  value jsonb NOT NULL
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT setting_pkey PRIMARY KEY (key)
+);
+
+CREATE TABLE plimsoll_feeds.advisory (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  source text NOT NULL
+  group_name text NOT NULL
+  advisory_id text NOT NULL
+  namespace text NOT NULL
+  package text NOT NULL
+  ranges jsonb NOT NULL
+  versions text[] NOT NULL DEFAULT '{}'::text[]
+  state text NOT NULL
+  content_hash bytea NOT NULL
+  valid_from bigint NOT NULL
+  valid_to bigint
+  CONSTRAINT advisory_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX advisory_current ON plimsoll_feeds.advisory USING btree (source, group_name, advisory_id, namespace, package) WHERE (valid_to IS NULL);
+CREATE INDEX advisory_lookup ON plimsoll_feeds.advisory USING btree (namespace, package) WHERE (valid_to IS NULL);
+CREATE TABLE plimsoll_feeds.change (
+  generation bigint NOT NULL
+  namespace text NOT NULL
+  package text NOT NULL
+  CONSTRAINT change_generation_fkey FOREIGN KEY (generation) REFERENCES plimsoll_feeds.generation(id) ON DELETE CASCADE
+  CONSTRAINT change_pkey PRIMARY KEY (generation, namespace, package)
+);
+
+CREATE TABLE plimsoll_feeds.feed_group (
+  source text NOT NULL
+  group_name text NOT NULL
+  url text NOT NULL DEFAULT ''::text
+  etag text NOT NULL DEFAULT ''::text
+  last_modified text NOT NULL DEFAULT ''::text
+  body_sha256 text NOT NULL DEFAULT ''::text
+  enabled boolean NOT NULL DEFAULT true
+  configured boolean NOT NULL DEFAULT true
+  record_count integer NOT NULL DEFAULT 0
+  skipped_count integer NOT NULL DEFAULT 0
+  last_sync timestamp with time zone
+  last_attempt timestamp with time zone
+  last_error text NOT NULL DEFAULT ''::text
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT feed_group_pkey PRIMARY KEY (source, group_name)
+);
+
+CREATE TABLE plimsoll_feeds.generation (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  source text NOT NULL
+  group_name text NOT NULL
+  added integer NOT NULL
+  changed integer NOT NULL
+  removed integer NOT NULL
+  committed_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT generation_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE plimsoll_feeds.vulnerability (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  source text NOT NULL
+  group_name text NOT NULL
+  vulnerability_id text NOT NULL
+  aliases text[] NOT NULL DEFAULT '{}'::text[]
+  severity smallint NOT NULL
+  withdrawn boolean NOT NULL DEFAULT false
+  published timestamp with time zone
+  detail jsonb NOT NULL
+  content_hash bytea NOT NULL
+  valid_from bigint NOT NULL
+  valid_to bigint
+  CONSTRAINT vulnerability_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX vulnerability_changed ON plimsoll_feeds.vulnerability USING btree (valid_from);
+CREATE UNIQUE INDEX vulnerability_current ON plimsoll_feeds.vulnerability USING btree (source, group_name, vulnerability_id) WHERE (valid_to IS NULL);
+CREATE INDEX vulnerability_lookup ON plimsoll_feeds.vulnerability USING btree (vulnerability_id) WHERE (valid_to IS NULL);

@@ -1,0 +1,57 @@
+package persistence
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Settings stores single values that all processes must agree on.
+type Settings struct{ pool *pgxpool.Pool }
+
+// NewSettings returns the store.
+func NewSettings(pool *pgxpool.Pool) *Settings { return &Settings{pool} }
+
+var (
+	settingGet = query("setting.get", `SELECT value FROM plimsoll.setting WHERE key = @key`)
+
+	settingSet = query("setting.set", `
+INSERT INTO plimsoll.setting (key, value) VALUES (@key, @value)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()`)
+
+	settingPropose = query("setting.propose", `
+INSERT INTO plimsoll.setting (key, value) VALUES (@key, @value) ON CONFLICT (key) DO NOTHING`)
+)
+
+// Get decodes a value: ErrNotFound.
+func (s *Settings) Get(ctx context.Context, key string, into any) error {
+	raw, err := value[[]byte](ctx, s.pool, settingGet, args{"key": key})
+	if err != nil {
+		return fmt.Errorf("load setting %s: %w", key, err)
+	}
+	return wrap(json.Unmarshal(raw, into), "decode setting %s", key)
+}
+
+// Set stores a value.
+func (s *Settings) Set(ctx context.Context, key string, value any) error {
+	return s.store(ctx, settingSet, key, value)
+}
+
+// Agree stores the proposal unless there is a value, and decodes what holds: the same for every process.
+func (s *Settings) Agree(ctx context.Context, key string, proposal, into any) error {
+	if err := s.store(ctx, settingPropose, key, proposal); err != nil {
+		return err
+	}
+	return s.Get(ctx, key, into)
+}
+
+func (s *Settings) store(ctx context.Context, statement, key string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode setting %s: %w", key, err)
+	}
+	_, err = exec(ctx, s.pool, statement, args{"key": key, "value": raw})
+	return wrap(err, "store setting %s", key)
+}
