@@ -1,0 +1,145 @@
+package workflows_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"plimsoll/workflows"
+)
+
+// fakes implements every activity in memory. Tests replace what their case is about.
+type fakes struct {
+	mu       sync.Mutex
+	calls    []string
+	failures []workflows.FailInput
+
+	resolve  func(context.Context, workflows.ResolveImageInput) (workflows.ResolveImageResult, error)
+	begin    func(context.Context, workflows.Run) (workflows.AnalysisPlan, error)
+	layer    func(context.Context, workflows.AnalyzeLayerInput) (workflows.AnalyzeLayerResult, error)
+	verify   func(context.Context, workflows.VerifyLayersInput) (workflows.VerifyLayersResult, error)
+	complete func(context.Context, workflows.CompleteInput) (workflows.Done, error)
+	evaluate func(context.Context, workflows.EvaluateInput) (workflows.EvaluateResult, error)
+	collect  func(context.Context, workflows.CollectInput) (workflows.CollectResult, error)
+	group    func(context.Context, workflows.SyncGroupInput) (workflows.GroupResult, error)
+	pending  []int64
+	groups   []workflows.FeedGroup
+	through  int64
+	portion  func(in workflows.RescanPortion) workflows.RescanProgress
+}
+
+func digestOf(i int) string { return fmt.Sprintf("sha256:%064x", i) }
+
+func planOf(stored ...bool) workflows.AnalysisPlan {
+	plan := workflows.AnalysisPlan{AnalyzerSet: "set"}
+	for i, s := range stored {
+		plan.Layers = append(plan.Layers, workflows.PlannedLayer{Digest: digestOf(i), Size: 1000, Stored: s})
+	}
+	return plan
+}
+
+func newFakes() *fakes {
+	return &fakes{
+		resolve: func(context.Context, workflows.ResolveImageInput) (workflows.ResolveImageResult, error) {
+			return workflows.ResolveImageResult{Digest: digestOf(900), Layers: 3, Size: 3000}, nil
+		},
+		begin: func(context.Context, workflows.Run) (workflows.AnalysisPlan, error) { return planOf(false, false), nil },
+		layer: func(_ context.Context, in workflows.AnalyzeLayerInput) (workflows.AnalyzeLayerResult, error) {
+			return workflows.AnalyzeLayerResult{BytesRead: in.Size}, nil
+		},
+		verify: func(_ context.Context, in workflows.VerifyLayersInput) (workflows.VerifyLayersResult, error) {
+			return workflows.VerifyLayersResult{Checked: len(in.Layers)}, nil
+		},
+		complete: func(context.Context, workflows.CompleteInput) (workflows.Done, error) { return workflows.Done{}, nil },
+		evaluate: func(context.Context, workflows.EvaluateInput) (workflows.EvaluateResult, error) {
+			return workflows.EvaluateResult{Tags: 1}, nil
+		},
+		collect: func(context.Context, workflows.CollectInput) (workflows.CollectResult, error) {
+			return workflows.CollectResult{Layers: 6, Blobs: 15}, nil
+		},
+		group: func(_ context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
+			return workflows.GroupResult{Source: in.Source, Group: in.Group, Unchanged: true}, nil
+		},
+		portion: func(workflows.RescanPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
+	}
+}
+
+func (f *fakes) note(call string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, call)
+}
+
+func (f *fakes) noted(call string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+// bind registers an implementation that notes its call.
+func bind[In, Out any](f *fakes, r workflows.Registry, a workflows.Activity[In, Out], impl func(context.Context, In) (Out, error)) {
+	a.Bind(r, func(ctx context.Context, in In) (Out, error) {
+		f.note(a.Name)
+		return impl(ctx, in)
+	})
+}
+
+func (f *fakes) register(r workflows.Registry) {
+	bind(f, r, workflows.ResolveReference, f.resolve)
+	bind(f, r, workflows.BeginAnalysis, f.begin)
+	bind(f, r, workflows.AnalyzeLayer, f.layer)
+	bind(f, r, workflows.VerifyLayerAccess, f.verify)
+	bind(f, r, workflows.AssembleImage, func(context.Context, workflows.Run) (workflows.AssembleResult, error) {
+		return workflows.AssembleResult{AnalysisID: 7, Packages: 40, Files: 900}, nil
+	})
+	bind(f, r, workflows.MatchAnalysis, func(context.Context, workflows.MatchInput) (workflows.MatchResult, error) {
+		return workflows.MatchResult{Matched: 5, Vulnerabilities: 12}, nil
+	})
+	bind(f, r, workflows.EvaluateImage, f.evaluate)
+	bind(f, r, workflows.CompleteAnalysis, f.complete)
+	bind(f, r, workflows.FailAnalysis, func(_ context.Context, in workflows.FailInput) (workflows.Done, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.failures = append(f.failures, in)
+		return workflows.Done{}, nil
+	})
+	bind(f, r, workflows.CancelAnalysis, func(context.Context, workflows.Run) (workflows.Done, error) { return workflows.Done{}, nil })
+	bind(f, r, workflows.DeleteRecord, func(context.Context, workflows.DeleteImageInput) (workflows.Done, error) {
+		return workflows.Done{}, nil
+	})
+	bind(f, r, workflows.CollectGarbage, f.collect)
+	bind(f, r, workflows.ListFeedGroups, func(context.Context, workflows.SyncFeedsInput) (workflows.FeedGroups, error) {
+		return workflows.FeedGroups{Groups: f.groups}, nil
+	})
+	bind(f, r, workflows.SyncGroup, f.group)
+	bind(f, r, workflows.PendingRescans, func(context.Context, workflows.PendingInput) (workflows.PendingResult, error) {
+		return workflows.PendingResult{Generations: f.pending}, nil
+	})
+	bind(f, r, workflows.RescansStarted, func(_ context.Context, in workflows.StartedInput) (workflows.Done, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.through = in.Through
+		return workflows.Done{}, nil
+	})
+	bind(f, r, workflows.RescanMatches, func(context.Context, workflows.RescanInput) (workflows.RescanResult, error) {
+		return workflows.RescanResult{Packages: 20, Opened: 4, Closed: 2, Analyses: 4}, nil
+	})
+	bind(f, r, workflows.RescanVerdicts, func(_ context.Context, in workflows.RescanPortion) (workflows.RescanProgress, error) {
+		return f.portion(in), nil
+	})
+}
+
+func newEnv(f *fakes) *testsuite.TestWorkflowEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	workflows.Register(env, "")
+	f.register(env)
+	return env
+}

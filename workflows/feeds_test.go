@@ -1,0 +1,116 @@
+package workflows_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plimsoll/workflows"
+)
+
+func TestBrokenFeedGroupFailsAlone(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	f.groups = []workflows.FeedGroup{{Source: "osv", Name: "Debian"}, {Source: "osv", Name: "npm"}, {Source: "osv", Name: "PyPI"}}
+	f.group = func(_ context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
+		switch in.Group {
+		case "npm":
+			return workflows.GroupResult{}, refused(workflows.FailFeedBadResponse, "not a zip archive")
+		case "PyPI":
+			return workflows.GroupResult{Source: in.Source, Group: in.Group, Generation: 5, Added: 3}, nil
+		}
+		return workflows.GroupResult{Source: in.Source, Group: in.Group, Unchanged: true}, nil
+	}
+	f.pending = []int64{4, 5} // 4 was left behind by a worker that died
+	env := newEnv(f)
+	var started []string
+	env.SetOnChildWorkflowStartedListener(func(info *workflowInfo, _ workflowContext, _ encodedValues) {
+		started = append(started, info.WorkflowExecution.ID)
+	})
+	env.ExecuteWorkflow(workflows.SyncFeedsName, workflows.SyncFeedsInput{})
+	var got workflows.SyncFeedsResult
+	if err := env.GetWorkflowResult(&got); err != nil {
+		t.Fatal(err)
+	}
+	want := workflows.SyncFeedsResult{Groups: []workflows.GroupResult{
+		{Source: "osv", Group: "Debian", Unchanged: true},
+		{Source: "osv", Group: "npm", Error: "not a zip archive"},
+		{Source: "osv", Group: "PyPI", Generation: 5, Added: 3},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	slices.Sort(started)
+	if diff := cmp.Diff([]string{workflows.RescanID(4), workflows.RescanID(5)}, started); diff != "" {
+		t.Error("rescans", diff)
+	}
+	if f.through != 5 {
+		t.Errorf("noted as started through %d, want 5", f.through)
+	}
+}
+
+func TestScheduledSyncRunsTheOneSyncAndItsRescans(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	f.groups = []workflows.FeedGroup{{Source: "osv", Name: "Go"}}
+	f.group = func(_ context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
+		return workflows.GroupResult{Source: in.Source, Group: in.Group, Generation: 9}, nil
+	}
+	env := newEnv(f)
+	var started []string
+	env.SetOnChildWorkflowStartedListener(func(info *workflowInfo, _ workflowContext, _ encodedValues) {
+		started = append(started, info.WorkflowExecution.ID)
+	})
+	env.ExecuteWorkflow(workflows.SyncOnScheduleName, workflows.SyncFeedsInput{})
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{workflows.SyncFeedsID, workflows.RescanID(9)}, started); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRescanJudgesInPortionsAfterMatching(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	f.portion = func(in workflows.RescanPortion) workflows.RescanProgress {
+		next := ""
+		if in.Cursor == "" {
+			next = "half"
+		}
+		return workflows.RescanProgress{Cursor: next, Images: 5, Verdicts: 3}
+	}
+	env := newEnv(f)
+	env.ExecuteWorkflow(workflows.RescanChangeSetName, workflows.RescanInput{Generation: 12})
+	var got workflows.RescanResult
+	if err := env.GetWorkflowResult(&got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(workflows.RescanResult{Packages: 20, Opened: 4, Closed: 2, Analyses: 4, Images: 10, Verdicts: 6}, got); diff != "" {
+		t.Error(diff)
+	}
+	m, v := workflows.RescanMatches.Name, workflows.RescanVerdicts.Name
+	if diff := cmp.Diff([]string{m, v, v}, f.calls); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLongRescanContinuesAsNewWithoutMatchingAgain(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	f.portion = func(workflows.RescanPortion) workflows.RescanProgress {
+		return workflows.RescanProgress{Cursor: "more", Images: 1}
+	}
+	env := newEnv(f)
+	env.ExecuteWorkflow(workflows.RescanChangeSetName, workflows.RescanInput{
+		Generation: 12, Resume: &workflows.RescanResume{Cursor: "here", Result: workflows.RescanResult{Packages: 20}},
+	})
+	if err := env.GetWorkflowError(); !isContinueAsNew(err) {
+		t.Errorf("ended with %v, want continue-as-new", err)
+	}
+	if f.noted(workflows.RescanMatches.Name) != 0 {
+		t.Error("a resumed rescan matched again")
+	}
+}

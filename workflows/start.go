@@ -1,0 +1,148 @@
+package workflows
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+)
+
+var (
+	keyAccount     = temporal.NewSearchAttributeKeyKeyword(AttributeAccount)
+	keyImageDigest = temporal.NewSearchAttributeKeyKeyword(AttributeImageDigest)
+)
+
+// ErrRunning says that a workflow of which only one may run is running already.
+var ErrRunning = errors.New("already running")
+
+// ErrUnknown says that no workflow has the given name; a newer version may have written the row.
+var ErrUnknown = errors.New("unknown workflow")
+
+// Client is what starting needs of a Temporal client.
+type Client interface {
+	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, signalArg any, options client.StartWorkflowOptions, workflow any, workflowArgs ...any) (client.WorkflowRun, error)
+}
+
+// ResolveImageOptions are the start options of a registry look-up. It is of no use to anybody once the one who
+// waits has gone, so it ends then.
+func ResolveImageOptions(in ResolveImageInput, nonce string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: ResolveImageID(in.Account, nonce), TaskQueue: QueueControl,
+		WorkflowExecutionTimeout: resolveLimit,
+		StaticSummary:            in.Ref,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(keyAccount.ValueSet(in.Account)),
+	}
+}
+
+// resolveLimit is just below what the API waits for an answer.
+const resolveLimit = 28 * time.Second
+
+// AnalyzeImageOptions are the start options of an analysis; start it with StartAnalyzeImage.
+func AnalyzeImageOptions(in AnalyzeImageInput) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: AnalyzeImageID(in.Account, in.Digest), TaskQueue: QueueControl,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		TypedSearchAttributes: imageAttributes(in.Account, in.Digest),
+	}
+}
+
+// DeleteImageOptions are the start options of a deletion.
+func DeleteImageOptions(in DeleteImageInput) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: DeleteImageID(in.Account, in.Digest), TaskQueue: QueueControl,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes:    imageAttributes(in.Account, in.Digest),
+	}
+}
+
+// SyncFeedsOptions are the start options of a manual feed sync: one at a time, scheduled ones included.
+func SyncFeedsOptions() client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: SyncFeedsID, TaskQueue: QueueFeeds,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}
+}
+
+// RescanOptions are the start options of a rescan.
+func RescanOptions(in RescanInput) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: RescanID(in.Generation), TaskQueue: QueueRescan,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}
+}
+
+func imageAttributes(account, digest string) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(keyAccount.ValueSet(account), keyImageDigest.ValueSet(digest))
+}
+
+// StartResolveImage starts a look-up; wait for it with the run's Get.
+func StartResolveImage(ctx context.Context, c Client, in ResolveImageInput, nonce string) (client.WorkflowRun, error) {
+	return c.ExecuteWorkflow(ctx, ResolveImageOptions(in, nonce), ResolveImageName, in)
+}
+
+// StartAnalyzeImage starts the analysis, or tells the running one of the newer submission. Starting the same
+// submission twice is starting it once.
+func StartAnalyzeImage(ctx context.Context, c Client, in AnalyzeImageInput) (client.WorkflowRun, error) {
+	opts := AnalyzeImageOptions(in)
+	return c.SignalWithStartWorkflow(ctx, opts.ID, RequestSignal, in, opts, AnalyzeImageName, in)
+}
+
+// StartDeleteImage starts the deletion of a record in state deleting.
+func StartDeleteImage(ctx context.Context, c Client, in DeleteImageInput) (client.WorkflowRun, error) {
+	return c.ExecuteWorkflow(ctx, DeleteImageOptions(in), DeleteImageName, in)
+}
+
+// StartSyncFeeds starts a feed sync, or fails with ErrRunning.
+func StartSyncFeeds(ctx context.Context, c Client, in SyncFeedsInput) (client.WorkflowRun, error) {
+	run, err := c.ExecuteWorkflow(ctx, SyncFeedsOptions(), SyncFeedsName, in)
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &started) {
+		return nil, fmt.Errorf("feed sync: %w", ErrRunning)
+	}
+	return run, err
+}
+
+// StartRescan starts the rescan of a generation.
+func StartRescan(ctx context.Context, c Client, in RescanInput) (client.WorkflowRun, error) {
+	return c.ExecuteWorkflow(ctx, RescanOptions(in), RescanChangeSetName, in)
+}
+
+// Start starts what an outbox row asks for: a workflow by its name with its input as JSON. ErrRunning counts
+// as started.
+func Start(ctx context.Context, c Client, name string, input []byte) error {
+	var err error
+	switch name {
+	case AnalyzeImageName:
+		err = startFrom(ctx, c, input, StartAnalyzeImage)
+	case DeleteImageName:
+		err = startFrom(ctx, c, input, StartDeleteImage)
+	case SyncFeedsName:
+		err = startFrom(ctx, c, input, StartSyncFeeds)
+	case RescanChangeSetName:
+		err = startFrom(ctx, c, input, StartRescan)
+	default:
+		return fmt.Errorf("start %q: %w", name, ErrUnknown)
+	}
+	if err != nil && !errors.Is(err, ErrRunning) {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	return nil
+}
+
+func startFrom[In any](ctx context.Context, c Client, input []byte, start func(context.Context, Client, In) (client.WorkflowRun, error)) error {
+	var in In
+	if err := json.Unmarshal(input, &in); err != nil {
+		return fmt.Errorf("decode input: %w", err)
+	}
+	_, err := start(ctx, c, in)
+	return err
+}
