@@ -1,0 +1,138 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"plimsoll/activities/fetch"
+	"plimsoll/activities/registry"
+	"plimsoll/engine/catalog/builtin"
+	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/sources"
+	"plimsoll/engine/image"
+	"plimsoll/engine/policy"
+	"plimsoll/engine/policy/gates"
+	"plimsoll/persistence"
+	"plimsoll/persistence/blob"
+	"plimsoll/persistence/facts"
+	"plimsoll/persistence/seal"
+	"plimsoll/workflows"
+)
+
+// Deps is what activities work with.
+type Deps struct {
+	Pool   *pgxpool.Pool
+	Sealer *seal.Sealer
+	Blobs  blob.Store
+	// Host names this process in transitions and among the services.
+	Host    string
+	Version string
+}
+
+// Activities implements the steps of package workflows.
+type Activities struct {
+	analysis Analysis
+	feeds    Feeds
+	origin   persistence.Origin
+	now      func() time.Time
+
+	images      *persistence.Images
+	progress    *persistence.Progresses
+	layers      *persistence.Layers
+	analyses    *persistence.Analyses
+	matches     *persistence.Matches
+	feedStore   *persistence.Feeds
+	policies    *persistence.Policies
+	evaluations *persistence.Evaluations
+	registries  *persistence.Registries
+	settings    *persistence.Settings
+	outbox      *persistence.Outbox
+	services    *persistence.Services
+	blobs       blob.Store
+	facts       *facts.Loader
+
+	pass     *image.Pass
+	registry *registry.Client
+	fetcher  *fetch.Fetcher
+	drivers  []feed.Driver
+	gates    []policy.Gate
+}
+
+// New returns the activities. Both sections must be valid.
+func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
+	all := gates.All()
+	if err := policy.Validate(all); err != nil {
+		return nil, fmt.Errorf("policy gates: %w", err)
+	}
+	return &Activities{
+		analysis: analysis, feeds: feeds, now: time.Now,
+		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
+		images:      persistence.NewImages(deps.Pool),
+		progress:    persistence.NewProgresses(deps.Pool),
+		layers:      persistence.NewLayers(deps.Pool),
+		analyses:    persistence.NewAnalyses(deps.Pool),
+		matches:     persistence.NewMatches(deps.Pool),
+		feedStore:   persistence.NewFeeds(deps.Pool),
+		policies:    persistence.NewPolicies(deps.Pool),
+		evaluations: persistence.NewEvaluations(deps.Pool),
+		registries:  persistence.NewRegistries(deps.Pool, deps.Sealer),
+		settings:    persistence.NewSettings(deps.Pool),
+		outbox:      persistence.NewOutbox(deps.Pool),
+		services:    persistence.NewServices(deps.Pool),
+		blobs:       deps.Blobs,
+		facts:       facts.New(deps.Pool, deps.Blobs),
+		pass:        image.NewPass(builtin.All(), analysis.limits(), analysis.scratch()),
+		registry: registry.New(registry.Config{
+			ManifestBytes: analysis.MaxManifestBytes, ConfigBytes: analysis.MaxConfigBytes, StallTimeout: analysis.StallTimeout,
+		}),
+		fetcher: fetch.New(feeds.fetch(analysis.scratch())),
+		drivers: sources.All(),
+		gates:   all,
+	}, nil
+}
+
+// Collectors returns the metrics of the activities.
+func (a *Activities) Collectors() []prometheus.Collector { return a.registry.Collectors() }
+
+// Register binds the activities that run on a queue.
+func (a *Activities) Register(r workflows.Registry, queue string) {
+	b := binder{r, queue}
+	bind(b, workflows.ResolveReference, a.resolveReference)
+	bind(b, workflows.BeginAnalysis, a.beginAnalysis)
+	bind(b, workflows.AnalyzeLayer, a.analyzeLayer)
+	bind(b, workflows.VerifyLayerAccess, a.verifyLayerAccess)
+	bind(b, workflows.AssembleImage, a.assembleImage)
+	bind(b, workflows.MatchAnalysis, a.matchAnalysis)
+	bind(b, workflows.CompleteAnalysis, a.completeAnalysis)
+	bind(b, workflows.EvaluateImage, a.evaluateImage)
+	bind(b, workflows.FailAnalysis, a.failAnalysis)
+	bind(b, workflows.CancelAnalysis, a.cancelAnalysis)
+	bind(b, workflows.DeleteRecord, a.deleteRecord)
+	bind(b, workflows.CollectGarbage, a.collectGarbage)
+	bind(b, workflows.ListFeedGroups, a.listFeedGroups)
+	bind(b, workflows.SyncGroup, a.syncGroup)
+	bind(b, workflows.PendingRescans, a.pendingRescans)
+	bind(b, workflows.RescansStarted, a.rescansStarted)
+	bind(b, workflows.RescanMatches, a.rescanMatches)
+	bind(b, workflows.RescanVerdicts, a.rescanVerdicts)
+}
+
+type binder struct {
+	registry workflows.Registry
+	queue    string
+}
+
+// bind registers an implementation whose errors go through the table, if its step runs on the binder's queue.
+func bind[In, Out any](b binder, step workflows.Activity[In, Out], impl func(context.Context, In) (Out, error)) {
+	if step.Queue() != b.queue {
+		return
+	}
+	step.Bind(b.registry, func(ctx context.Context, in In) (Out, error) {
+		out, err := impl(ctx, in)
+		return out, outward(ctx, err)
+	})
+}

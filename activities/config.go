@@ -1,0 +1,121 @@
+package activities
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"plimsoll/activities/fetch"
+	"plimsoll/activities/registry"
+	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/osv"
+	"plimsoll/engine/image"
+	"plimsoll/internal/config"
+)
+
+// Analysis is the configuration section of image analysis.
+type Analysis struct {
+	ScratchDir       string        `yaml:"scratch_dir" doc:"Directory for large files under analysis and feed documents being read. Empty means the system's directory for temporary files."`
+	LayerTimeout     time.Duration `yaml:"layer_timeout" doc:"Longest time one layer may take to be read."`
+	StallTimeout     time.Duration `yaml:"stall_timeout" doc:"A transfer from a registry that brings no byte for this long is taken up again."`
+	MaxLayerBytes    int64         `yaml:"max_layer_bytes" doc:"Largest layer as the registry sends it, in bytes."`
+	MaxLayerUnpacked int64         `yaml:"max_layer_unpacked_bytes" doc:"Largest layer after decompression, in bytes."`
+	MaxFileBytes     int64         `yaml:"max_file_bytes" doc:"Largest file that analyzers look into, in bytes; larger ones are listed and reported as not looked into."`
+	MaxManifestBytes int64         `yaml:"max_manifest_bytes" doc:"Largest image manifest, in bytes."`
+	MaxConfigBytes   int64         `yaml:"max_config_bytes" doc:"Largest image configuration, in bytes."`
+	MemoryBytes      int64         `yaml:"memory_bytes" doc:"Memory all layers under analysis share for the content of files, in bytes; what goes beyond it waits or goes to the scratch directory."`
+}
+
+// DefaultAnalysis suits images of tens of gigabytes on a small machine.
+func DefaultAnalysis() Analysis {
+	limits, reg := image.DefaultLimits, registry.DefaultConfig()
+	return Analysis{
+		LayerTimeout: 4 * time.Hour, StallTimeout: reg.StallTimeout,
+		MaxLayerBytes: limits.CompressedBytes, MaxLayerUnpacked: limits.DecompressedBytes, MaxFileBytes: limits.FileBytes,
+		MaxManifestBytes: reg.ManifestBytes, MaxConfigBytes: reg.ConfigBytes, MemoryBytes: limits.MemoryBytes,
+	}
+}
+
+// Validate reports every fault of the section at once.
+func (a Analysis) Validate() error {
+	var faults []error
+	if a.ScratchDir != "" {
+		if info, err := os.Stat(a.ScratchDir); err != nil || !info.IsDir() {
+			faults = append(faults, fmt.Errorf("scratch_dir: %s is not a directory", a.ScratchDir))
+		}
+	}
+	for _, positive := range []struct {
+		name string
+		ok   bool
+	}{
+		{"layer_timeout", a.LayerTimeout > 0}, {"stall_timeout", a.StallTimeout > 0},
+		{"max_layer_bytes", a.MaxLayerBytes > 0}, {"max_layer_unpacked_bytes", a.MaxLayerUnpacked > 0},
+		{"max_file_bytes", a.MaxFileBytes > 0}, {"max_manifest_bytes", a.MaxManifestBytes > 0},
+		{"max_config_bytes", a.MaxConfigBytes > 0}, {"memory_bytes", a.MemoryBytes > 0},
+	} {
+		if !positive.ok {
+			faults = append(faults, fmt.Errorf("%s: must be positive", positive.name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (a Analysis) limits() image.Limits {
+	l := image.DefaultLimits
+	l.CompressedBytes, l.DecompressedBytes = a.MaxLayerBytes, a.MaxLayerUnpacked
+	l.FileBytes, l.MemoryBytes = a.MaxFileBytes, a.MemoryBytes
+	return l
+}
+
+func (a Analysis) scratch() string {
+	if a.ScratchDir != "" {
+		return a.ScratchDir
+	}
+	return os.TempDir()
+}
+
+// Feeds is the configuration section of vulnerability feeds.
+type Feeds struct {
+	Enabled          bool             `yaml:"enabled" doc:"Synchronise vulnerability data on a schedule. A manual sync works either way."`
+	Interval         time.Duration    `yaml:"interval" doc:"Time between two scheduled syncs."`
+	MirrorURL        config.SecretURL `yaml:"mirror_url" doc:"Fetch feed documents from here instead of their publishers, as <mirror>/<source>/<host>/<path>; an http, https or file address. Empty means the publishers."`
+	MaxDocumentBytes int64            `yaml:"max_document_bytes" doc:"Largest feed document, in bytes."`
+	StallTimeout     time.Duration    `yaml:"stall_timeout" doc:"A transfer that brings no byte for this long is given up and tried again."`
+	OSV              OSV              `yaml:"osv" doc:"The OSV.dev exports."`
+}
+
+// OSV chooses what to read from OSV.dev.
+type OSV struct {
+	Enabled    bool     `yaml:"enabled" doc:"Use this source."`
+	Ecosystems []string `yaml:"ecosystems" doc:"Ecosystems to read, in OSV's spelling."`
+}
+
+// DefaultFeeds reads every ecosystem that analyzers find packages of, four times a day.
+func DefaultFeeds() Feeds {
+	return Feeds{
+		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute,
+		OSV: OSV{Enabled: true, Ecosystems: osv.DefaultEcosystems()},
+	}
+}
+
+// Validate reports every fault of the section at once.
+func (f Feeds) Validate() error {
+	var faults []error
+	if f.Interval < time.Minute {
+		faults = append(faults, errors.New("interval: must be at least 1m"))
+	}
+	return errors.Join(append(faults, f.fetch("").Validate())...)
+}
+
+func (f Feeds) fetch(scratch string) fetch.Config {
+	return fetch.Config{MirrorURL: f.MirrorURL.Reveal(), MaxBytes: f.MaxDocumentBytes, Stall: f.StallTimeout, Scratch: scratch}
+}
+
+// settings are the operator's words for a source; a source without any is off.
+func (f Feeds) settings(source string) feed.Settings {
+	if source == osv.Name {
+		return feed.Settings{Enabled: f.OSV.Enabled, Ecosystems: f.OSV.Ecosystems}
+	}
+	return feed.Settings{}
+}

@@ -1,0 +1,187 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"plimsoll/internal/build"
+)
+
+// body is an opened document with what its server says about it.
+type body struct {
+	io.ReadCloser
+	size               int64 // -1: unknown
+	etag, lastModified string
+	unchanged          bool
+}
+
+// openFile opens a document of a file mirror. Size and modification time stand in for an ETag.
+func openFile(_ context.Context, address *url.URL, known Known) (*body, error) {
+	path := filepath.FromSlash(address.Path)
+	file, err := os.Open(path) //nolint:gosec // below the mirror the operator named: address() refuses ".."
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Kind: ErrResponse, Message: fmt.Sprintf("%s: no such file in the mirror", redact(address))}
+	}
+	if err != nil {
+		return nil, &Error{Kind: ErrUnreachable, Message: fmt.Sprintf("%s: %v", redact(address), errors.Unwrap(err))}
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(&Error{Kind: ErrResponse, Message: redact(address) + ": not a regular file"}, file.Close())
+	}
+	b := &body{ReadCloser: file, size: info.Size(), etag: fmt.Sprintf("%d-%d", info.Size(), info.ModTime().UnixNano())}
+	if known.ETag == b.etag {
+		b.unchanged = true
+		return b, file.Close()
+	}
+	return b, nil
+}
+
+// client fetches over HTTP.
+type client struct {
+	http  *http.Client
+	stall time.Duration
+}
+
+const maxRedirects = 5
+
+// newClient returns a client that takes bodies as they are sent, compressed or not: the hash is over those.
+func newClient(stall time.Duration) *client {
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: time.Minute,
+		IdleConnTimeout:       30 * time.Second,
+		DisableCompression:    true,
+		ForceAttemptHTTP2:     true,
+	}
+	return &client{stall: stall, http: &http.Client{
+		Transport: transport,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return &Error{Kind: ErrResponse, Message: fmt.Sprintf("more than %d redirects", maxRedirects)}
+			}
+			if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+				return &Error{Kind: ErrResponse, Message: "a redirect from https to " + req.URL.Scheme}
+			}
+			return nil
+		},
+	}}
+}
+
+func (c *client) open(ctx context.Context, address *url.URL, known Known) (*body, error) {
+	ctx, stop := context.WithCancel(ctx)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		stop()
+		return nil, &Error{Kind: ErrResponse, Message: redact(address) + ": not an address to fetch from"}
+	}
+	// Some publishers turn away unknown programs; this one says who it is.
+	req.Header.Set("User-Agent", "plimsoll/"+build.Current().Version)
+	if known.ETag != "" {
+		req.Header.Set("If-None-Match", known.ETag)
+	}
+	if known.LastModified != "" {
+		req.Header.Set("If-Modified-Since", known.LastModified)
+	}
+	resp, err := c.http.Do(req) //nolint:bodyclose // the body closes it
+	if err != nil {
+		defer stop()
+		return nil, c.failed(ctx, address, err)
+	}
+	b := &body{
+		ReadCloser: &stalling{ReadCloser: resp.Body, stop: stop, timer: time.AfterFunc(c.stall, stop), patience: c.stall},
+		size:       resp.ContentLength,
+		etag:       resp.Header.Get("ETag"), lastModified: resp.Header.Get("Last-Modified"),
+	}
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		return b, nil
+	case resp.StatusCode == http.StatusNotModified && (known.ETag != "" || known.LastModified != ""):
+		b.unchanged = true
+		if b.etag == "" { // RFC 9110 lets a 304 leave out what has not changed
+			b.etag = known.ETag
+		}
+		if b.lastModified == "" {
+			b.lastModified = known.LastModified
+		}
+		return b, b.Close()
+	}
+	return nil, errors.Join(refused(address, resp), b.Close())
+}
+
+// refused classifies an answer that is no document.
+func refused(address *url.URL, resp *http.Response) error {
+	e := &Error{Kind: ErrResponse, Message: fmt.Sprintf("%s: %d %s", redact(address), resp.StatusCode, http.StatusText(resp.StatusCode))}
+	switch {
+	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout,
+		resp.StatusCode == http.StatusForbidden: // how some publishers say "slower"
+		e.Kind = ErrUnreachable
+		e.RetryAfter = retryAfter(resp.Header, time.Now())
+	}
+	return e
+}
+
+func (c *client) failed(ctx context.Context, address *url.URL, err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return &Error{Kind: own.Kind, Message: redact(address) + ": " + own.Message}
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("fetch %s: %w", redact(address), context.Cause(ctx))
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err // the rest is the address, which may hold credentials
+	}
+	return &Error{Kind: ErrUnreachable, Message: fmt.Sprintf("%s: %v", redact(address), err)}
+}
+
+// maxRetryAfter bounds what a publisher may ask for; the next scheduled sync comes anyway.
+const maxRetryAfter = 30 * time.Minute
+
+// retryAfter reads the header of RFC 9110 section 10.2.3: seconds or a date.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := header.Get("Retry-After")
+	if value == "" {
+		return 0
+	}
+	wait, err := time.ParseDuration(value + "s")
+	if err != nil {
+		at, err := http.ParseTime(value)
+		if err != nil {
+			return 0
+		}
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}
+
+// stalling breaks a transfer off that makes no headway.
+type stalling struct {
+	io.ReadCloser
+	stop     context.CancelFunc
+	timer    *time.Timer
+	patience time.Duration
+}
+
+func (s *stalling) Read(p []byte) (int, error) {
+	s.timer.Reset(s.patience)
+	return s.ReadCloser.Read(p)
+}
+
+func (s *stalling) Close() error {
+	s.timer.Stop()
+	s.stop()
+	return s.ReadCloser.Close()
+}

@@ -1,0 +1,13 @@
+package registry
+
+import "github.com/google/go-containerregistry/pkg/name"
+
+// EntryFor is choose for tests.
+func EntryFor(list []Credential, repository string) (string, error) {
+	repo, err := name.NewRepository(repository)
+	if err != nil {
+		return "", err
+	}
+	c, _ := choose(list, repo)
+	return c.Registry, nil
+}

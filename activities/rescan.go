@@ -1,0 +1,63 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"plimsoll/persistence"
+	"plimsoll/workflows"
+)
+
+func (a *Activities) rescanMatches(ctx context.Context, in workflows.RescanInput) (out workflows.RescanResult, err error) {
+	t := a.track(ctx, "", "", whole(workflows.StageMatch))
+	defer func() { t.end(ctx, err) }()
+	moved, err := a.matches.Rescan(ctx, in.Generation, a.now(), causeFeed, decide)
+	if err != nil {
+		return out, err
+	}
+	return workflows.RescanResult{
+		Packages: moved.Packages, Opened: moved.Opened, Closed: moved.Closed, Analyses: moved.Analyses,
+	}, nil
+}
+
+// portion is how many images one step of a rescan judges: seconds of work.
+const portion = 2000
+
+func (a *Activities) rescanVerdicts(ctx context.Context, in workflows.RescanPortion) (out workflows.RescanProgress, err error) {
+	t := a.track(ctx, "", "", whole(workflows.StageEvaluate))
+	defer func() { t.end(ctx, err) }()
+	refs, err := a.matches.Affected(ctx, in.Generation, decodeCursor(in.Cursor), portion)
+	if err != nil {
+		return out, err
+	}
+	if out.Verdicts, err = a.judgeAll(ctx, refs, causeFeed); err != nil {
+		return out, err
+	}
+	out.Images = len(refs)
+	if len(refs) == portion {
+		out.Cursor = encodeCursor(refs[len(refs)-1])
+	}
+	return out, nil
+}
+
+// A cursor is the last image judged. Account names have no slashes.
+func encodeCursor(r persistence.ImageRef) string { return r.Account + "/" + r.Digest }
+
+func decodeCursor(s string) persistence.ImageRef {
+	account, digest, _ := strings.Cut(s, "/")
+	return persistence.ImageRef{Account: account, Digest: digest}
+}
+
+func (a *Activities) deleteRecord(ctx context.Context, in workflows.DeleteImageInput) (workflows.Done, error) {
+	err := a.images.Delete(ctx, in.Account, in.Digest)
+	if errors.Is(err, persistence.ErrNotFound) {
+		err = nil
+	}
+	return workflows.Done{}, err
+}
+
+func (a *Activities) collectGarbage(ctx context.Context, _ workflows.CollectInput) (workflows.CollectResult, error) {
+	collected, err := a.analyses.Collect(ctx, persistence.CollectGrace)
+	return workflows.CollectResult{Analyses: collected.Analyses, Layers: collected.Layers, Blobs: collected.Blobs}, err
+}

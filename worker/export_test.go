@@ -1,0 +1,4 @@
+package worker
+
+// EnsureSchedule is ensureSchedule for tests.
+var EnsureSchedule = ensureSchedule

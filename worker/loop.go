@@ -1,0 +1,79 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plimsoll/activities"
+	"plimsoll/internal/log"
+	"plimsoll/workflows"
+)
+
+// reportEvery is the rhythm of the sign of life among the services.
+const reportEvery = 10 * time.Second
+
+// report keeps this process's services alive in the list that operators see.
+func (w *Worker) report(ctx context.Context, started time.Time) error {
+	seen := make(map[string]bool)
+	var names []string
+	for _, queue := range w.queues {
+		for _, name := range activities.ServiceNames(queue) {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return every(ctx, reportEvery, func(ctx context.Context) error {
+		err := w.deps.Activities.Report(ctx, names, started)
+		if err != nil && ctx.Err() == nil {
+			log.From(ctx).Warn("sign of life not recorded", zap.Error(err))
+		}
+		return err
+	})
+}
+
+// dispatch starts the workflows of due outbox rows.
+func (w *Worker) dispatch(ctx context.Context) error {
+	start := func(ctx context.Context, workflow string, input []byte) error {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return workflows.Start(ctx, w.deps.Client, workflow, input)
+	}
+	return every(ctx, w.cfg.DispatchInterval, func(ctx context.Context) error {
+		for {
+			due, err := w.deps.Activities.Dispatch(ctx, start)
+			if err != nil {
+				if ctx.Err() == nil {
+					log.From(ctx).Warn("outbox not dispatched", zap.Error(err))
+				}
+				return err
+			}
+			if due == 0 {
+				return nil
+			}
+			w.metrics.dispatched.Add(float64(due))
+		}
+	})
+}
+
+// every calls do at once and then in a rhythm, slower while it fails, until ctx ends.
+func every(ctx context.Context, rhythm time.Duration, do func(context.Context) error) error {
+	wait := rhythm
+	for {
+		if do(ctx) == nil {
+			wait = rhythm
+		} else {
+			wait = min(2*wait, max(rhythm, longestWait))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
