@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plimsoll/api/oas"
+	"plimsoll/engine/policy"
+	"plimsoll/internal/log"
+	"plimsoll/persistence"
+)
+
+// Evaluations stores verdicts.
+type Evaluations interface {
+	Save(ctx context.Context, n persistence.NewEvaluation) (saved persistence.Evaluation, changed bool, err error)
+	History(ctx context.Context, k persistence.EvaluationKey, limit int) ([]persistence.Evaluation, error)
+}
+
+// Facts gives a policy what it may ask about an analysed image.
+type Facts interface {
+	// Of loads nothing before it is asked; persistence.ErrNotFound and ErrNotAnalyzed as everywhere.
+	Of(ctx context.Context, account, digest string) (policy.Facts, error)
+}
+
+const (
+	// causeRequest is the cause of a verdict that was stored because somebody asked for it.
+	causeRequest = "request"
+	// historyLimit is how many verdicts an answer holds at most.
+	historyLimit = 200
+)
+
+// CheckImage evaluates the image and stores the verdict, unless the caller asks to leave no trace. Evaluating costs milliseconds;
+// a stored verdict could be out of date by a rule that depends on the time, and nobody would know.
+func (h *handlers) CheckImage(ctx context.Context, req oas.CheckImageRequestObject) (oas.CheckImageResponseObject, error) {
+	tag, err := parseTag(req.Params.Tag)
+	if err != nil {
+		return nil, err
+	}
+	analysis, err := h.analysis(ctx, req.ImageDigest)
+	if err != nil {
+		return nil, err
+	}
+	document, err := h.policyToCheck(ctx, orElse(req.Params.PolicyId, ""))
+	if err != nil {
+		return nil, err
+	}
+	check := check{
+		handlers: h, analysis: analysis, policy: document,
+		key: persistence.EvaluationKey{Account: callerOf(ctx).Account, ImageDigest: req.ImageDigest, Tag: fullTag(tag), PolicyID: document.ID},
+	}
+	results, err := check.results(ctx, req.Params)
+	if err != nil {
+		return nil, err
+	}
+	return oas.CheckImage200JSONResponse{
+		PolicyId: document.ID, ImageDigest: req.ImageDigest, EvaluatedTag: check.key.Tag, Evaluations: results,
+	}, nil
+}
+
+// policyToCheck is the named policy, or the active one.
+func (h *handlers) policyToCheck(ctx context.Context, id string) (persistence.Policy, error) {
+	if id != "" {
+		return h.policy(ctx, id)
+	}
+	active, err := h.deps.Policies.Active(ctx, callerOf(ctx).Account)
+	switch {
+	case errors.Is(err, persistence.ErrNotFound):
+		return persistence.Policy{}, fail(codePolicyNotFound, "The account has no active policy; activate one or name one with policy_id.")
+	case err != nil:
+		return persistence.Policy{}, fmt.Errorf("load active policy: %w", err)
+	}
+	return active, nil
+}
+
+// check is one evaluation to answer.
+type check struct {
+	*handlers
+	analysis persistence.Analysis
+	policy   persistence.Policy
+	key      persistence.EvaluationKey
+}
+
+func (c *check) results(ctx context.Context, p oas.CheckImageParams) ([]oas.PolicyEvaluationResult, error) {
+	base := orElse(p.BaseDigest, "")
+	detail := orElse(p.Detail, true)
+	if orElse(p.Interactive, false) || base != "" {
+		result, err := c.compared(ctx, base)
+		if err != nil {
+			return nil, err
+		}
+		return decodeResults([]json.RawMessage{result}, detail)
+	}
+	latest, err := c.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !orElse(p.History, false) {
+		return decodeResults([]json.RawMessage{latest}, detail)
+	}
+	stored, err := c.deps.Evaluations.History(ctx, c.key, historyLimit)
+	if err != nil {
+		return nil, fmt.Errorf("load evaluations: %w", err)
+	}
+	return decodeResults(each(stored, func(e persistence.Evaluation) json.RawMessage { return e.Result }), detail)
+}
+
+func decodeResults(raw []json.RawMessage, detail bool) ([]oas.PolicyEvaluationResult, error) {
+	results := make([]oas.PolicyEvaluationResult, len(raw))
+	for i, r := range raw {
+		if err := json.Unmarshal(r, &results[i]); err != nil {
+			return nil, fmt.Errorf("decode evaluation: %w", err)
+		}
+		if !detail {
+			results[i].Details = nil
+		}
+	}
+	return results, nil
+}
+
+// evaluate computes the verdict of now.
+func (c *check) evaluate(ctx context.Context, digest string) (*policy.Result, error) {
+	compiled, _, err := policy.Load(c.policy.Document, c.deps.Gates)
+	if err != nil {
+		return nil, fmt.Errorf("compile policy %s: %w", c.policy.ID, err)
+	}
+	facts, err := c.deps.Facts.Of(ctx, c.key.Account, digest)
+	if err != nil {
+		return nil, c.unanalyzed(ctx, digest, err)
+	}
+	result, err := compiled.Evaluate(ctx, facts, c.key.Tag, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("evaluate %s: %w", digest, err)
+	}
+	return result, nil
+}
+
+// compared computes without storing; with a base it evaluates that too, under the same policy and tag.
+func (c *check) compared(ctx context.Context, base string) (json.RawMessage, error) {
+	result, err := c.evaluate(ctx, c.key.ImageDigest)
+	if err != nil {
+		return nil, err
+	}
+	if base != "" {
+		if err := checkBase(base); err != nil {
+			return nil, err
+		}
+		of, err := c.evaluate(ctx, base)
+		if err != nil {
+			return nil, err
+		}
+		result.Compare(of, base)
+	}
+	return encodeResult(result)
+}
+
+// stored computes and stores. A verdict some of whose rules could not be run is answered, since it fails closed, but not kept.
+func (c *check) stored(ctx context.Context) (json.RawMessage, error) {
+	generation, err := c.deps.Feeds.Generation(ctx) // before the facts: they are at least as new
+	if err != nil {
+		return nil, fmt.Errorf("load feed generation: %w", err)
+	}
+	result, err := c.evaluate(ctx, c.key.ImageDigest)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := encodeResult(result)
+	if err != nil {
+		return nil, err
+	}
+	if err := result.Err(); err != nil {
+		log.From(ctx).Error("some rules could not be run", zap.String(log.KeyImageDigest, c.key.ImageDigest), zap.String(log.KeyPolicy, c.policy.ID), zap.Error(err))
+		return encoded, nil
+	}
+	_, _, err = c.deps.Evaluations.Save(ctx, persistence.NewEvaluation{
+		EvaluationKey: c.key, PolicyDigest: c.policy.Digest, Generation: generation, AnalysisID: c.analysis.ID,
+		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded, Cause: causeRequest,
+		EvaluatedAt: result.EvaluationTime,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store evaluation: %w", err)
+	}
+	return encoded, nil
+}
+
+func encodeResult(result *policy.Result) (json.RawMessage, error) {
+	encoded, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("encode evaluation: %w", err)
+	}
+	return encoded, nil
+}

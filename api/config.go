@@ -1,0 +1,51 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is the `api` section of the configuration.
+type Config struct {
+	Addr           string        `yaml:"addr" doc:"Address the API listens on, as host:port."`
+	MaxBodyBytes   int64         `yaml:"max_body_bytes" doc:"Largest request body in bytes."`
+	RequestTimeout time.Duration `yaml:"request_timeout" doc:"How long the server works on one request."`
+	ResolveTimeout time.Duration `yaml:"resolve_timeout" doc:"How long adding an image or checking a registry credential waits for a worker."`
+	FeedSyncWait   time.Duration `yaml:"feed_sync_wait" doc:"How long a request for a feed synchronisation waits for its end; the synchronisation goes on afterwards."`
+	CompatVersion  string        `yaml:"compat_version" doc:"Product version told to agents that refuse to work with servers older than 5.11; not the version of this build."`
+}
+
+// DefaultConfig returns the settings of an installation that nobody tuned.
+func DefaultConfig() Config {
+	return Config{
+		Addr:           "127.0.0.1:8228",
+		MaxBodyBytes:   32 << 20,
+		RequestTimeout: 60 * time.Second,
+		ResolveTimeout: 30 * time.Second,
+		FeedSyncWait:   30 * time.Minute,
+		CompatVersion:  "5.20.0",
+	}
+}
+
+// Validate reports every fault of the section.
+func (c Config) Validate() error {
+	var faults []error
+	for name, d := range map[string]time.Duration{
+		"request_timeout": c.RequestTimeout, "resolve_timeout": c.ResolveTimeout, "feed_sync_wait": c.FeedSyncWait,
+	} {
+		if d <= 0 {
+			faults = append(faults, fmt.Errorf("%s: must be positive, is %s", name, d))
+		}
+	}
+	if c.MaxBodyBytes <= 0 {
+		faults = append(faults, fmt.Errorf("max_body_bytes: must be positive, is %d", c.MaxBodyBytes))
+	}
+	if c.ResolveTimeout >= c.RequestTimeout {
+		faults = append(faults, errors.New("resolve_timeout: must be shorter than request_timeout"))
+	}
+	if c.Addr == "" {
+		faults = append(faults, errors.New("addr: must be host:port"))
+	}
+	return errors.Join(faults...)
+}

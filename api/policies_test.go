@@ -1,0 +1,198 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"plimsoll/api/client"
+	"plimsoll/api/oas"
+	"plimsoll/engine/policy"
+)
+
+// document is a small policy: it stops images whose packages include the named one by vulnerability of any severity.
+func document(id string) string {
+	return `{"id":"` + id + `","name":"Sail","version":"2","description":"d","rule_sets":[{"id":"rs","name":"rules","version":"2","rules":[
+		{"id":"r1","gate":"vulnerabilities","trigger":"package","action":"STOP","params":[{"name":"package_type","value":"all"},{"name":"severity_comparison","value":">="},{"name":"severity","value":"high"}],"recommendation":"Splice it."}]}],
+		"mappings":[{"id":"m","name":"all","registry":"*","repository":"*","image":{"type":"tag","value":"*"},"rule_set_ids":["rs"],"allowlist_ids":[]}]}`
+}
+
+func recordOf(id, more string) string {
+	return `{"policy_id":"` + id + `","name":"Sail","account_name":"harbour","policy_source":"local"` + more + `}`
+}
+
+func TestPoliciesThroughTheirLife(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	mate := s.user("harbour", "mate1", "policy-editor")
+	var got oas.PolicyRecord
+	s.request(http.MethodPost, "/v2/policies", document("p1"), mate).wants(http.StatusOK).decode(&got)
+	if got.PolicyId != "p1" || got.Active || got.AccountName != "harbour" || got.PolicySource != "local" || *got.Description != "d" || len(got.Policy) == 0 {
+		t.Errorf("created %+v", got)
+	}
+	s.request(http.MethodPost, "/v2/policies", document("p1"), mate).fails(http.StatusConflict, codePolicyExists)
+
+	var stored policy.Document
+	s.request(http.MethodGet, "/v2/policies/p1", "", mate).wants(http.StatusOK).decode(&got)
+	decoder := json.NewDecoder(strings.NewReader(string(got.Policy)))
+	decoder.DisallowUnknownFields()
+	must(t, decoder.Decode(&stored))
+	if stored.RuleSets[0].Rules[0].Recommendation != "Splice it." {
+		t.Errorf("stored %s", got.Policy)
+	}
+	if bare := s.request(http.MethodGet, "/v2/policies/p1?detail=false", "", mate).wants(http.StatusOK); strings.Contains(bare.body, "rule_sets") {
+		t.Errorf("without detail: %s", bare.body)
+	}
+	if list := s.request(http.MethodGet, "/v2/policies", "", mate).wants(http.StatusOK); strings.Contains(list.body, "rule_sets") || !strings.HasPrefix(list.body, "[") {
+		t.Errorf("list: %s", list.body)
+	}
+
+	s.request(http.MethodDelete, "/v2/policies/"+policyID(t), "", mate).fails(http.StatusConflict, codePolicyActive)
+	s.request(http.MethodPut, "/v2/policies/p1?active=true", recordOf("p1", `,"active":false,"policy":`+document("p1")), mate).wants(http.StatusOK).decode(&got)
+	if !got.Active {
+		t.Errorf("not activated: %+v", got)
+	}
+	var all []oas.PolicyRecord
+	s.request(http.MethodGet, "/v2/policies", "", mate).wants(http.StatusOK).decode(&all)
+	active := 0
+	for _, p := range all {
+		if p.Active {
+			active++
+		}
+	}
+	if len(all) != 2 || active != 1 {
+		t.Errorf("%d policies, %d active", len(all), active)
+	}
+	s.request(http.MethodPut, "/v2/policies/p1", recordOf("p1", `,"active":false`), mate).fails(http.StatusConflict, codePolicyActive)
+	s.request(http.MethodPut, "/v2/policies/p1", recordOf("p2", `,"active":true`), mate).fails(http.StatusBadRequest, codeInvalidRequest)
+	s.request(http.MethodPut, "/v2/policies/p1", recordOf("p1", `,"active":true,"policy":`+document("p2")), mate).fails(http.StatusBadRequest, codeInvalidRequest)
+	s.request(http.MethodPut, "/v2/policies/p9", recordOf("p9", `,"active":true`), mate).fails(http.StatusNotFound, codePolicyNotFound)
+	s.request(http.MethodPut, "/v2/policies/"+policyID(t), recordOf(policyID(t), `,"active":true`), mate).wants(http.StatusOK)
+	s.request(http.MethodGet, "/v2/policies/p1", "", s.user("quay", "other", "read-only")).fails(http.StatusNotFound, codePolicyNotFound)
+	s.request(http.MethodDelete, "/v2/policies/p1", "", mate).wants(http.StatusNoContent)
+	s.request(http.MethodDelete, "/v2/policies/p1", "", mate).fails(http.StatusNotFound, codePolicyNotFound)
+}
+
+// policyID is the id of the default policy.
+func policyID(t *testing.T) string {
+	t.Helper()
+	var doc policy.Document
+	must(t, json.Unmarshal(policy.Default(), &doc))
+	return doc.ID
+}
+
+func TestInvalidPoliciesAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for name, c := range map[string]struct{ from, to, code, mentions string }{
+		"unknown key":   {`"description":"d"`, `"comment":"d"`, codeInvalidRequest, "comment"},
+		"missing key":   {`"name":"Sail",`, ``, codeInvalidRequest, "name"},
+		"unknown gate":  {`"gate":"vulnerabilities"`, `"gate":"weather"`, codePolicyInvalid, "weather"},
+		"unknown set":   {`"rule_set_ids":["rs"]`, `"rule_set_ids":["sr"]`, codePolicyInvalid, "sr"},
+		"wrong version": {`"version":"2","description"`, `"version":"1_0","description"`, codePolicyInvalid, "version"},
+		"number":        {`"value":"all"`, `"value":1`, codeInvalidRequest, "value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := strings.Replace(document("p1"), c.from, c.to, 1)
+			got := s.admin(http.MethodPost, "/v2/policies", body)
+			problem := got.fails(http.StatusBadRequest, c.code)
+			if details, ok := problem.Detail["validation_details"].([]any); !ok || len(details) == 0 || !strings.Contains(got.body, c.mentions) {
+				t.Errorf("%s", got.body)
+			}
+			if c.code == codePolicyInvalid && problem.Message != "Bundle failed validation" {
+				t.Errorf("message %q is not the one clients know", problem.Message)
+			}
+		})
+	}
+}
+
+func TestPolicySpec(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var gates []oas.GateSpec
+	got := s.admin(http.MethodGet, "/v2/system/policy-spec", "").wants(http.StatusOK)
+	got.decode(&gates)
+	if len(gates) == 0 || len(gates[0].Triggers) == 0 || strings.Contains(got.body, `"parameters":null`) || strings.Contains(got.body, `"validator":null`) {
+		t.Errorf("spec %s", got.body)
+	}
+}
+
+func TestChecking(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.advise()
+	digest := s.known(testTag, "one")
+	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
+	base := "/v2/images/" + digest + "/check?tag=" + testTag
+	s.admin(http.MethodPost, "/v2/policies", document("p1")).wants(http.StatusOK)
+	s.admin(http.MethodGet, base, "").fails(http.StatusNotFound, codeImageNotAnalyzed)
+	s.analyze("admin", digest, npm, deb)
+
+	got := s.admin(http.MethodGet, base+"&policy_id=p1", "").wants(http.StatusOK)
+	var answer client.PolicyEvaluation
+	got.decode(&answer)
+	if answer.PolicyId != "p1" || answer.ImageDigest != digest || answer.EvaluatedTag != testTag || len(answer.Evaluations) != 1 {
+		t.Fatalf("answer %s", got.body)
+	}
+	e := answer.Evaluations[0]
+	if e.Status != "fail" || e.FinalAction != "stop" || e.FinalActionReason != "policy_evaluation" || e.NumberOfFindings != 1 || !e.ImageMappedToRule || e.Details == nil {
+		t.Fatalf("evaluation %s", got.body)
+	}
+	f := e.Details.Findings[0]
+	if !strings.HasPrefix(f.TriggerId, "GHSA-rope+") || f.Recommendation != "Splice it." || f.RuleId != "r1" || f.PolicyId != "rs" || f.Action != "stop" || f.InheritedFromBase != nil {
+		t.Errorf("finding %+v", f)
+	}
+	var strict policy.Document
+	decoder := json.NewDecoder(strings.NewReader(string(e.Details.Policy)))
+	decoder.DisallowUnknownFields()
+	must(t, decoder.Decode(&strict))
+	for _, key := range []string{`"matched_allowlisted_images_rule":null`, `"comparison_image_digest":null`, `"evaluation_problems":[]`, `"allowlist_match":null`} {
+		if !strings.Contains(got.body, key) {
+			t.Errorf("%s is missing in %s", key, got.body)
+		}
+	}
+	if bare := s.admin(http.MethodGet, base+"&policy_id=p1&detail=False", "").wants(http.StatusOK); !strings.Contains(bare.body, `"details":null`) {
+		t.Errorf("without detail: %s", bare.body)
+	}
+	s.admin(http.MethodGet, base, "").wants(http.StatusOK) // the active policy
+	s.admin(http.MethodGet, base+"&policy_id=p9", "").fails(http.StatusNotFound, codePolicyNotFound)
+	s.admin(http.MethodGet, "/v2/images/"+digest+"/check?tag=UPPER:", "").fails(http.StatusBadRequest, codeInvalidReference)
+	s.admin(http.MethodGet, base+"&base_digest=auto", "").fails(http.StatusBadRequest, codeInvalidRequest)
+	s.admin(http.MethodGet, base+"&policy_id=p1&base_digest="+digest, "").wants(http.StatusOK).decode(&answer)
+	compared := answer.Evaluations[0]
+	if f := compared.Details.Findings[0]; f.InheritedFromBase == nil || !*f.InheritedFromBase || *compared.ComparisonImageDigest != digest {
+		t.Errorf("compared with itself: %+v", f)
+	}
+}
+
+func TestHistoryShowsChangesOfTheVerdict(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	digest := s.known(testTag, "one")
+	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
+	s.analyze("admin", digest, npm)
+	s.admin(http.MethodPost, "/v2/policies", document("p1")).wants(http.StatusOK)
+	check := "/v2/images/" + digest + "/check?policy_id=p1&tag=" + testTag
+	verdicts := func(query string) []string {
+		var answer oas.PolicyEvaluation
+		s.admin(http.MethodGet, check+query, "").wants(http.StatusOK).decode(&answer)
+		return each(answer.Evaluations, func(e oas.PolicyEvaluationResult) string { return e.FinalAction })
+	}
+	if got := verdicts("&interactive=true"); len(got) != 1 || got[0] != "go" {
+		t.Errorf("interactive %v", got)
+	}
+	if got := verdicts("&history=true"); len(got) != 1 || got[0] != "go" {
+		t.Errorf("first %v", got)
+	}
+	update := recordOf("p1", `,"active":false,"policy":`+strings.Replace(document("p1"), `"mappings":`, `"denylisted_images":[{"id":"d","name":"d","registry":"*","repository":"*","image":{"type":"tag","value":"*"}}],"mappings":`, 1))
+	s.admin(http.MethodPut, "/v2/policies/p1", update).wants(http.StatusOK)
+	if got := verdicts("&history=true&interactive=true"); len(got) != 1 || got[0] != "stop" {
+		t.Errorf("interactive leaves no trace, but answers %v", got)
+	}
+	verdicts("")
+	if got := verdicts("&history=true"); len(got) != 2 || got[0] != "stop" || got[1] != "go" {
+		t.Errorf("history %v, want stop, go", got)
+	}
+}

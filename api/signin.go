@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"plimsoll/persistence"
+)
+
+// signIn tries a credential before it is stored. It happens here and not in a worker, because a workflow's input is kept in
+// its history and must never hold a password. The distribution spec's check is GET /v2/ (OCI distribution spec, "end-1").
+func (h *handlers) signIn(ctx context.Context, write persistence.RegistryWrite) error {
+	ctx, cancel := context.WithTimeout(ctx, h.config.ResolveTimeout)
+	defer cancel()
+	host, _, _ := strings.Cut(write.Registry, "/")
+	registry, err := registryAt(host, write.VerifyTLS)
+	if err != nil {
+		return fail(codeInvalidRequest, fmt.Sprintf("%s is not the address of a registry.", host)).because(err)
+	}
+	base, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return errors.New("the default HTTP transport was replaced")
+	}
+	plain := base.Clone()
+	defer plain.CloseIdleConnections()
+	//nolint:gosec // the account decides per registry whether its certificate is verified
+	plain.TLSClientConfig = &tls.Config{InsecureSkipVerify: !write.VerifyTLS, MinVersion: tls.VersionTLS12}
+
+	auth := authn.Anonymous
+	if write.Username != "" {
+		auth = &authn.Basic{Username: write.Username, Password: write.Password.Reveal()}
+	}
+	signed, err := transport.NewWithContext(ctx, registry, auth, plain, nil)
+	if err != nil {
+		return signInProblem(host, err)
+	}
+	return ping(ctx, registry, signed)
+}
+
+func registryAt(host string, verify bool) (name.Registry, error) {
+	if verify {
+		return name.NewRegistry(host)
+	}
+	return name.NewRegistry(host, name.Insecure)
+}
+
+func ping(ctx context.Context, registry name.Registry, signed http.RoundTripper) error {
+	url := fmt.Sprintf("%s://%s/v2/", registry.Scheme(), registry.RegistryStr())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("prepare registry check: %w", err)
+	}
+	resp, err := signed.RoundTrip(req)
+	if err != nil {
+		return signInProblem(registry.RegistryStr(), err)
+	}
+	defer func() { _ = resp.Body.Close() }() // only the status matters
+	_, _ = io.CopyN(io.Discard, resp.Body, 4096)
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return signInProblem(registry.RegistryStr(), &transport.Error{StatusCode: resp.StatusCode})
+}
+
+func signInProblem(host string, err error) error {
+	var answer *transport.Error
+	if !errors.As(err, &answer) {
+		return fail(codeRegistryUnreachable, fmt.Sprintf("The registry %s does not answer; check its name, network and certificate, or add it with validate=false.", host)).because(err)
+	}
+	switch answer.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fail(codeRegistryDenied, fmt.Sprintf("The registry %s refuses the user name or password.", host)).because(err)
+	case http.StatusTooManyRequests:
+		return fail(codeRegistryRateLimited, fmt.Sprintf("The registry %s limits requests; try again later.", host)).because(err)
+	}
+	return fail(codeRegistryBadResponse, fmt.Sprintf("The registry %s answered with HTTP status %d.", host, answer.StatusCode)).because(err)
+}

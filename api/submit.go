@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"plimsoll/api/oas"
+	"plimsoll/persistence"
+	"plimsoll/workflows"
+)
+
+// submission is a request to add an image, read and checked.
+type submission struct {
+	ref        string // what the registry is asked for
+	tag        persistence.TagName
+	digest     string // of a digest source
+	platform   string
+	detectedAt time.Time
+	dockerfile *string
+}
+
+// AddImage resolves what the registry says, records it, and starts the analysis when one is due.
+func (h *handlers) AddImage(ctx context.Context, req oas.AddImageRequestObject) (oas.AddImageResponseObject, error) {
+	if kind := orElse(req.Body.ImageType, imageTypeDocker); kind != imageTypeDocker {
+		return nil, fail(codeInvalidRequest, fmt.Sprintf("image_type %q is not supported; use %s.", kind, imageTypeDocker))
+	}
+	sub, err := readSource(req.Body.Source, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := base64.StdEncoding.DecodeString(orElse(sub.dockerfile, "")); err != nil {
+		return nil, fail(codeInvalidRequest, "dockerfile is not base64.").because(err)
+	}
+	force := orElse(req.Params.Force, false)
+	if sub.digest != "" && force {
+		if err := h.requireKnown(ctx, sub.digest); err != nil {
+			return nil, err
+		}
+	}
+	image, err := h.submit(ctx, sub, orElse(req.Body.Annotations, nil), force)
+	if err != nil {
+		return nil, err
+	}
+	body, err := h.imageBody(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	return oas.AddImage200JSONResponse(body), nil
+}
+
+// readSource reads exactly one of the sources.
+func readSource(source oas.ImageSource, now time.Time) (submission, error) {
+	switch {
+	case source.Tag != nil && source.Digest == nil:
+		tag, err := parseTag(source.Tag.PullString)
+		return submission{
+			ref: fullTag(tag), tag: tag, platform: orElse(source.Tag.Platform, ""), detectedAt: now, dockerfile: source.Tag.Dockerfile,
+		}, err
+	case source.Digest != nil && source.Tag == nil:
+		return readDigestSource(source.Digest, now)
+	}
+	return submission{}, fail(codeInvalidRequest, "source must hold exactly one of: tag, digest.")
+}
+
+func readDigestSource(source *oas.RegistryDigestSource, now time.Time) (submission, error) {
+	registry, repository, digest, err := parseDigest(source.PullString)
+	if err != nil {
+		return submission{}, err
+	}
+	tag, err := parseTag(source.Tag)
+	if err != nil {
+		return submission{}, err
+	}
+	if tag.Registry != registry || tag.Repository != repository {
+		return submission{}, fail(codeInvalidReference, fmt.Sprintf("The tag %s belongs to another repository than the digest, which is in %s/%s.", fullTag(tag), registry, repository))
+	}
+	return submission{
+		ref: registry + "/" + repository + "@" + digest, tag: tag, digest: digest,
+		detectedAt: orElse(source.CreationTimestampOverride, now), dockerfile: source.Dockerfile,
+	}, nil
+}
+
+func (h *handlers) requireKnown(ctx context.Context, digest string) error {
+	_, err := h.deps.Images.Get(ctx, callerOf(ctx).Account, digest)
+	switch {
+	case errors.Is(err, persistence.ErrNotFound):
+		return fail(codeInvalidRequest, fmt.Sprintf("force=true needs an image that is known already, and %s is not; add it without force.", digest))
+	case err != nil:
+		return fmt.Errorf("load image %s: %w", digest, err)
+	}
+	return nil
+}
+
+// submit asks the registry through a worker, then writes the record and the start of the analysis together.
+func (h *handlers) submit(ctx context.Context, sub submission, annotations map[string]any, force bool) (persistence.Image, error) {
+	account := callerOf(ctx).Account
+	found, err := h.deps.Starter.ResolveImage(ctx, workflows.ResolveImageInput{Account: account, Ref: sub.ref, Platform: sub.platform})
+	if err != nil {
+		return persistence.Image{}, err
+	}
+	pulled := found.Digest
+	if found.ParentDigest != "" {
+		pulled = found.ParentDigest
+	}
+	result, err := h.deps.Images.Submit(ctx, persistence.SubmitImage{
+		Account: account, Digest: found.Digest, ParentDigest: found.ParentDigest,
+		ImageID: strings.TrimPrefix(found.ImageID, "sha256:"), MediaType: found.MediaType,
+		ManifestBlob: found.ManifestBlob, ConfigBlob: found.ConfigBlob,
+		Registry: sub.tag.Registry, Repository: sub.tag.Repository, Tag: sub.tag.Tag, PullDigest: pulled,
+		DetectedAt: sub.detectedAt, Dockerfile: sub.dockerfile, Annotations: annotations, Force: force,
+		Start: func(request int64) persistence.Start {
+			return persistence.Start{
+				Workflow:   workflows.AnalyzeImageName,
+				WorkflowID: workflows.AnalyzeImageID(account, found.Digest),
+				Input:      workflows.AnalyzeImageInput{Account: account, Digest: found.Digest, Request: request, Force: force},
+			}
+		},
+	})
+	if err != nil {
+		return persistence.Image{}, fmt.Errorf("record image %s: %w", found.Digest, err)
+	}
+	if result.Due {
+		h.deps.Starter.Launch(ctx, result.OutboxID)
+	}
+	return result.Image, nil
+}
