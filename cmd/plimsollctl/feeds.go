@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"plimsoll/api/client"
+)
+
+func newFeeds(c *connection) *cobra.Command {
+	cmd := &cobra.Command{Use: "feeds", Aliases: []string{"feed"}, Short: "See and sync the vulnerability feeds"}
+	var force bool
+	list := &cobra.Command{
+		Use: "list", Short: "List feeds, their groups and how fresh they are", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := c.api.ListFeedsWithResponse(cmd.Context())
+			if err != nil {
+				return answered(nil, nil, err)
+			}
+			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
+				return err
+			}
+			return c.show(cmd, r.Body, func(w io.Writer) error { return writeFeeds(w, *r.JSON200) })
+		},
+	}
+	sync := &cobra.Command{
+		Use: "sync", Short: "Sync all feeds now and wait for the result", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fmt.Fprintln(cmd.ErrOrStderr(), "syncing; the first load takes minutes")
+			r, err := c.api.SyncFeedsWithResponse(cmd.Context(), &client.SyncFeedsParams{ForceSync: &force})
+			if err != nil {
+				return answered(nil, nil, err)
+			}
+			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
+				return err
+			}
+			return c.show(cmd, r.Body, func(w io.Writer) error {
+				_, err := fmt.Fprintln(w, printable(r.JSON200.Message))
+				return err
+			})
+		},
+	}
+	sync.Flags().BoolVar(&force, "force", false, "fetch and compare even when an upstream says nothing changed")
+	cmd.AddCommand(list, sync)
+	return cmd
+}
+
+func writeFeeds(w io.Writer, feeds []client.FeedMetadata) error {
+	var rows [][]string
+	for _, feed := range feeds {
+		for _, g := range feed.Groups {
+			rows = append(rows, []string{feed.Name, g.Name, yes(g.Enabled), moment(value(g.LastSync)), strconv.Itoa(g.RecordCount), value(g.LastError)})
+		}
+	}
+	return table(w, []string{"FEED", "GROUP", "ENABLED", "LAST SYNC", "RECORDS", "LAST ERROR"}, rows)
+}
+
+// writeDecoded prints a document that the API carries as base64 text.
+func writeDecoded(w io.Writer, encoded string) error {
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		raw = []byte(encoded)
+	}
+	_, err = fmt.Fprintln(w, string(raw))
+	return err
+}
+
+// feedsReady reports whether every enabled group has been synced once.
+func feedsReady(feeds []client.FeedMetadata) bool {
+	for _, feed := range feeds {
+		for _, g := range feed.Groups {
+			if g.Enabled && value(g.LastSync) == (time.Time{}) {
+				return false
+			}
+		}
+	}
+	return len(feeds) > 0
+}
