@@ -1,0 +1,108 @@
+# Targets with a double hash are listed by `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# Version control data is passed in: Go's own stamping fails in a checkout that
+# belongs to another user, as in many containers.
+GOBUILD := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-X plimsoll/internal/build.version=$(VERSION)"
+GOTOOL := go tool -modfile=internal/tools/go.mod
+PACKAGES ?= ./...
+# Packages whose code shares memory between goroutines.
+CONCURRENT := ./internal/... ./worker/... ./activities/... ./workflows/... ./authz/... ./api/... ./persistence/... ./engine/image/... ./ui/... ./cmd/...
+DATA ?= data
+# What the demo analyses; empty means the image it builds itself.
+IMAGE ?=
+DEMO ?= $(IMAGE)
+FUZZTIME ?= 30s
+# Flags of the benchmark, such as -layers DIR.
+BENCH ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install PostgreSQL's programs and build the Temporal server, unless present
+	@.ci/setup
+
+.PHONY: build
+build: binaries ## Build bin/plimsoll and bin/plimsollctl, and provide what standalone needs
+	@.ci/setup --lenient
+
+.PHONY: binaries
+binaries: ## Build bin/plimsoll and bin/plimsollctl only
+	@mkdir -p bin
+	$(GOBUILD) -o bin/ ./cmd/plimsoll ./cmd/plimsollctl
+
+.PHONY: demo
+demo: setup binaries ## Start everything, analyse an image, print the verdict, run until Ctrl-C (IMAGE=...)
+	@go run ./internal/demo $(DEMO)
+
+.PHONY: standalone
+standalone: build ## Run everything on this machine, data in ./data (DATA=...)
+	@bin/plimsoll standalone --data-dir $(DATA)
+
+.PHONY: run
+run: standalone ## Same as standalone
+
+.PHONY: test
+test: setup ## Run all tests (PACKAGES=./engine/...)
+	go test -timeout 20m $(PACKAGES)
+
+.PHONY: race
+race: setup ## Run the tests of concurrent packages with the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -timeout 30m $(CONCURRENT)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s)
+	@grep -rl --include='*_test.go' '^func Fuzz' engine workflows activities persistence authz api worker internal cmd | while read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
+			echo "$$target in $$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+.PHONY: fmt
+fmt: ## Format the Go files
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go' | grep -v /testdata/)
+
+.PHONY: format-check
+format-check: ## Fail when a Go file is not formatted
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | grep -v /testdata/)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet $(PACKAGES)
+
+.PHONY: lint
+lint: ## Run golangci-lint and the determinism check of workflows
+	$(GOTOOL) golangci-lint run
+	$(GOTOOL) workflowcheck ./workflows/...
+
+.PHONY: generate
+generate: ## Generate the API's document and code, the gate reference and the example configuration
+	go generate ./...
+	go test ./engine/policy/gates -update
+	go test ./cmd/plimsoll -run TestExampleConfigurationIsCurrent -update
+
+.PHONY: verify
+verify: ## Fail when a generated file is stale
+	@before=$$(mktemp) && after=$$(mktemp) && trap 'rm -f "$$before" "$$after"' EXIT && \
+	generated() { git ls-files --cached --others --exclude-standard '*.gen.go' 'api/openapi.yaml' 'engine/policy/gates/*.md' 'engine/policy/gates/testdata' 'deploy/config.example.yaml' | sort | xargs sha256sum; } && \
+	generated > "$$before" && $(MAKE) --no-print-directory generate && generated > "$$after" && \
+	if ! diff "$$before" "$$after"; then echo 'generated files were stale; commit the new ones'; exit 1; fi
+
+.PHONY: histories
+histories: setup ## Record the workflow histories that the replay tests read
+	go test ./workflows -run TestRecordHistories -record
+
+.PHONY: bench-analysis
+bench-analysis: ## Compare layer analysis with a bare gunzip, hash and tar walk
+	go run ./internal/bench/analysis $(BENCH)
+
+.PHONY: clean
+clean: ## Remove built programs; data and downloaded tools stay
+	rm -rf bin
