@@ -106,7 +106,7 @@ func (w *walk) spool(e *catalog.Entry, n int) (*content, error) {
 	discard := func() {
 		file.Close()
 		if !removed {
-			os.Remove(file.Name())
+			_ = os.Remove(file.Name())
 		}
 	}
 	w.sum.Reset()

@@ -49,7 +49,7 @@ func DecodeEvidence(r io.Reader) ([]FileEvidence, []catalog.Incompleteness, erro
 	dec := json.NewDecoder(limited)
 	var h evidenceHeader
 	if err := dec.Decode(&h); err != nil || h.Format != evidenceFormat || h.Evidence < 0 || h.Incomplete < 0 {
-		return nil, nil, fmt.Errorf("%w: no evidence header of format %d: %v", ErrEncoding, evidenceFormat, err)
+		return nil, nil, fmt.Errorf("%w: no evidence header of format %d: %w", ErrEncoding, evidenceFormat, err)
 	}
 	evidence, err := decodeLines[FileEvidence](dec, h.Evidence)
 	if err != nil {

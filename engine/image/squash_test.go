@@ -21,7 +21,7 @@ func layerOf(t testing.TB, words string) []catalog.Entry {
 		case 'd':
 			e.Type = catalog.Directory
 		case 'f':
-			content := ""
+			var content string
 			e.Path, content, _ = strings.Cut(e.Path, "=")
 			e.Type, e.Mode, e.Size, e.SHA256 = catalog.Regular, 0o640, int64(len(content)), hexOf(content)
 		case 's':

@@ -22,7 +22,7 @@ const readSize = 64 << 10
 
 // walk is the state of one tar walk.
 type walk struct {
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // a walk is one call of Read and ends with it
 	pass    *Pass
 	limits  *Limits
 	source  *blockReader

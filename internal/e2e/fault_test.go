@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"plimsoll/api/client"
-	"plimsoll/internal/config"
 	"plimsoll/internal/standalone"
 )
 
@@ -130,7 +129,7 @@ func (i *installation) startServers(t testing.TB) {
 
 func (i *installation) databaseURL(t testing.TB) *url.URL {
 	t.Helper()
-	u, err := url.Parse(config.SecretURL(i.stack.DatabaseURL).Reveal())
+	u, err := url.Parse(i.stack.DatabaseURL.Reveal())
 	if err != nil {
 		t.Fatal(err)
 	}

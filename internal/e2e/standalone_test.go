@@ -41,7 +41,7 @@ func (s *system) start(t testing.TB) {
 	ready(t, admin(t, s.api))
 }
 
-func TestFromSubmissionToVerdict(t *testing.T) {
+func TestFromSubmissionToVerdict(t *testing.T) { //nolint:tparallel // the steps build on one another
 	t.Parallel()
 	s := newSystem(t)
 	c := admin(t, s.api)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,8 +35,8 @@ wait "$server"
 rm -rf "$2"
 `
 
-// pipe keeps the write end of the server's standard input for the life of the process.
-var pipe *os.File
+// keep holds the write end of the server's standard input: collected, it would be closed and end the server.
+var keep []*os.File
 
 // startPrivate starts a server of this process's own and returns its address.
 func startPrivate() (string, error) {
@@ -51,7 +52,7 @@ func startPrivate() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "-U", "postgres",
+	initdb := exec.CommandContext(context.Background(), filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "-U", "postgres",
 		"-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	initdb.SysProcAttr, initdb.Dir = attr, dir
 	if out, err := initdb.CombinedOutput(); err != nil {
@@ -66,8 +67,8 @@ func startPrivate() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make pipe: %w", err)
 	}
-	pipe = out
-	supervisor := exec.Command("/bin/sh", "-c", script, "sh", filepath.Join(bin, "postgres"), dir, strconv.Itoa(port))
+	keep = append(keep, out)
+	supervisor := exec.CommandContext(context.Background(), "/bin/sh", "-c", script, "sh", filepath.Join(bin, "postgres"), dir, strconv.Itoa(port))
 	supervisor.Stdin, supervisor.Dir = in, "/"
 	own := *attr
 	own.Setpgid = true // Ctrl-C in a terminal must not reach it before the tests have ended
@@ -138,10 +139,11 @@ func major(dir string) int {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	address, err := netip.ParseAddrPort(l.Addr().String())
+	return int(address.Port()), err
 }

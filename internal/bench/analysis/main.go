@@ -9,6 +9,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -56,7 +57,7 @@ func run(o options, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("make a directory for layers: %w", err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		fmt.Fprintln(out, "making layers from generated content and files of /usr ...")
 		if err := makeLayers(dir); err != nil {
 			return fmt.Errorf("make layers: %w", err)
@@ -141,7 +142,7 @@ func child(o options, variant string) (measurement, error) {
 	if err != nil {
 		return measurement{}, fmt.Errorf("find own program: %w", err)
 	}
-	cmd := exec.Command(self, "-variant", variant, "-layers", o.layers, "-scratch", o.scratch, "-parallel", strconv.Itoa(o.parallel))
+	cmd := exec.CommandContext(context.Background(), self, "-variant", variant, "-layers", o.layers, "-scratch", o.scratch, "-parallel", strconv.Itoa(o.parallel))
 	cmd.Stderr = os.Stderr
 	raw, err := cmd.Output()
 	if err != nil {

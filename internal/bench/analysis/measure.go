@@ -38,7 +38,7 @@ type measurement struct {
 }
 
 func measure(o options, files []string) (measurement, error) {
-	digests, err := digestAll(o, files)
+	digests, err := digestAll(files)
 	if err != nil {
 		return measurement{}, err
 	}
@@ -90,7 +90,7 @@ func measure(o options, files []string) (measurement, error) {
 
 // digestAll hashes the files outside the measurement: a manifest would bring their digests. It warms the page
 // cache for all variants on the way.
-func digestAll(o options, files []string) ([]string, error) {
+func digestAll(files []string) ([]string, error) {
 	digests := make([]string, len(files))
 	for i, name := range files {
 		f, err := os.Open(name)
