@@ -20,11 +20,8 @@ func newWhoami(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "whoami", Short: "Show the user and the account commands act in", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			user, err := c.api.GetOwnUserWithResponse(cmd.Context())
+			user, err := ask(c.api.GetOwnUserWithResponse(cmd.Context()))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(user.HTTPResponse, user.Body, nil); err != nil {
 				return err
 			}
 			account := user.JSON200.AccountName
@@ -42,11 +39,8 @@ func newAccountList(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List accounts", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := c.api.ListAccountsWithResponse(cmd.Context(), &client.ListAccountsParams{})
+			r, err := ask(c.api.ListAccountsWithResponse(cmd.Context(), &client.ListAccountsParams{}))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error { return writeAccounts(w, *r.JSON200) })
@@ -63,11 +57,8 @@ func newAccountAdd(c *connection) *cobra.Command {
 			if email != "" {
 				body.Email = &email
 			}
-			r, err := c.api.CreateAccountWithResponse(cmd.Context(), body)
+			r, err := ask(c.api.CreateAccountWithResponse(cmd.Context(), body))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error { return writeAccounts(w, []client.Account{*r.JSON200}) })
@@ -95,18 +86,12 @@ func newUser(c *connection) *cobra.Command {
 			if password == "" {
 				return errors.New("no password: set PLIMSOLL_NEW_PASSWORD")
 			}
-			r, err := c.api.CreateUserWithResponse(cmd.Context(), args[0], client.UserCreationRequest{Username: args[1], Password: password})
-			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil || role == "" {
+			_, err := ask(c.api.CreateUserWithResponse(cmd.Context(), args[0], client.UserCreationRequest{Username: args[1], Password: password}))
+			if err != nil || role == "" {
 				return err
 			}
-			g, err := c.api.CreateRoleMemberWithResponse(cmd.Context(), role, client.RbacManagerRoleMember{Username: args[1], DomainName: &args[0]})
-			if err != nil {
-				return answered(nil, nil, err)
-			}
-			return answered(g.HTTPResponse, g.Body, nil)
+			_, err = ask(c.api.CreateRoleMemberWithResponse(cmd.Context(), role, client.RbacManagerRoleMember{Username: args[1], DomainName: &args[0]}))
+			return err
 		},
 	}
 	add.Flags().StringVar(&role, "role", "", "role to give in the account, for example full-control or read-only")

@@ -18,11 +18,8 @@ func newFeeds(c *connection) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "List feeds, their groups and how fresh they are", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := c.api.ListFeedsWithResponse(cmd.Context())
+			r, err := ask(c.api.ListFeedsWithResponse(cmd.Context()))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error { return writeFeeds(w, *r.JSON200) })
@@ -32,11 +29,8 @@ func newFeeds(c *connection) *cobra.Command {
 		Use: "sync", Short: "Sync all feeds now and wait for the result", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprintln(cmd.ErrOrStderr(), "syncing; the first load takes minutes")
-			r, err := c.api.SyncFeedsWithResponse(cmd.Context(), &client.SyncFeedsParams{ForceSync: &force})
+			r, err := ask(c.api.SyncFeedsWithResponse(cmd.Context(), &client.SyncFeedsParams{ForceSync: &force}))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error {

@@ -33,11 +33,8 @@ func (c *connection) find(ctx context.Context, image string) (*client.AnchoreIma
 		image = digest
 	}
 	if digestPattern.MatchString(image) {
-		r, err := c.api.GetImageWithResponse(ctx, image, &client.GetImageParams{})
+		r, err := ask(c.api.GetImageWithResponse(ctx, image, &client.GetImageParams{}))
 		if err != nil {
-			return nil, answered(nil, nil, err)
-		}
-		if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 			return nil, fmt.Errorf("image %s: %w", image, err)
 		}
 		return r.JSON200, nil
@@ -46,11 +43,8 @@ func (c *connection) find(ctx context.Context, image string) (*client.AnchoreIma
 	if imageIDPattern.MatchString(image) {
 		params = &client.ListImagesParams{ImageId: &image}
 	}
-	r, err := c.api.ListImagesWithResponse(ctx, params)
+	r, err := ask(c.api.ListImagesWithResponse(ctx, params))
 	if err != nil {
-		return nil, answered(nil, nil, err)
-	}
-	if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 		return nil, fmt.Errorf("image %s: %w", image, err)
 	}
 	if len(r.JSON200.Items) == 0 {
@@ -128,11 +122,8 @@ func newImageList(c *connection) *cobra.Command {
 				everything := client.ListImagesParamsImageStatus("all")
 				params.ImageStatus = &everything
 			}
-			r, err := c.api.ListImagesWithResponse(cmd.Context(), params)
+			r, err := ask(c.api.ListImagesWithResponse(cmd.Context(), params))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -166,11 +157,8 @@ func newImageDelete(c *connection) *cobra.Command {
 				}
 				digests = append(digests, image.ImageDigest)
 			}
-			r, err := c.api.DeleteImagesWithResponse(cmd.Context(), &client.DeleteImagesParams{ImageDigests: digests, Force: &force})
+			r, err := ask(c.api.DeleteImagesWithResponse(cmd.Context(), &client.DeleteImagesParams{ImageDigests: digests, Force: &force}))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			err = c.show(cmd, r.Body, func(w io.Writer) error {

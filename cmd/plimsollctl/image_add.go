@@ -32,11 +32,8 @@ func newImageAdd(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := c.api.AddImageWithResponse(cmd.Context(), &client.AddImageParams{Force: &force}, body)
+			r, err := ask(c.api.AddImageWithResponse(cmd.Context(), &client.AddImageParams{Force: &force}, body))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return fmt.Errorf("add %s: %w", args[0], err)
 			}
 			if !wait {

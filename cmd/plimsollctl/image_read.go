@@ -23,11 +23,8 @@ func newImageContent(c *connection) *cobra.Command {
 				return err
 			}
 			if len(args) == 1 {
-				r, err := c.api.ListImageContentTypesWithResponse(cmd.Context(), image.ImageDigest, &client.ListImageContentTypesParams{})
+				r, err := ask(c.api.ListImageContentTypesWithResponse(cmd.Context(), image.ImageDigest, &client.ListImageContentTypesParams{}))
 				if err != nil {
-					return answered(nil, nil, err)
-				}
-				if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 					return err
 				}
 				return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -47,11 +44,8 @@ func newImageContent(c *connection) *cobra.Command {
 }
 
 func (c *connection) files(cmd *cobra.Command, digest string) error {
-	r, err := c.api.GetImageFilesWithResponse(cmd.Context(), digest, &client.GetImageFilesParams{})
+	r, err := ask(c.api.GetImageFilesWithResponse(cmd.Context(), digest, &client.GetImageFilesParams{}))
 	if err != nil {
-		return answered(nil, nil, err)
-	}
-	if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 		return err
 	}
 	return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -68,11 +62,8 @@ func (c *connection) files(cmd *cobra.Command, digest string) error {
 }
 
 func (c *connection) java(cmd *cobra.Command, digest string) error {
-	r, err := c.api.GetImageJavaPackagesWithResponse(cmd.Context(), digest, &client.GetImageJavaPackagesParams{})
+	r, err := ask(c.api.GetImageJavaPackagesWithResponse(cmd.Context(), digest, &client.GetImageJavaPackagesParams{}))
 	if err != nil {
-		return answered(nil, nil, err)
-	}
-	if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 		return err
 	}
 	return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -85,11 +76,8 @@ func (c *connection) java(cmd *cobra.Command, digest string) error {
 }
 
 func (c *connection) packages(cmd *cobra.Command, digest, contentType string) error {
-	r, err := c.api.GetImagePackagesWithResponse(cmd.Context(), digest, contentType, &client.GetImagePackagesParams{})
+	r, err := ask(c.api.GetImagePackagesWithResponse(cmd.Context(), digest, contentType, &client.GetImagePackagesParams{}))
 	if err != nil {
-		return answered(nil, nil, err)
-	}
-	if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 		return err
 	}
 	return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -110,11 +98,8 @@ func newImageMetadata(c *connection) *cobra.Command {
 				return err
 			}
 			if len(args) == 1 {
-				r, err := c.api.ListImageMetadataTypesWithResponse(cmd.Context(), image.ImageDigest, &client.ListImageMetadataTypesParams{})
+				r, err := ask(c.api.ListImageMetadataTypesWithResponse(cmd.Context(), image.ImageDigest, &client.ListImageMetadataTypesParams{}))
 				if err != nil {
-					return answered(nil, nil, err)
-				}
-				if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 					return err
 				}
 				return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -122,11 +107,8 @@ func newImageMetadata(c *connection) *cobra.Command {
 					return err
 				})
 			}
-			r, err := c.api.GetImageMetadataWithResponse(cmd.Context(), image.ImageDigest, args[1], &client.GetImageMetadataParams{})
+			r, err := ask(c.api.GetImageMetadataWithResponse(cmd.Context(), image.ImageDigest, args[1], &client.GetImageMetadataParams{}))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error { return writeDecoded(w, r.JSON200.Metadata) })
@@ -148,12 +130,9 @@ func newImageVuln(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := c.api.GetImageVulnerabilitiesWithResponse(cmd.Context(), image.ImageDigest,
-				client.GetImageVulnerabilitiesParamsVulnType(kind), &client.GetImageVulnerabilitiesParams{VendorOnly: &vendorOnly})
+			r, err := ask(c.api.GetImageVulnerabilitiesWithResponse(cmd.Context(), image.ImageDigest,
+				client.GetImageVulnerabilitiesParamsVulnType(kind), &client.GetImageVulnerabilitiesParams{VendorOnly: &vendorOnly}))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -187,11 +166,8 @@ func newImageCheck(c *connection) *cobra.Command {
 			if policy != "" {
 				params.PolicyId = &policy
 			}
-			r, err := c.api.CheckImageWithResponse(cmd.Context(), image.ImageDigest, params)
+			r, err := ask(c.api.CheckImageWithResponse(cmd.Context(), image.ImageDigest, params))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			if err := c.show(cmd, r.Body, func(w io.Writer) error { return writeEvaluations(w, r.JSON200) }); err != nil {
@@ -295,23 +271,23 @@ func (c *connection) sbom(cmd *cobra.Command, digest, format string) ([]byte, er
 	ctx := cmd.Context()
 	switch format {
 	case "native-json", "syft-json":
-		r, err := c.api.GetImageSbomNativeWithResponse(ctx, digest, &client.GetImageSbomNativeParams{})
+		r, err := ask(c.api.GetImageSbomNativeWithResponse(ctx, digest, &client.GetImageSbomNativeParams{}))
 		if err != nil {
-			return nil, answered(nil, nil, err)
+			return nil, err
 		}
-		return r.Body, answered(r.HTTPResponse, r.Body, nil)
+		return r.Body, nil
 	case "spdx-json":
-		r, err := c.api.GetImageSbomSpdxWithResponse(ctx, digest, &client.GetImageSbomSpdxParams{})
+		r, err := ask(c.api.GetImageSbomSpdxWithResponse(ctx, digest, &client.GetImageSbomSpdxParams{}))
 		if err != nil {
-			return nil, answered(nil, nil, err)
+			return nil, err
 		}
-		return r.Body, answered(r.HTTPResponse, r.Body, nil)
+		return r.Body, nil
 	case "cyclonedx-json":
-		r, err := c.api.GetImageSbomCyclonedxWithResponse(ctx, digest, &client.GetImageSbomCyclonedxParams{})
+		r, err := ask(c.api.GetImageSbomCyclonedxWithResponse(ctx, digest, &client.GetImageSbomCyclonedxParams{}))
 		if err != nil {
-			return nil, answered(nil, nil, err)
+			return nil, err
 		}
-		return r.Body, answered(r.HTTPResponse, r.Body, nil)
+		return r.Body, nil
 	}
 	return nil, fmt.Errorf("format %q: it is native-json, spdx-json or cyclonedx-json", format)
 }

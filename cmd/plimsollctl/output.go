@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,12 +15,30 @@ import (
 	"plimsoll/api/client"
 )
 
-// answered turns the outcome of a call into an error: no connection, a refusal, or nil.
-func answered(resp *http.Response, body []byte, err error) error {
-	if err != nil {
-		return fmt.Errorf("no answer from the server (is it running, is --url right?): %w", err)
+// reply is what every answer of the generated client offers.
+type reply interface {
+	StatusCode() int
+	GetBody() []byte
+	ContentType() string
+}
+
+// ask turns the outcome of a call into an answer of success or an error: no connection, or a refusal.
+func ask[R reply](r R, err error) (R, error) {
+	var typeFault *json.UnmarshalTypeError
+	var syntaxFault *json.SyntaxError
+	if errors.As(err, &typeFault) || errors.As(err, &syntaxFault) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return r, fmt.Errorf("the answer cannot be read; is this a Plimsoll server of this client's version? %w", err)
 	}
-	return client.Failure(resp.StatusCode, body)
+	if err != nil {
+		return r, fmt.Errorf("no answer from the server (is it running, is --url right?): %w", err)
+	}
+	if err := client.Failure(r.StatusCode(), r.GetBody()); err != nil {
+		return r, err
+	}
+	if len(r.GetBody()) > 0 && !strings.Contains(r.ContentType(), "json") {
+		return r, errors.New("what answers there is not a Plimsoll server (is --url right?)")
+	}
+	return r, nil
 }
 
 // show prints the body as it came for machines, or lets text print for people.

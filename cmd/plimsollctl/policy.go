@@ -43,11 +43,8 @@ func newPolicyAdd(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := c.api.AddPolicyWithResponse(cmd.Context(), &client.AddPolicyParams{}, document)
+			r, err := ask(c.api.AddPolicyWithResponse(cmd.Context(), &client.AddPolicyParams{}, document))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return withFaults(err)
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error { return writePolicies(w, []client.PolicyRecord{*r.JSON200}) })
@@ -90,19 +87,16 @@ func newPolicyActivate(c *connection) *cobra.Command {
 
 func (c *connection) policy(cmd *cobra.Command, id string) (*client.PolicyRecord, error) {
 	detail := true
-	r, err := c.api.GetPolicyWithResponse(cmd.Context(), id, &client.GetPolicyParams{Detail: &detail})
+	r, err := ask(c.api.GetPolicyWithResponse(cmd.Context(), id, &client.GetPolicyParams{Detail: &detail}))
 	if err != nil {
-		return nil, answered(nil, nil, err)
+		return nil, err
 	}
-	return r.JSON200, answered(r.HTTPResponse, r.Body, nil)
+	return r.JSON200, nil
 }
 
 func (c *connection) putPolicy(cmd *cobra.Command, record *client.PolicyRecord, active *bool) error {
-	r, err := c.api.UpdatePolicyWithResponse(cmd.Context(), record.PolicyId, &client.UpdatePolicyParams{Active: active}, *record)
+	r, err := ask(c.api.UpdatePolicyWithResponse(cmd.Context(), record.PolicyId, &client.UpdatePolicyParams{Active: active}, *record))
 	if err != nil {
-		return answered(nil, nil, err)
-	}
-	if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 		return withFaults(err)
 	}
 	return c.show(cmd, r.Body, func(w io.Writer) error { return writePolicies(w, []client.PolicyRecord{*r.JSON200}) })
@@ -112,11 +106,8 @@ func newPolicyList(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List policies, the active one first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := c.api.ListPoliciesWithResponse(cmd.Context(), &client.ListPoliciesParams{})
+			r, err := ask(c.api.ListPoliciesWithResponse(cmd.Context(), &client.ListPoliciesParams{}))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			records := *r.JSON200
@@ -151,11 +142,8 @@ func newPolicyDelete(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete ID", Aliases: []string{"del"}, Short: "Delete a policy that is not active", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := c.api.DeletePolicyWithResponse(cmd.Context(), args[0], &client.DeletePolicyParams{})
-			if err != nil {
-				return answered(nil, nil, err)
-			}
-			return answered(r.HTTPResponse, r.Body, nil)
+			_, err := ask(c.api.DeletePolicyWithResponse(cmd.Context(), args[0], &client.DeletePolicyParams{}))
+			return err
 		},
 	}
 }
@@ -165,11 +153,8 @@ func newPolicyDescribe(c *connection) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "describe", Short: "List the gates and triggers a policy may use", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := c.api.GetPolicySpecWithResponse(cmd.Context())
+			r, err := ask(c.api.GetPolicySpecWithResponse(cmd.Context()))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error {

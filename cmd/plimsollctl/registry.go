@@ -47,17 +47,17 @@ func newRegistryPut(c *connection, update bool) *cobra.Command {
 				body.RegistryName = &name
 			}
 			if update {
-				r, err := c.api.UpdateRegistryWithResponse(cmd.Context(), args[0], &client.UpdateRegistryParams{Validate: &validate}, body)
+				r, err := ask(c.api.UpdateRegistryWithResponse(cmd.Context(), args[0], &client.UpdateRegistryParams{Validate: &validate}, body))
 				if err != nil {
-					return answered(nil, nil, err)
+					return err
 				}
-				return c.registries(cmd, r.Body, r.JSON200, answered(r.HTTPResponse, r.Body, nil))
+				return c.registries(cmd, r.Body, *r.JSON200)
 			}
-			r, err := c.api.CreateRegistryWithResponse(cmd.Context(), &client.CreateRegistryParams{Validate: &validate}, body)
+			r, err := ask(c.api.CreateRegistryWithResponse(cmd.Context(), &client.CreateRegistryParams{Validate: &validate}, body))
 			if err != nil {
-				return answered(nil, nil, err)
+				return err
 			}
-			return c.registries(cmd, r.Body, r.JSON200, answered(r.HTTPResponse, r.Body, nil))
+			return c.registries(cmd, r.Body, *r.JSON200)
 		},
 	}
 	f := cmd.Flags()
@@ -71,13 +71,10 @@ func newRegistryPut(c *connection, update bool) *cobra.Command {
 	return cmd
 }
 
-func (c *connection) registries(cmd *cobra.Command, body []byte, list *client.RegistryConfigurationList, err error) error {
-	if err != nil {
-		return err
-	}
+func (c *connection) registries(cmd *cobra.Command, body []byte, list client.RegistryConfigurationList) error {
 	return c.show(cmd, body, func(w io.Writer) error {
 		var rows [][]string
-		for _, r := range *list {
+		for _, r := range list {
 			rows = append(rows, []string{r.Registry, r.RegistryName, r.RegistryUser, r.RegistryType, yes(r.RegistryVerify)})
 		}
 		return table(w, []string{"REGISTRY", "NAME", "USER", "TYPE", "VERIFY TLS"}, rows)
@@ -88,11 +85,11 @@ func newRegistryList(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List registry credentials", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := c.api.ListRegistriesWithResponse(cmd.Context(), &client.ListRegistriesParams{})
+			r, err := ask(c.api.ListRegistriesWithResponse(cmd.Context(), &client.ListRegistriesParams{}))
 			if err != nil {
-				return answered(nil, nil, err)
+				return err
 			}
-			return c.registries(cmd, r.Body, r.JSON200, answered(r.HTTPResponse, r.Body, nil))
+			return c.registries(cmd, r.Body, *r.JSON200)
 		},
 	}
 }
@@ -101,11 +98,11 @@ func newRegistryGet(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "get REGISTRY", Short: "Show one registry credential, without its password", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := c.api.GetRegistryWithResponse(cmd.Context(), args[0], &client.GetRegistryParams{})
+			r, err := ask(c.api.GetRegistryWithResponse(cmd.Context(), args[0], &client.GetRegistryParams{}))
 			if err != nil {
-				return answered(nil, nil, err)
+				return err
 			}
-			return c.registries(cmd, r.Body, r.JSON200, answered(r.HTTPResponse, r.Body, nil))
+			return c.registries(cmd, r.Body, *r.JSON200)
 		},
 	}
 }
@@ -114,11 +111,8 @@ func newRegistryDelete(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete REGISTRY", Aliases: []string{"del"}, Short: "Forget a registry credential", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := c.api.DeleteRegistryWithResponse(cmd.Context(), args[0], &client.DeleteRegistryParams{})
-			if err != nil {
-				return answered(nil, nil, err)
-			}
-			return answered(r.HTTPResponse, r.Body, nil)
+			_, err := ask(c.api.DeleteRegistryWithResponse(cmd.Context(), args[0], &client.DeleteRegistryParams{}))
+			return err
 		},
 	}
 }

@@ -17,11 +17,8 @@ func newSystem(c *connection) *cobra.Command {
 	errorCodes := &cobra.Command{
 		Use: "error-codes", Short: "List the error codes the API uses", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := c.api.ListErrorCodesWithResponse(cmd.Context())
+			r, err := ask(c.api.ListErrorCodesWithResponse(cmd.Context()))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -41,11 +38,8 @@ func newSystemStatus(c *connection) *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "List services and whether they are up", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := c.api.GetSystemWithResponse(cmd.Context())
+			r, err := ask(c.api.GetSystemWithResponse(cmd.Context()))
 			if err != nil {
-				return answered(nil, nil, err)
-			}
-			if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 				return err
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error {
@@ -102,11 +96,8 @@ func newSystemWait(c *connection) *cobra.Command {
 
 // notReady says what is still missing, or nil.
 func (c *connection) notReady(ctx context.Context, feeds bool) error {
-	r, err := c.api.GetSystemWithResponse(ctx)
+	r, err := ask(c.api.GetSystemWithResponse(ctx))
 	if err != nil {
-		return answered(nil, nil, err)
-	}
-	if err := answered(r.HTTPResponse, r.Body, nil); err != nil {
 		return err
 	}
 	up := map[string]bool{}
@@ -121,11 +112,8 @@ func (c *connection) notReady(ctx context.Context, feeds bool) error {
 	if !feeds {
 		return nil
 	}
-	f, err := c.api.ListFeedsWithResponse(ctx)
+	f, err := ask(c.api.ListFeedsWithResponse(ctx))
 	if err != nil {
-		return answered(nil, nil, err)
-	}
-	if err := answered(f.HTTPResponse, f.Body, nil); err != nil {
 		return err
 	}
 	if !feedsReady(*f.JSON200) {
