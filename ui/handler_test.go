@@ -31,7 +31,7 @@ func TestPageShowsWhereThingsAre(t *testing.T) {
 	t.Parallel()
 	cfg := ui.Config{APIURL: "http://127.0.0.1:8228", TemporalURL: "http://127.0.0.1:8233", Version: `v1 <b>`}
 	res, body := serve(t, cfg, http.MethodGet, "/")
-	for _, want := range []string{`href="http://127.0.0.1:8228"`, `href="http://127.0.0.1:8233"`, "v1 &lt;b&gt;"} {
+	for _, want := range []string{`href="http://127.0.0.1:8228/v2/console/"`, `href="http://127.0.0.1:8233"`, "v1 &lt;b&gt;"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("page lacks %s", want)
 		}
