@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"plimsoll/internal/nettest"
 	"plimsoll/persistence/pgtest"
 )
 
@@ -49,14 +49,7 @@ func (b *safeBuffer) String() string {
 // which gives the exit status and what the role wrote.
 func start(t *testing.T, variable string, environ []string, role string) (address string, stop func() (int, string)) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address = nettest.FreeAddr(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var out safeBuffer
 	status := make(chan int, 1)

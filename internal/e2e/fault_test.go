@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"plimsoll/api/client"
+	"plimsoll/internal/nettest"
 	"plimsoll/internal/standalone"
 )
 
@@ -86,10 +87,10 @@ type installation struct {
 
 func newInstallation(t testing.TB) *installation {
 	t.Helper()
-	i := &installation{api: freeAddr(t), cfg: standalone.DefaultConfig()}
+	i := &installation{api: nettest.FreeAddr(t), cfg: standalone.DefaultConfig()}
 	i.cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	i.cfg.TemporalBin = temporal(t)
-	i.want = standalone.Servers{TemporalUIAddr: freeAddr(t), Namespace: "plimsoll"}
+	i.want = standalone.Servers{TemporalUIAddr: nettest.FreeAddr(t), Namespace: "plimsoll"}
 	i.startServers(t)
 	t.Cleanup(func() { _ = i.stack.Close() })
 	i.pg, i.flow = newRelay(t, i.databaseHost(t)), newRelay(t, i.stack.TemporalAddress)

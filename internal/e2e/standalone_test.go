@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plimsoll/api/client"
+	"plimsoll/internal/nettest"
 )
 
 // system is a standalone installation in a folder of its own.
@@ -23,11 +24,11 @@ type system struct {
 
 func newSystem(t testing.TB) *system {
 	t.Helper()
-	s := &system{dir: filepath.Join(t.TempDir(), "data"), api: freeAddr(t)}
+	s := &system{dir: filepath.Join(t.TempDir(), "data"), api: nettest.FreeAddr(t)}
 	dir, base := mirror(t)
 	s.mirror = dir
 	s.env = []string{
-		"PLIMSOLL_API_ADDR=" + s.api, "PLIMSOLL_UI_ADDR=" + freeAddr(t), "PLIMSOLL_TEMPORAL_UI_ADDR=" + freeAddr(t),
+		"PLIMSOLL_API_ADDR=" + s.api, "PLIMSOLL_UI_ADDR=" + nettest.FreeAddr(t), "PLIMSOLL_TEMPORAL_UI_ADDR=" + nettest.FreeAddr(t),
 		"PLIMSOLL_ADMIN_PASSWORD=" + adminPassword, "PLIMSOLL_FEEDS_MIRROR_URL=" + base, "PLIMSOLL_FEEDS_OSV_ECOSYSTEMS=" + ecosystems,
 		"PLIMSOLL_STANDALONE_TEMPORAL_BIN=" + temporal(t),
 	}

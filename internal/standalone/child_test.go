@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,6 +19,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"plimsoll/internal/nettest"
 	"plimsoll/internal/standalone"
 )
 
@@ -100,16 +100,6 @@ func temporalProgram(t *testing.T) string {
 	return path
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 type child struct {
 	addresses
 	cmd  *exec.Cmd
@@ -121,7 +111,7 @@ func startChild(t *testing.T, dir string) *child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+dir,
-		"STANDALONE_TEST_UI_ADDR="+freeAddress(t), "STANDALONE_TEST_TEMPORAL="+temporalProgram(t))
+		"STANDALONE_TEST_UI_ADDR="+nettest.FreeAddr(t), "STANDALONE_TEST_TEMPORAL="+temporalProgram(t))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

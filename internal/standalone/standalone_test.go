@@ -16,6 +16,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"plimsoll/internal/config"
+	"plimsoll/internal/nettest"
 	"plimsoll/internal/standalone"
 )
 
@@ -78,7 +79,7 @@ func TestOneDirectoryIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	dir := privateDir(t)
 	c := startChild(t, dir)
-	cfg, want := settings(dir, freeAddress(t), temporalProgram(t))
+	cfg, want := settings(dir, nettest.FreeAddr(t), temporalProgram(t))
 	_, err := startStack(context.Background(), cfg, want, t.Logf)
 	if !errors.Is(err, standalone.ErrInUse) || !strings.Contains(err.Error(), strconv.Itoa(c.cmd.Process.Pid)) {
 		t.Errorf("second start: %v, want ErrInUse with the pid of the first", err)
