@@ -146,16 +146,30 @@ func (c *check) compared(ctx context.Context, base string) (json.RawMessage, err
 		return nil, err
 	}
 	if base != "" {
-		if err := checkBase(base); err != nil {
+		if err := c.compare(ctx, result, base); err != nil {
 			return nil, err
 		}
-		of, err := c.evaluate(ctx, base)
-		if err != nil {
-			return nil, err
-		}
-		result.Compare(of, base)
 	}
 	return encodeResult(result)
+}
+
+// compare marks what the base image causes, too: nothing, when it is to be found and there is none.
+func (c *check) compare(ctx context.Context, result *policy.Result, named string) error {
+	base, err := c.baseImage(ctx, c.key.ImageDigest, named)
+	if err != nil {
+		return err
+	}
+	if base == "" {
+		result.Compare(&policy.Result{Details: &policy.Details{}}, base)
+		result.ComparisonImageDigest = nil
+		return nil
+	}
+	of, err := c.evaluate(ctx, base)
+	if err != nil {
+		return err
+	}
+	result.Compare(of, base)
+	return nil
 }
 
 // stored computes and stores. A verdict some of whose rules could not be run is answered, since it fails closed, but not kept.

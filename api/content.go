@@ -20,6 +20,8 @@ import (
 // Analyses stores what is inside images.
 type Analyses interface {
 	OfImage(ctx context.Context, account, digest string) (persistence.Analysis, error)
+	// Ancestors returns what an image was built on, fewest layers first.
+	Ancestors(ctx context.Context, account, digest string) ([]persistence.Ancestor, error)
 }
 
 // Layers stores what is inside layers.
@@ -215,7 +217,7 @@ func fileBody(e image.SquashedEntry) oas.FilesContent {
 }
 
 // clamp keeps a number within what clients read into 32 bits.
-func clamp(n int64) int { return int(min(n, math.MaxInt32)) }
+func clamp(n int64) int { return int(max(min(n, math.MaxInt32), math.MinInt32)) }
 
 // Metadata types, as clients name them.
 const (

@@ -52,10 +52,10 @@ func TestContent(t *testing.T) {
 	}
 	var files oas.ContentFilesResponse
 	s.admin(http.MethodGet, base+"/content/files", "").wants(http.StatusOK).decode(&files)
-	sum, link, most := strings.Repeat("a", 64), "/app/big", 2147483647
+	sum, link, least, most := strings.Repeat("a", 64), "/app/big", -2147483648, 2147483647
 	wantFiles := []oas.FilesContent{
 		{Filename: "/app", Type: "dir", Mode: "0o755"},
-		{Filename: "/app/big", Type: "file", Mode: "0o4755", Uid: 1000, Gid: most, Size: most, Sha256: &sum},
+		{Filename: "/app/big", Type: "file", Mode: "0o4755", Uid: least, Gid: most, Size: most, Sha256: &sum},
 		{Filename: "/link", Type: "symlink", Mode: "0o777", Linkdest: &link},
 	}
 	if diff := cmp.Diff(wantFiles, files.Content); diff != "" {

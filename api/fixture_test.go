@@ -53,8 +53,14 @@ var jar = catalog.Package{
 	Metadata: map[string]string{"implementation-version": "3.1"},
 }
 
-// analyze does what a worker does for the newest submission of an image.
+// analyze does what a worker does for the newest submission of an image of one layer.
 func (s *server) analyze(account, digest string, packages ...catalog.Package) {
+	s.t.Helper()
+	s.analyzeLayers(account, digest, []string{"layer"}, packages...)
+}
+
+// analyzeLayers does the same for an image of the named layers.
+func (s *server) analyzeLayers(account, digest string, names []string, packages ...catalog.Package) {
 	s.t.Helper()
 	ctx, images, by := s.t.Context(), persistence.NewImages(s.pool), persistence.Origin{HostID: "host", Service: "analyzer", Version: "1"}
 	record, err := images.Get(ctx, account, digest)
@@ -62,8 +68,11 @@ func (s *server) analyze(account, digest string, packages ...catalog.Package) {
 	run := persistence.Run{Account: account, Digest: digest, Request: record.Requested, RunID: "run"}
 	_, err = images.Begin(ctx, run, by)
 	must(s.t, err)
-	layer := s.layer()
-	content, err := json.Marshal(image.Image{Packages: packages, FileCount: 2, Size: 20, Layers: []image.LayerSummary{{Digest: layer}}})
+	layers := each(names, s.layer)
+	content, err := json.Marshal(image.Image{
+		Packages: packages, FileCount: 2, Size: 20,
+		Layers: each(layers, func(digest string) image.LayerSummary { return image.LayerSummary{Digest: digest} }),
+	})
 	must(s.t, err)
 	rows := make([]persistence.PackageRow, len(packages))
 	for i := range packages {
@@ -75,7 +84,7 @@ func (s *server) analyze(account, digest string, packages ...catalog.Package) {
 	}
 	saved, err := persistence.NewAnalyses(s.pool).Save(ctx, persistence.NewAnalysis{
 		ImageDigest: digest, AnalyzerSet: "set", ImageID: record.ImageID, ManifestBlob: record.ManifestBlob, ConfigBlob: record.ConfigBlob,
-		Content: content, OS: "linux", Arch: "amd64", Distro: "debian", DistroVersion: "12", ImageSize: 20, LayerDigests: []string{layer},
+		Content: content, OS: "linux", Arch: "amd64", Distro: "debian", DistroVersion: "12", ImageSize: 20, LayerDigests: layers,
 		FileCount: 2, AnalyzedAt: time.Now(), Packages: rows,
 	})
 	must(s.t, err)
@@ -90,16 +99,16 @@ func decide(t persistence.Target, a feed.Advisory) (persistence.Finding, bool, e
 }
 
 // layer stores the result of a layer with two files.
-func (s *server) layer() string {
+func (s *server) layer(name string) string {
 	s.t.Helper()
 	var entries, evidence bytes.Buffer
 	must(s.t, image.EncodeEntries(&entries, []catalog.Entry{
 		{Path: "/app", Type: catalog.Directory, Mode: 0o755},
-		{Path: "/app/big", Type: catalog.Regular, Mode: 0o4755, UID: 1000, GID: 1 << 40, Size: 1 << 40, SHA256: strings.Repeat("a", 64)},
+		{Path: "/app/big", Type: catalog.Regular, Mode: 0o4755, UID: -1 << 40, GID: 1 << 40, Size: 1 << 40, SHA256: strings.Repeat("a", 64)},
 		{Path: "/link", Type: catalog.Symlink, Mode: 0o777, Link: "/app/big"},
 	}))
 	must(s.t, image.EncodeEvidence(&evidence, nil, nil))
-	digest := blob.Digest([]byte("layer"))
+	digest := blob.Digest([]byte(name))
 	must(s.t, persistence.NewLayers(s.pool).Save(s.t.Context(), persistence.NewLayer{
 		Digest: digest, AnalyzerSet: "set", DiffID: digest, EntryCount: 3, Entries: entries.Bytes(), Evidence: evidence.Bytes(),
 	}))

@@ -28,6 +28,11 @@ import (
 
 const adminPassword = "correct horse"
 
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("far from UTC", 5*60*60+45*60) // a time that nobody converted shows
+	m.Run()
+}
+
 // starter stands for the workflow engine: it answers look-ups from a table and remembers what was launched.
 type starter struct {
 	outbox   *persistence.Outbox
@@ -73,6 +78,9 @@ type server struct {
 	blobs   *blob.Postgres
 	pool    *pgxpool.Pool
 	logs    *observer.ObservedLogs
+
+	mu       sync.Mutex
+	answered map[string]*httptest.ResponseRecorder // the last answer of each operation that was no failure
 }
 
 // newServer bootstraps a database with the admin account and serves the API over it.
@@ -92,7 +100,7 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 	authorizer, err := authz.New(t.Context(), authz.NewSource(grants, accounts), authz.DefaultConfig())
 	must(t, err)
 	core, logs := observer.New(zapcore.DebugLevel)
-	s := &server{t: t, starter: &starter{outbox: outbox, resolved: map[string]workflows.ResolveImageResult{}}, logs: logs, blobs: blob.NewPostgres(pool), pool: pool}
+	s := &server{t: t, starter: &starter{outbox: outbox, resolved: map[string]workflows.ResolveImageResult{}}, logs: logs, blobs: blob.NewPostgres(pool), pool: pool, answered: map[string]*httptest.ResponseRecorder{}}
 	s.deps = Deps{
 		Logger: zap.New(core), Authorizer: authorizer, Hasher: hasher,
 		Accounts: accounts, Users: persistence.NewUsers(pool), Grants: grants, Registries: persistence.NewRegistries(pool, sealer),
@@ -130,7 +138,7 @@ type answer struct {
 	logs   *observer.ObservedLogs
 }
 
-// request sends one request; options change it before.
+// request sends one request; options change it before. Every answer is checked against the document and the published shapes.
 func (s *server) request(method, target, body string, options ...func(*http.Request)) answer {
 	s.t.Helper()
 	var reader io.Reader = http.NoBody
@@ -143,6 +151,11 @@ func (s *server) request(method, target, body string, options ...func(*http.Requ
 	}
 	recorder := httptest.NewRecorder()
 	s.api.ServeHTTP(recorder, req)
+	if operation := conforms(s.t, s.api, req, recorder); operation != "" && recorder.Code < http.StatusBadRequest {
+		s.mu.Lock()
+		s.answered[operation] = recorder
+		s.mu.Unlock()
+	}
 	return answer{s.t, recorder.Code, recorder.Header(), recorder.Body.String(), s.logs}
 }
 

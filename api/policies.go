@@ -138,7 +138,7 @@ func (h *handlers) UpdatePolicy(ctx context.Context, req oas.UpdatePolicyRequest
 }
 
 func (h *handlers) updatePolicy(ctx context.Context, stored persistence.Policy, document json.RawMessage, activate bool) (persistence.Policy, error) {
-	if len(document) == 0 {
+	if len(document) == 0 || string(document) == "null" {
 		if !activate {
 			return stored, nil
 		}

@@ -159,7 +159,7 @@ func TestChecking(t *testing.T) {
 	s.admin(http.MethodGet, base, "").wants(http.StatusOK) // the active policy
 	s.admin(http.MethodGet, base+"&policy_id=p9", "").fails(http.StatusNotFound, codePolicyNotFound)
 	s.admin(http.MethodGet, "/v2/images/"+digest+"/check?tag=UPPER:", "").fails(http.StatusBadRequest, codeInvalidReference)
-	s.admin(http.MethodGet, base+"&base_digest=auto", "").fails(http.StatusBadRequest, codeInvalidRequest)
+	s.admin(http.MethodGet, base+"&base_digest=automatic", "").fails(http.StatusBadRequest, codeInvalidRequest)
 	s.admin(http.MethodGet, base+"&policy_id=p1&base_digest="+digest, "").wants(http.StatusOK).decode(&answer)
 	compared := answer.Evaluations[0]
 	if f := compared.Details.Findings[0]; f.InheritedFromBase == nil || !*f.InheritedFromBase || *compared.ComparisonImageDigest != digest {

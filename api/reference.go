@@ -12,6 +12,8 @@ import (
 const (
 	defaultRegistry = "docker.io"
 	defaultTag      = "latest"
+	// hubAlias is an older spelling of the default registry that clients still send.
+	hubAlias = "dockerhub"
 )
 
 // Grammar of the parts of a reference: OCI distribution spec, "Pulling manifests", and the reference grammar of the
@@ -28,11 +30,14 @@ func badReference(ref, why string) *ProblemError {
 }
 
 // splitRepository takes the registry off the front. The first component is a registry if it has a dot or a colon or is
-// localhost; otherwise all of it is a repository of docker.io, to which nothing is added.
+// localhost; otherwise all of it is a repository of docker.io, to which nothing is added. dockerhub/ means docker.io/.
 func splitRepository(ref, rest string) (registry, repository string, err error) {
 	registry, repository = defaultRegistry, rest
-	if first, after, found := strings.Cut(rest, "/"); found && (strings.ContainsAny(first, ".:") || first == "localhost") {
+	switch first, after, found := strings.Cut(rest, "/"); {
+	case found && (strings.ContainsAny(first, ".:") || first == "localhost"):
 		registry, repository = first, after
+	case found && first == hubAlias:
+		repository = after
 	}
 	switch {
 	case !hostPattern.MatchString(registry):

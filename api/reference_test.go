@@ -17,6 +17,8 @@ func TestParseTag(t *testing.T) {
 		"nginx:1.27":                     {Registry: "docker.io", Repository: "nginx", Tag: "1.27"},
 		"library/nginx":                  {Registry: "docker.io", Repository: "library/nginx", Tag: "latest"},
 		"docker.io/nginx:a":              {Registry: "docker.io", Repository: "nginx", Tag: "a"},
+		"dockerhub/library/nginx:a":      {Registry: "docker.io", Repository: "library/nginx", Tag: "a"},
+		"dockerhub.example/x":            {Registry: "dockerhub.example", Repository: "x", Tag: "latest"},
 		"localhost/x:y":                  {Registry: "localhost", Repository: "x", Tag: "y"},
 		"localhost:5000/team/x":          {Registry: "localhost:5000", Repository: "team/x", Tag: "latest"},
 		"registry.example.com/a/b-c_d:T": {Registry: "registry.example.com", Repository: "a/b-c_d", Tag: "T"},

@@ -102,7 +102,7 @@ func (h *handlers) CreateRegistry(ctx context.Context, req oas.CreateRegistryReq
 
 // UpdateRegistry replaces a credential.
 func (h *handlers) UpdateRegistry(ctx context.Context, req oas.UpdateRegistryRequestObject) (oas.UpdateRegistryResponseObject, error) {
-	if named := orElse(req.Body.Registry, req.Registry); named != req.Registry {
+	if named := orElse(req.Body.Registry, ""); named != "" && named != req.Registry {
 		return nil, fail(codeInvalidRequest, fmt.Sprintf("The body names registry %s, the path %s; they must agree.", named, req.Registry))
 	}
 	write, err := registryWrite(callerOf(ctx).Account, req.Registry, req.Body)

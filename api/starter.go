@@ -65,7 +65,7 @@ func startProblem(err error) error {
 // resolveProblem maps the end of a look-up. A look-up that nobody took runs into the time limit of its workflow.
 func resolveProblem(ctx context.Context, err error) error {
 	code, message := workflows.Failure(err)
-	if known, ok := workflowFailures[code]; ok {
+	if known, ok := workflowFailures[code]; ok && code != workflows.FailTimeout { // a registry that is slow has a code of its own
 		return fail(known, message).because(err)
 	}
 	var timeout *temporal.TimeoutError

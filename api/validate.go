@@ -19,7 +19,7 @@ import (
 const maxReportedFaults = 50
 
 // normalize brings the spellings that clients use to the one the document describes: booleans in any case, lists as repeated
-// keys, a body without content type. A body of another content type is refused here.
+// keys, options left empty, a body without content type. A body of another content type is refused here.
 func normalize(operations map[string]operation) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,6 +52,11 @@ func currentRoute(r *http.Request) string {
 
 func (op operation) normalizeQuery(query url.Values) url.Values {
 	for name, values := range query {
+		if values = slices.DeleteFunc(values, func(v string) bool { return v == "" }); len(values) == 0 {
+			delete(query, name)
+			continue
+		}
+		query[name] = values
 		switch {
 		case op.booleans[name]:
 			for i := range values {

@@ -20,7 +20,6 @@ const (
 	noFix        = "None"  // shown where no version fixes a vulnerability
 	packageDB    = "pkgdb" // shown as path of what a package database lists
 	scorePrimary = "Primary"
-	baseAuto     = "auto" // the base image is to be found by ancestry
 )
 
 // ListImageVulnerabilityTypes names the groupings.
@@ -72,37 +71,29 @@ func (h *handlers) compareVulnerabilities(ctx context.Context, answer *oas.GetIm
 		return finding{v.Vulnerability, v.PackageType, v.PackageName, v.PackageVersion}
 	}
 	inherited := map[finding]bool{}
-	baseFound, err := h.baseVulnerabilities(ctx, base, filter)
+	base, baseFound, err := h.baseVulnerabilities(ctx, answer.ImageDigest, base, filter)
 	if err != nil {
 		answer.BaseImageProblems = &[]map[string]any{{"severity": "error", "problem_type": "base_image", "details": classify(err).Message}}
 	}
 	for i := range baseFound {
 		inherited[of(&baseFound[i])] = true
 	}
-	answer.BaseDigest = &base
+	answer.BaseDigest = given(base)
 	for i := range found {
 		same := inherited[of(&found[i])]
 		answer.Vulnerabilities[i].InheritedFromBase = &same
 	}
 }
 
-func (h *handlers) baseVulnerabilities(ctx context.Context, base string, filter persistence.VulnerabilityFilter) ([]persistence.ImageVulnerability, error) {
-	if err := checkBase(base); err != nil {
-		return nil, err
+// baseVulnerabilities finds the base image and what it has. Without a base image nothing is inherited.
+func (h *handlers) baseVulnerabilities(ctx context.Context, digest, named string, filter persistence.VulnerabilityFilter) (base string, found []persistence.ImageVulnerability, err error) {
+	base, err = h.baseImage(ctx, digest, named)
+	if err != nil || base == "" {
+		return base, nil, err
 	}
 	filter.Description = false
-	return h.vulnerabilities(ctx, base, filter)
-}
-
-// checkBase refuses what cannot name a base image.
-func checkBase(base string) error {
-	if base == baseAuto {
-		return fail(codeInvalidRequest, "base_digest=auto is not supported by this version; give the digest of the base image.")
-	}
-	if !digestPattern.MatchString(base) {
-		return fail(codeInvalidRequest, "base_digest must be sha256: and 64 hexadecimal digits.")
-	}
-	return nil
+	found, err = h.vulnerabilities(ctx, base, filter)
+	return base, found, err
 }
 
 func vulnerabilityBody(v persistence.ImageVulnerability, describe bool) oas.ImagePackageVulnerability {

@@ -455,6 +455,20 @@ type ImageAnalysisRequest struct {
 	Source ImageSource `json:"source"`
 }
 
+// ImageAncestor defines model for ImageAncestor.
+type ImageAncestor struct {
+	// ChosenBaseImage Whether base_digest=auto compares with this image; true for the nearest.
+	ChosenBaseImage bool   `json:"chosen_base_image"`
+	ImageDigest     string `json:"image_digest"`
+
+	// Layers Digests of its layers, bottom first.
+	Layers []string `json:"layers"`
+
+	// ParentDigest Digest of the manifest list the image was taken from; the image's own digest otherwise.
+	ParentDigest string   `json:"parent_digest"`
+	Tags         []string `json:"tags"`
+}
+
 // ImageContent defines model for ImageContent.
 type ImageContent struct {
 	Metadata ImageContentMetadata `json:"metadata"`
@@ -751,10 +765,10 @@ type PolicyRecord struct {
 	LastUpdated *time.Time `json:"last_updated,omitempty"`
 	Name        string     `json:"name"`
 
-	// Policy The document. In Go it stays JSON, so that no key is lost or added on the way.
-	Policy       Policy `json:"policy,omitempty"`
-	PolicyId     string `json:"policy_id"`
-	PolicySource string `json:"policy_source"`
+	// Policy The document; null and absent mean that the record comes without it.
+	Policy       RecordedPolicy `json:"policy,omitempty"`
+	PolicyId     string         `json:"policy_id"`
+	PolicySource string         `json:"policy_source"`
 }
 
 // PolicyRule defines model for PolicyRule.
@@ -815,6 +829,9 @@ type RbacManagerRoleSummary struct {
 	Description string     `json:"description"`
 	Name        string     `json:"name"`
 }
+
+// RecordedPolicy The document; null and absent mean that the record comes without it.
+type RecordedPolicy = json.RawMessage
 
 // RegistryConfiguration defines model for RegistryConfiguration.
 type RegistryConfiguration struct {
@@ -1134,6 +1151,12 @@ type GetImageParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListImageAncestorsParams defines parameters for ListImageAncestors.
+type ListImageAncestorsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // CheckImageParams defines parameters for CheckImage.
 type CheckImageParams struct {
 	// PolicyId The account's active policy when absent.
@@ -1151,7 +1174,7 @@ type CheckImageParams struct {
 	// Interactive Evaluate now and store nothing.
 	Interactive *bool `form:"interactive,omitempty" json:"interactive,omitempty"`
 
-	// BaseDigest Digest of a base image to compare with.
+	// BaseDigest Digest of a base image to compare with, or auto for the nearest ancestor.
 	BaseDigest *string `form:"base_digest,omitempty" json:"base_digest,omitempty"`
 
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1227,7 +1250,7 @@ type GetImageVulnerabilitiesParams struct {
 	// VendorOnly Leave out what the distribution will not fix.
 	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
 
-	// BaseDigest Mark what a base image already has.
+	// BaseDigest Mark what a base image already has: its digest, or auto for the nearest ancestor.
 	BaseDigest *string `form:"base_digest,omitempty" json:"base_digest,omitempty"`
 
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1574,6 +1597,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest} (the `GetImage` operationId).
 	GetImage(ctx context.Context, imageDigest ImageDigest, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImageAncestors Images this one was built on
+	//
+	// Analysed images of the account whose layers are the first layers of this image.
+	//
+	// Corresponds with GET /images/{image_digest}/ancestors (the `ListImageAncestors` operationId).
+	ListImageAncestors(ctx context.Context, imageDigest ImageDigest, params *ListImageAncestorsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CheckImage Evaluate an image under a policy
 	//
@@ -2151,6 +2181,23 @@ func (c *Client) DeleteImage(ctx context.Context, imageDigest ImageDigest, param
 // Corresponds with GET /images/{image_digest} (the `GetImage` operationId).
 func (c *Client) GetImage(ctx context.Context, imageDigest ImageDigest, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImageRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImageAncestors Images this one was built on
+//
+// Analysed images of the account whose layers are the first layers of this image.
+//
+// Corresponds with GET /images/{image_digest}/ancestors (the `ListImageAncestors` operationId).
+func (c *Client) ListImageAncestors(ctx context.Context, imageDigest ImageDigest, params *ListImageAncestorsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImageAncestorsRequest(c.Server, imageDigest, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3671,6 +3718,55 @@ func NewGetImageRequest(server string, imageDigest ImageDigest, params *GetImage
 	}
 
 	operationPath := fmt.Sprintf("/images/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImageAncestorsRequest constructs an http.Request for the ListImageAncestors method
+func NewListImageAncestorsRequest(server string, imageDigest ImageDigest, params *ListImageAncestorsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/ancestors", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -5911,6 +6007,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest} (the `GetImage` operationId).
 	GetImageWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageParams, reqEditors ...RequestEditorFn) (*GetImageReply, error)
 
+	// ListImageAncestorsWithResponse Images this one was built on
+	//
+	// Analysed images of the account whose layers are the first layers of this image.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/ancestors (the `ListImageAncestors` operationId).
+	ListImageAncestorsWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListImageAncestorsParams, reqEditors ...RequestEditorFn) (*ListImageAncestorsReply, error)
+
 	// CheckImageWithResponse Evaluate an image under a policy
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6975,6 +7080,54 @@ func (r GetImageReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetImageReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImageAncestorsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]ImageAncestor
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImageAncestorsReply) GetJSON200() *[]ImageAncestor {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImageAncestorsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImageAncestorsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImageAncestorsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImageAncestorsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImageAncestorsReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9064,6 +9217,21 @@ func (c *ClientWithResponses) GetImageWithResponse(ctx context.Context, imageDig
 	return ParseGetImageReply(rsp)
 }
 
+// ListImageAncestorsWithResponse Images this one was built on
+//
+// Analysed images of the account whose layers are the first layers of this image.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/ancestors (the `ListImageAncestors` operationId).
+func (c *ClientWithResponses) ListImageAncestorsWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListImageAncestorsParams, reqEditors ...RequestEditorFn) (*ListImageAncestorsReply, error) {
+	rsp, err := c.ListImageAncestors(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImageAncestorsReply(rsp)
+}
+
 // CheckImageWithResponse Evaluate an image under a policy
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10140,6 +10308,39 @@ func ParseGetImageReply(rsp *http.Response) (*GetImageReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest AnchoreImage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImageAncestorsReply parses an HTTP response from a ListImageAncestorsWithResponse call
+func ParseListImageAncestorsReply(rsp *http.Response) (*ListImageAncestorsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImageAncestorsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []ImageAncestor
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

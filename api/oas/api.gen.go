@@ -454,6 +454,20 @@ type ImageAnalysisRequest struct {
 	Source ImageSource `json:"source"`
 }
 
+// ImageAncestor defines model for ImageAncestor.
+type ImageAncestor struct {
+	// ChosenBaseImage Whether base_digest=auto compares with this image; true for the nearest.
+	ChosenBaseImage bool   `json:"chosen_base_image"`
+	ImageDigest     string `json:"image_digest"`
+
+	// Layers Digests of its layers, bottom first.
+	Layers []string `json:"layers"`
+
+	// ParentDigest Digest of the manifest list the image was taken from; the image's own digest otherwise.
+	ParentDigest string   `json:"parent_digest"`
+	Tags         []string `json:"tags"`
+}
+
 // ImageContent defines model for ImageContent.
 type ImageContent struct {
 	Metadata ImageContentMetadata `json:"metadata"`
@@ -750,10 +764,10 @@ type PolicyRecord struct {
 	LastUpdated *time.Time `json:"last_updated,omitempty"`
 	Name        string     `json:"name"`
 
-	// Policy The document. In Go it stays JSON, so that no key is lost or added on the way.
-	Policy       Policy `json:"policy,omitempty"`
-	PolicyId     string `json:"policy_id"`
-	PolicySource string `json:"policy_source"`
+	// Policy The document; null and absent mean that the record comes without it.
+	Policy       RecordedPolicy `json:"policy,omitempty"`
+	PolicyId     string         `json:"policy_id"`
+	PolicySource string         `json:"policy_source"`
 }
 
 // PolicyRule defines model for PolicyRule.
@@ -814,6 +828,9 @@ type RbacManagerRoleSummary struct {
 	Description string     `json:"description"`
 	Name        string     `json:"name"`
 }
+
+// RecordedPolicy The document; null and absent mean that the record comes without it.
+type RecordedPolicy = json.RawMessage
 
 // RegistryConfiguration defines model for RegistryConfiguration.
 type RegistryConfiguration struct {
@@ -1133,6 +1150,12 @@ type GetImageParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListImageAncestorsParams defines parameters for ListImageAncestors.
+type ListImageAncestorsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // CheckImageParams defines parameters for CheckImage.
 type CheckImageParams struct {
 	// PolicyId The account's active policy when absent.
@@ -1150,7 +1173,7 @@ type CheckImageParams struct {
 	// Interactive Evaluate now and store nothing.
 	Interactive *bool `form:"interactive,omitempty" json:"interactive,omitempty"`
 
-	// BaseDigest Digest of a base image to compare with.
+	// BaseDigest Digest of a base image to compare with, or auto for the nearest ancestor.
 	BaseDigest *string `form:"base_digest,omitempty" json:"base_digest,omitempty"`
 
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1226,7 +1249,7 @@ type GetImageVulnerabilitiesParams struct {
 	// VendorOnly Leave out what the distribution will not fix.
 	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
 
-	// BaseDigest Mark what a base image already has.
+	// BaseDigest Mark what a base image already has: its digest, or auto for the nearest ancestor.
 	BaseDigest *string `form:"base_digest,omitempty" json:"base_digest,omitempty"`
 
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1414,6 +1437,9 @@ type ServerInterface interface {
 	// GetImage Show one image
 	// (GET /images/{image_digest})
 	GetImage(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageParams)
+	// ListImageAncestors Images this one was built on
+	// (GET /images/{image_digest}/ancestors)
+	ListImageAncestors(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageAncestorsParams)
 	// CheckImage Evaluate an image under a policy
 	// (GET /images/{image_digest}/check)
 	CheckImage(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CheckImageParams)
@@ -1627,6 +1653,12 @@ func (_ Unimplemented) DeleteImage(w http.ResponseWriter, r *http.Request, image
 // GetImage Show one image
 // (GET /images/{image_digest})
 func (_ Unimplemented) GetImage(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImageAncestors Images this one was built on
+// (GET /images/{image_digest}/ancestors)
+func (_ Unimplemented) ListImageAncestors(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageAncestorsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2514,6 +2546,56 @@ func (siw *ServerInterfaceWrapper) GetImage(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetImage(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImageAncestors operation middleware
+func (siw *ServerInterfaceWrapper) ListImageAncestors(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImageAncestorsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImageAncestors(w, r, imageDigest, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4354,6 +4436,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/images/{image_digest}", wrapper.GetImage)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/ancestors", wrapper.ListImageAncestors)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/check", wrapper.CheckImage)
 	})
 	r.Group(func(r chi.Router) {
@@ -5081,6 +5166,46 @@ type GetImagedefaultJSONResponse struct {
 }
 
 func (response GetImagedefaultJSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImageAncestorsRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      ListImageAncestorsParams
+}
+
+type ListImageAncestorsResponseObject interface {
+	VisitListImageAncestorsResponse(w http.ResponseWriter) error
+}
+
+type ListImageAncestors200JSONResponse []ImageAncestor
+
+func (response ListImageAncestors200JSONResponse) VisitListImageAncestorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImageAncestorsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImageAncestorsdefaultJSONResponse) VisitListImageAncestorsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6622,6 +6747,9 @@ type StrictServerInterface interface {
 	// GetImage Show one image
 	// (GET /images/{image_digest})
 	GetImage(ctx context.Context, request GetImageRequestObject) (GetImageResponseObject, error)
+	// ListImageAncestors Images this one was built on
+	// (GET /images/{image_digest}/ancestors)
+	ListImageAncestors(ctx context.Context, request ListImageAncestorsRequestObject) (ListImageAncestorsResponseObject, error)
 	// CheckImage Evaluate an image under a policy
 	// (GET /images/{image_digest}/check)
 	CheckImage(ctx context.Context, request CheckImageRequestObject) (CheckImageResponseObject, error)
@@ -7212,6 +7340,33 @@ func (sh *strictHandler) GetImage(w http.ResponseWriter, r *http.Request, imageD
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetImageResponseObject); ok {
 		if err := validResponse.VisitGetImageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImageAncestors operation middleware
+func (sh *strictHandler) ListImageAncestors(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageAncestorsParams) {
+	var request ListImageAncestorsRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImageAncestors(ctx, request.(ListImageAncestorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImageAncestors")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImageAncestorsResponseObject); ok {
+		if err := validResponse.VisitListImageAncestorsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

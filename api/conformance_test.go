@@ -1,0 +1,222 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plimsoll/api/client"
+	"plimsoll/persistence"
+	"plimsoll/workflows"
+)
+
+// strictDocument is a policy that uses every key a policy may have.
+const strictDocument = `{"id":"full","name":"Full","version":"2","description":"d","last_updated":1700000000,
+	"rule_sets":[{"id":"rs","name":"rules","version":"2","description":"d","artifact_type":"image","rules":[
+		{"id":"r1","gate":"vulnerabilities","trigger":"package","action":"STOP","description":"d","recommendation":"Splice it.",
+			"params":[{"name":"package_type","value":"all"},{"name":"severity_comparison","value":">="},{"name":"severity","value":"high"}]},
+		{"id":"r2","gate":"dockerfile","trigger":"instruction","action":"WARN","params":[{"name":"instruction","value":"HEALTHCHECK"},{"name":"check","value":"not_exists"}]},
+		{"id":"r3","gate":"dockerfile","trigger":"effective_user","action":"GO","params":[{"name":"users","value":"root"},{"name":"type","value":"denylist"}]}]}],
+	"allowlists":[{"id":"al","name":"allowed","version":"2","description":"d","items":[
+		{"id":"i1","gate":"vulnerabilities","trigger_id":"GHSA-rope+*","expires_on":"2999-01-01T00:00:00Z","description":"d"},
+		{"id":"i2","gate":"dockerfile","trigger_id":"none","expires_on":null}]}],
+	"source_mappings":[{"id":"sm","name":"sources","host":"*","repository":"*","rule_set_ids":["rs"],"allowlist_ids":[],"description":"d"}],
+	"mappings":[{"id":"m","name":"all","registry":"*","repository":"*","image":{"type":"tag","value":"*"},"rule_set_ids":["rs"],"allowlist_ids":["al"],"description":"d"}],
+	"allowlisted_images":[{"id":"ai","name":"never","registry":"x.example","repository":"x","image":{"type":"tag","value":"x"},"description":"d"}],
+	"denylisted_images":[{"id":"di","name":"never","registry":"*","repository":"*","image":{"type":"id","value":"x"}}]}`
+
+// listed replaces the image lists of strictDocument by one that matches everything.
+func listed(list string) string {
+	all := `"` + list + `":[{"id":"l","name":"all","registry":"*","repository":"*","image":{"type":"tag","value":"*"},"description":"d"}]`
+	kept, _, _ := strings.Cut(strictDocument, `"allowlisted_images"`)
+	return strings.Replace(kept, `"id":"full"`, `"id":"`+list+`"`, 1) + all + "}"
+}
+
+// harbour is a server with rows in every table an answer is made from: images in each state, packages of each kind, feeds, services.
+func harbour(t *testing.T) (s *server, digest, base string) {
+	t.Helper()
+	s = newServer(t)
+	s.advise()
+	s.starter.sync = func() (workflows.SyncFeedsResult, bool, error) {
+		return workflows.SyncFeedsResult{Groups: []workflows.GroupResult{{Source: "osv", Group: "all"}}}, true, nil
+	}
+	for _, name := range []string{"api", "analyzer"} {
+		must(t, persistence.NewServices(s.pool).Heartbeat(t.Context(), persistence.Service{
+			HostID: name + "-1", Name: name, BaseURL: "http://" + name, Version: "1", StartedAt: time.Now(),
+		}))
+	}
+	base = s.known("docker.io/library/base:1", "base")
+	s.admin(http.MethodPost, "/v2/images", `{"source":{"tag":{"pull_string":"library/base:1"}}}`).wants(http.StatusOK)
+	s.analyze("admin", base, deb)
+	digest = s.known(testTag, "one")
+	s.admin(http.MethodPost, "/v2/images?auto_subscribe=true", addTag).wants(http.StatusOK)
+	s.analyzeLayers("admin", digest, []string{"layer", "above"}, npm, deb, jar)
+	return s, digest, base
+}
+
+// Every operation of the document answers as the published API does. The comparison itself is part of server.request.
+func TestEveryOperationConforms(t *testing.T) {
+	t.Parallel()
+	s, digest, base := harbour(t)
+	image := "/v2/images/" + digest
+	ask := func(path string) { t.Helper(); s.admin(http.MethodGet, path, "").wants(http.StatusOK) }
+	for _, path := range []string{
+		"/", "/health", "/version", "/status", "/system", "/system/error-codes", "/system/services", "/system/services/api",
+		"/system/services/api/api-1", "/system/feeds", "/system/policy-spec", "/account", "/user", "/accounts", "/accounts?state=enabled",
+		"/accounts/admin", "/accounts/admin/users", "/accounts/admin/users/admin", "/rbac-manager/roles", "/images", "/images?history=true&image_status=all",
+		"/images?full_tag=" + testTag, "/policies", "/policies?detail=true", "/policies/" + policyID(t), "/policies/" + policyID(t) + "?detail=false",
+	} {
+		ask("/v2" + path)
+	}
+	for _, path := range []string{
+		"", "/ancestors", "/content", "/content/files", "/content/java", "/content/os", "/content/npm", "/content/gem", "/metadata", "/metadata/manifest",
+		"/metadata/docker_history", "/metadata/dockerfile", "/sboms/native-json", "/sboms/spdx-json", "/sboms/cyclonedx-json", "/vuln",
+		"/vuln/all", "/vuln/os?vendor_only=False", "/vuln/non-os?include_vuln_description=true&force_refresh=TRUE", "/vuln/all?base_digest=" + base,
+		"/check?tag=" + testTag, "/check?tag=" + testTag + "&detail=false", "/check?tag=" + testTag + "&history=true&base_digest=" + base,
+	} {
+		ask(image + path)
+	}
+	s.admin(http.MethodPost, "/v2/system/feeds?force_sync=false", "").wants(http.StatusOK)
+
+	mate := s.user("quay", "mate1", "full-control")
+	s.request(http.MethodGet, "/v2/user", "", mate).wants(http.StatusOK)
+	s.request(http.MethodGet, "/v2/rbac-manager/my-roles", "", mate).wants(http.StatusOK)
+	s.admin(http.MethodGet, "/v2/rbac-manager/roles/full-control/members", "").wants(http.StatusOK)
+	s.admin(http.MethodDelete, "/v2/rbac-manager/roles/full-control/members?username=mate1&for_account=quay", "").wants(http.StatusNoContent)
+	s.admin(http.MethodDelete, "/v2/accounts/quay/users/mate1", "").wants(http.StatusNoContent)
+	s.admin(http.MethodPut, "/v2/accounts/quay/state", `{"state":"disabled"}`).wants(http.StatusOK)
+
+	registry := `{"registry":"h.example:5000/team/*","registry_user":"u","registry_pass":"p","registry_type":"docker_v2","registry_name":"n","registry_verify":true}`
+	s.admin(http.MethodPost, "/v2/registries?validate=false", registry).wants(http.StatusOK)
+	s.admin(http.MethodPut, "/v2/registries/h.example:5000/team/*?validate=false", registry).wants(http.StatusOK)
+	ask("/v2/registries")
+	ask("/v2/registries/h.example:5000%2Fteam%2F%2A")
+	s.admin(http.MethodDelete, "/v2/registries/h.example:5000/team/*", "").wants(http.StatusNoContent)
+
+	s.admin(http.MethodPost, "/v2/policies", strictDocument).wants(http.StatusOK)
+	ask(image + "/check?policy_id=full&tag=" + testTag)
+	s.admin(http.MethodPut, "/v2/policies/full", recordOf("full", `,"active":false,"policy":`+strictDocument)).wants(http.StatusOK)
+	s.admin(http.MethodDelete, "/v2/policies/full", "").wants(http.StatusNoContent)
+
+	s.admin(http.MethodDelete, "/v2/images/"+base+"?force=true", "").wants(http.StatusOK)
+	s.admin(http.MethodDelete, "/v2/images?image_digests="+digest+",sha256:"+strings.Repeat("0", 64), "").wants(http.StatusOK)
+	ask("/v2/images?image_status=deleting")
+
+	published, err := publishedShapes()
+	must(t, err)
+	for key := range s.api.operations {
+		method, path, _ := strings.Cut(key, " ")
+		if path = strings.TrimPrefix(path, basePath); path == "" {
+			path = "/"
+		}
+		if s.answered[method+" "+path] == nil {
+			t.Errorf("%s %s was never asked", method, path)
+		}
+	}
+	for key := range published.operations {
+		if s.answered[key] == nil {
+			t.Errorf("testdata/shapes.txt has %s, which is not served", key)
+		}
+	}
+	decodedByClient(t, s)
+}
+
+// decodedByClient hands each answer to the method of the generated client that asks for it. What the client understood must,
+// written out again, be what the server said.
+func decodedByClient(t *testing.T, s *server) {
+	t.Helper()
+	for key, recorder := range s.answered {
+		method, path, _ := strings.Cut(key, " ")
+		name := s.api.doc.Paths.Find(path).GetOperation(method).OperationID
+		name = strings.ToUpper(name[:1]) + name[1:] + "WithResponse"
+		c, err := client.NewClientWithResponses("http://harbour.example/v2", client.WithHTTPClient(canned{recorder}))
+		must(t, err)
+		call := reflect.ValueOf(c).MethodByName(name)
+		if !call.IsValid() {
+			t.Errorf("the client has no method %s", name)
+			continue
+		}
+		values := []reflect.Value{reflect.ValueOf(t.Context())}
+		for i := 1; i < call.Type().NumIn()-1; i++ { // the last are options
+			values = append(values, reflect.Zero(call.Type().In(i)))
+		}
+		results := call.Call(values)
+		if err, _ := results[1].Interface().(error); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		understood := results[0].Elem().FieldByName("JSON200")
+		if recorder.Body.Len() == 0 {
+			continue
+		}
+		if !understood.IsValid() || understood.IsNil() {
+			t.Errorf("%s does not understand %s", name, recorder.Body)
+			continue
+		}
+		written, err := json.Marshal(understood.Interface())
+		must(t, err)
+		var said, heard any
+		must(t, json.Unmarshal(recorder.Body.Bytes(), &said))
+		must(t, json.Unmarshal(written, &heard))
+		if diff := cmp.Diff(said, heard); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// canned answers every request of a client with what a server said before.
+type canned struct{ recorder *httptest.ResponseRecorder }
+
+func (c canned) Do(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: c.recorder.Code, Header: c.recorder.Header(), Body: io.NopCloser(bytes.NewReader(c.recorder.Body.Bytes())),
+	}, nil
+}
+
+// deviant answers in place of the server, to show that the comparison of server.request would notice.
+func TestDeviatingAnswersAreNoticed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for name, c := range map[string]struct {
+		status      int
+		contentType string
+		body        string
+	}{
+		"missing key":    {http.StatusOK, "application/json", `{}`},
+		"undeclared key": {http.StatusOK, "application/json", `{"items":[],"total":0}`},
+		"bare list":      {http.StatusOK, "application/json", `[]`},
+		"status":         {http.StatusCreated, "application/json", `{"items":[]}`},
+		"content type":   {http.StatusOK, "text/html", `{"items":[]}`},
+		"error body":     {http.StatusNotFound, "application/json", `{"message":"no"}`},
+		"error type":     {http.StatusNotFound, "text/plain", `no`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			recorder := httptest.NewRecorder()
+			recorder.Header().Set("Content-Type", c.contentType)
+			recorder.WriteHeader(c.status)
+			recorder.Body.WriteString(c.body)
+			noticed := &faultCounter{TB: t}
+			conforms(noticed, s.api, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v2/images", http.NoBody), recorder)
+			if noticed.faults == 0 {
+				t.Error("was not noticed")
+			}
+		})
+	}
+}
+
+// faultCounter is a testing.TB on which faults are expected.
+type faultCounter struct {
+	testing.TB
+	faults int
+}
+
+func (f *faultCounter) Errorf(string, ...any) { f.faults++ }
