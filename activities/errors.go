@@ -63,6 +63,7 @@ var table = []boundary{
 	{blob.ErrTooLarge, workflows.FailLimitExceeded, true},
 	// Broken for good, and nothing a client could do about it.
 	{blob.ErrCorrupt, workflows.FailInternal, true},
+	{blob.ErrNotFound, workflows.FailInternal, true},
 	{image.ErrEncoding, workflows.FailInternal, true},
 	{seal.ErrUnknownKey, workflows.FailInternal, true},
 	{seal.ErrTampered, workflows.FailInternal, true},

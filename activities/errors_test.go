@@ -23,6 +23,7 @@ import (
 	"plimsoll/activities/registry"
 	"plimsoll/engine/image"
 	"plimsoll/persistence"
+	"plimsoll/persistence/blob"
 	"plimsoll/workflows"
 )
 
@@ -31,7 +32,7 @@ import (
 var internalOnly = []string{
 	"persistence.ErrNotFound", "persistence.ErrExists", "persistence.ErrActive", "persistence.ErrAnalyzing",
 	"persistence.ErrNotAnalyzed", "persistence.ErrState", "persistence.ErrSchemaOld", "persistence.ErrSchemaNew",
-	"persistence.ErrUnsuitable", "blob.ErrNotFound", "seal.ErrKey",
+	"persistence.ErrUnsuitable", "seal.ErrKey",
 }
 
 func parseDir(t *testing.T, dir string) []*ast.File {
@@ -117,6 +118,7 @@ func TestFailuresCarryCodeAndRetryability(t *testing.T) {
 		{fmt.Errorf("layer: %w", image.ErrCorrupt), workflows.FailLayerCorrupt, true, 0},
 		{fmt.Errorf("begin: %w", persistence.ErrSuperseded), workflows.FailSuperseded, true, 0},
 		{fmt.Errorf("osv/npm: %w", persistence.ErrShrunk), workflows.FailFeedRefused, true, 0},
+		{fmt.Errorf("load manifest: %w", blob.ErrNotFound), workflows.FailInternal, true, 0},
 		{errors.New("the database is gone"), workflows.FailInternal, false, 0},
 	}
 	for _, tt := range tests {

@@ -106,7 +106,9 @@ func (j *judge) image(ctx context.Context, digest, cause string) (verdicts, erro
 	if record.AnalysisID == nil {
 		return out, persistence.ErrNotAnalyzed
 	}
-	generation, err := j.feedStore.Generation(ctx) // before the facts: they are at least as new
+	// Both are taken before the facts, which are at least as new.
+	began := j.now()
+	generation, err := j.feedStore.Generation(ctx)
 	if err != nil {
 		return out, err
 	}
@@ -125,7 +127,7 @@ func (j *judge) image(ctx context.Context, digest, cause string) (verdicts, erro
 		if err := result.Err(); err != nil {
 			return out, fmt.Errorf("evaluate %s as %s: %w", digest, tag.FullTag(), err)
 		}
-		changed, err := j.save(ctx, record, tag.FullTag(), generation, result, cause)
+		changed, err := j.save(ctx, record, tag.FullTag(), generation, began, result, cause)
 		if err != nil {
 			return out, err
 		}
@@ -140,7 +142,7 @@ func (j *judge) image(ctx context.Context, digest, cause string) (verdicts, erro
 	return out, nil
 }
 
-func (j *judge) save(ctx context.Context, record persistence.Image, tag string, generation int64, result *policy.Result, cause string) (bool, error) {
+func (j *judge) save(ctx context.Context, record persistence.Image, tag string, generation int64, began time.Time, result *policy.Result, cause string) (bool, error) {
 	encoded, err := json.Marshal(result)
 	if err != nil {
 		return false, fmt.Errorf("encode verdict: %w", err)
@@ -149,7 +151,7 @@ func (j *judge) save(ctx context.Context, record persistence.Image, tag string, 
 		EvaluationKey: persistence.EvaluationKey{Account: j.account, ImageDigest: record.Digest, Tag: tag, PolicyID: j.stored.ID},
 		PolicyDigest:  j.stored.Digest, Generation: generation, AnalysisID: *record.AnalysisID,
 		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded,
-		Cause: cause, EvaluatedAt: result.EvaluationTime,
+		Cause: cause, EvaluatedAt: began,
 	})
 	return changed, err
 }
@@ -158,8 +160,9 @@ func (j *judge) save(ctx context.Context, record persistence.Image, tag string, 
 const parallelJudging = 4
 
 // judgeAll judges images of any accounts, each under its account's policy. An image whose own documents are
-// unreadable is left out with a line in the log; anything else ends the whole.
-func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, cause string) (changed int, err error) {
+// unreadable is left out with a line in the log; anything else ends the whole, until with skip the images at
+// fault are left out too: they must not hold up all others.
+func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, cause string, skip bool) (changed int, err error) {
 	judges := make(map[string]*judge)
 	var total atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
@@ -178,7 +181,7 @@ func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, 
 		g.Go(func() error {
 			v, err := j.image(ctx, ref.Digest, cause)
 			total.Add(int64(v.changed))
-			if unreadable(err) {
+			if unreadable(err) || err != nil && skip && !gone(err) && a.databaseAnswers(ctx) {
 				log.From(ctx).Error("image not judged", zap.String(log.KeyAccount, ref.Account), zap.String(log.KeyImageDigest, ref.Digest), zap.Error(err))
 				return nil
 			}
@@ -189,6 +192,12 @@ func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, 
 		})
 	}
 	return int(total.Load()), errors.Join(err, g.Wait())
+}
+
+// databaseAnswers tells a fault of one image from an outage that hits all.
+func (a *Activities) databaseAnswers(ctx context.Context) bool {
+	_, err := a.feedStore.Generation(ctx)
+	return err == nil
 }
 
 // unreadable reports that an image's own documents are broken for good.

@@ -25,27 +25,42 @@ const (
 // listFeedGroups makes every group of the enabled sources known, and lists those nobody has switched off.
 func (a *Activities) listFeedGroups(ctx context.Context, in workflows.SyncFeedsInput) (workflows.FeedGroups, error) {
 	var out workflows.FeedGroups
-	for _, d := range a.drivers {
-		settings := a.feeds.settings(d.Name)
-		if !settings.Enabled || in.Source != "" && in.Source != d.Name {
-			continue
+	groups, err := a.ensureGroups(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, g := range groups {
+		if g.Enabled && (in.Source == "" || in.Source == g.Source) {
+			out.Groups = append(out.Groups, workflows.FeedGroup{Source: g.Source, Name: g.Name})
 		}
-		var names []string
-		for _, g := range d.Groups(settings) {
-			names = append(names, g.Name)
+	}
+	return out, nil
+}
+
+// ensureGroups makes the known groups those the configuration names, and returns them in the drivers' order.
+func (a *Activities) ensureGroups(ctx context.Context) ([]persistence.FeedGroup, error) {
+	var named []workflows.FeedGroup
+	for _, d := range a.drivers {
+		names := []string{}
+		if settings := a.feeds.settings(d.Name); settings.Enabled {
+			for _, g := range d.Groups(settings) {
+				names = append(names, g.Name)
+				named = append(named, workflows.FeedGroup{Source: d.Name, Name: g.Name})
+			}
 		}
 		if err := a.feedStore.Ensure(ctx, d.Name, names); err != nil {
-			return out, err
+			return nil, err
 		}
-		known, err := a.feedStore.Groups(ctx)
-		if err != nil {
-			return out, err
-		}
-		for _, name := range names {
-			if slices.ContainsFunc(known, func(g persistence.FeedGroup) bool {
-				return g.Source == d.Name && g.Name == name && g.Enabled
-			}) {
-				out.Groups = append(out.Groups, workflows.FeedGroup{Source: d.Name, Name: name})
+	}
+	known, err := a.feedStore.Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []persistence.FeedGroup
+	for _, n := range named {
+		for _, g := range known {
+			if g.Source == n.Source && g.Name == n.Name {
+				out = append(out, g)
 			}
 		}
 	}
@@ -162,27 +177,23 @@ func (a *Activities) pendingRescans(ctx context.Context, in workflows.PendingInp
 	if err := a.settings.Get(ctx, settingRescans, &through); err != nil && !errors.Is(err, persistence.ErrNotFound) {
 		return out, err
 	}
-	latest, err := a.feedStore.Generation(ctx)
-	if err != nil {
-		return out, err
-	}
-	for g := through + 1; g <= latest && len(out.Generations) < in.Limit; g++ {
-		out.Generations = append(out.Generations, g)
-	}
-	return out, nil
+	var err error
+	out.Generations, err = a.feedStore.GenerationsAfter(ctx, through, in.Limit)
+	return out, err
 }
 
 func (a *Activities) rescansStarted(ctx context.Context, in workflows.StartedInput) (workflows.Done, error) {
 	return workflows.Done{}, a.settings.Set(ctx, settingRescans, in.Through)
 }
 
-// FeedsNeverSynced reports whether no group has ever been synced.
-func (a *Activities) FeedsNeverSynced(ctx context.Context) (bool, error) {
-	groups, err := a.feedStore.Groups(ctx)
+// RegisterFeeds makes the groups the configuration names visible, and reports whether one of them has never been
+// tried: a new installation, or an ecosystem that was added.
+func (a *Activities) RegisterFeeds(ctx context.Context) (untried bool, err error) {
+	groups, err := a.ensureGroups(ctx)
 	if err != nil {
 		return false, err
 	}
-	return !slices.ContainsFunc(groups, func(g persistence.FeedGroup) bool { return g.LastSync != nil }), nil
+	return slices.ContainsFunc(groups, func(g persistence.FeedGroup) bool { return g.Enabled && g.LastAttempt == nil }), nil
 }
 
 // FeedInterval is the time between scheduled syncs; 0 when they are off.

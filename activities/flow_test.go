@@ -176,6 +176,39 @@ func TestPolicyThatDoesNotCompileStopsWithItsProblems(t *testing.T) {
 	}
 }
 
+func TestAnImageThatCannotBeJudgedDoesNotHoldUpTheOthers(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.publish("Debian", advisory("DSA-1", "Debian:12", "openssl", "1"))
+	s.publish("npm", advisory("GHSA-aaaa-bbbb-cccc", "npm", "left-pad", "1.3.1"))
+	s.sync()
+	base := layer(t, map[string]string{"etc/os-release": debian, "var/lib/dpkg/status": status})
+	s.push("team/bad:1", base, layer(t, map[string]string{"a": "1"}))
+	s.push("team/good:1", base, layer(t, map[string]string{"a": "2"}))
+	bad, good := s.add("acme", "team/bad", "1"), s.add("globex", "team/good", "1")
+	s.analyze(bad)
+	s.analyze(good)
+	_, err := s.pool.Exec(t.Context(), `UPDATE plimsoll.image SET dockerfile = '%', dockerfile_mode = 'Actual' WHERE account = 'acme'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.publish("Debian", advisory("DSA-1", "Debian:12", "openssl", "9.0"))
+	g := s.sync()["Debian"].Generation
+	var out workflows.RescanResult
+	if err := s.run(workflows.RescanChangeSetName, workflows.RescanInput{Generation: g}, &out); err != nil {
+		t.Fatalf("one image ends the rescan of all: %v", err)
+	}
+	if out.Images != 2 {
+		t.Errorf("%+v, want two images passed", out)
+	}
+	stored, err := persistence.NewEvaluations(s.pool).Latest(t.Context(), persistence.EvaluationKey{
+		Account: good.Account, ImageDigest: good.Digest, Tag: s.host + "/team/good:1", PolicyID: "default",
+	})
+	if err != nil || stored.Generation != g {
+		t.Errorf("the good image's verdict is of generation %d, want %d (%v)", stored.Generation, g, err)
+	}
+}
+
 func TestDeletedImageLeavesNothingOfItsOwn(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -199,6 +232,18 @@ func TestDeletedImageLeavesNothingOfItsOwn(t *testing.T) {
 	}
 	if list, err := persistence.NewImages(s.pool).List(context.Background(), "acme", persistence.ImageFilter{}); err != nil || len(list) != 0 {
 		t.Errorf("images left: %v, %v", list, err)
+	}
+	_, err = s.pool.Exec(t.Context(), `UPDATE plimsoll.blob SET touched_at = now() - interval '25 hours'; UPDATE plimsoll.layer SET used_at = now() - interval '25 hours'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.acts.Collect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	err = s.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM plimsoll.layer) + (SELECT count(*) FROM plimsoll.blob) + (SELECT count(*) FROM plimsoll.analysis)`).Scan(&left)
+	if err != nil || left != 0 {
+		t.Errorf("%d rows of what the image held are left after a day (%v)", left, err)
 	}
 }
 

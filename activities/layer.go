@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"plimsoll/activities/registry"
 	"plimsoll/engine/image"
@@ -41,13 +42,13 @@ func (a *Activities) analyzeLayer(ctx context.Context, in workflows.AnalyzeLayer
 	}
 	defer release()
 	if !in.Force {
-		missing, err := a.layers.Missing(ctx, a.pass.Set(), []string{in.Layer})
+		known, err := a.layers.Known(ctx, a.pass.Set(), []string{in.Layer})
 		if err != nil {
 			return out, err
 		}
-		if len(missing) == 0 {
+		if vouched(known[in.Layer], from.repositories) {
 			out.Reused = true
-			return out, from.verify(ctx, []registry.Layer{layer})
+			return out, from.verify(ctx, []registry.Layer{layer}, known)
 		}
 	}
 	t.stage(workflows.StageAnalyze)
@@ -56,14 +57,14 @@ func (a *Activities) analyzeLayer(ctx context.Context, in workflows.AnalyzeLayer
 
 // readLayer streams the blob through the pass and stores what it finds.
 func (a *Activities) readLayer(ctx context.Context, from *source, layer registry.Layer, t *tracker) error {
-	body, err := from.open(ctx, layer)
+	body, host, err := from.open(ctx, layer)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	found, err := a.pass.Read(ctx, layer.Digest, body, t.bytes)
 	if err != nil {
-		return fmt.Errorf("layer %s: %w", layer.Digest, err)
+		return err
 	}
 	var entries, evidence bytes.Buffer
 	if err := image.EncodeEntries(&entries, found.Entries); err != nil {
@@ -73,7 +74,7 @@ func (a *Activities) readLayer(ctx context.Context, from *source, layer registry
 		return fmt.Errorf("encode evidence of layer %s: %w", layer.Digest, err)
 	}
 	return a.layers.Save(ctx, persistence.NewLayer{
-		Digest: found.Digest, AnalyzerSet: a.pass.Set(), DiffID: found.DiffID,
+		Digest: found.Digest, Registry: host, AnalyzerSet: a.pass.Set(), DiffID: found.DiffID,
 		CompressedSize: found.CompressedSize, Size: found.Size, EntryCount: len(found.Entries),
 		Entries: entries.Bytes(), Evidence: evidence.Bytes(),
 	})
@@ -92,7 +93,11 @@ func (a *Activities) verifyLayerAccess(ctx context.Context, in workflows.VerifyL
 			wanted = append(wanted, l)
 		}
 	}
-	if err := from.verify(ctx, wanted); err != nil {
+	known, err := a.layers.Known(ctx, a.pass.Set(), in.Layers)
+	if err != nil {
+		return out, err
+	}
+	if err := from.verify(ctx, wanted, known); err != nil {
 		return out, err
 	}
 	out.Checked = len(wanted)
@@ -123,15 +128,33 @@ func (a *Activities) source(ctx context.Context, account, digest string) (*sourc
 	if s.credentials, err = a.credentials(ctx, account); err != nil {
 		return nil, err
 	}
-	for _, tag := range record.Tags {
-		if name := tag.Registry + "/" + tag.Repository; !slices.Contains(s.repositories, name) {
-			s.repositories = append(s.repositories, name)
-		}
-	}
+	s.repositories = repositoriesOf(record)
 	if len(s.repositories) == 0 {
 		return nil, fmt.Errorf("image %s has no repository: %w", digest, registry.ErrReference)
 	}
 	return s, nil
+}
+
+// repositoriesOf lists where the account knows the image from, those of current tags first.
+func repositoriesOf(record persistence.Image) []string {
+	var out []string
+	for _, tag := range record.Tags {
+		if name := tag.Registry + "/" + tag.Repository; !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// vouched tells whether one of the repositories lies in a registry that has delivered the layer before, so that
+// its word on who may read it counts.
+func vouched(registries, repositories []string) bool {
+	return slices.ContainsFunc(repositories, func(r string) bool { return slices.Contains(registries, hostOf(r)) })
+}
+
+func hostOf(repository string) string {
+	host, _, _ := strings.Cut(repository, "/")
+	return host
 }
 
 // layer is the manifest's own line for the layer asked for.
@@ -160,18 +183,36 @@ func (s *source) try(do func(repository string) error) error {
 	return first
 }
 
-func (s *source) open(ctx context.Context, l registry.Layer) (io.ReadCloser, error) {
-	var body io.ReadCloser
-	err := s.try(func(repository string) error {
-		var err error
+// open also names the registry the layer comes from.
+func (s *source) open(ctx context.Context, l registry.Layer) (body io.ReadCloser, host string, err error) {
+	err = s.try(func(repository string) error {
+		host = hostOf(repository)
 		body, err = s.client.Blob(ctx, s.credentials, repository, l)
 		return err
 	})
-	return body, err
+	return body, host, err
 }
 
-func (s *source) verify(ctx context.Context, layers []registry.Layer) error {
+// verify asks whether the account may read the layers: of each, only registries that have delivered it before.
+func (s *source) verify(ctx context.Context, layers []registry.Layer, known map[string][]string) error {
+	open := layers
 	return s.try(func(repository string) error {
-		return s.client.HasBlobs(ctx, s.credentials, repository, layers)
+		var mine, others []registry.Layer
+		for _, l := range open {
+			if slices.Contains(known[l.Digest], hostOf(repository)) {
+				mine = append(mine, l)
+			} else {
+				others = append(others, l)
+			}
+		}
+		if len(mine) > 0 {
+			if err := s.client.HasBlobs(ctx, s.credentials, repository, mine); err != nil {
+				return err
+			}
+		}
+		if open = others; len(open) > 0 {
+			return fmt.Errorf("layer %s: %s has never delivered it: %w", open[0].Digest, hostOf(repository), registry.ErrUnauthorized)
+		}
+		return nil
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"go.temporal.io/sdk/activity"
+
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -21,8 +23,12 @@ func (a *Activities) rescanMatches(ctx context.Context, in workflows.RescanInput
 	}, nil
 }
 
-// portion is how many images one step of a rescan judges: seconds of work.
-const portion = 2000
+const (
+	// portion is how many images one step of a rescan judges: seconds of work.
+	portion = 2000
+	// patience is the attempt from which on a portion leaves out images that cannot be judged.
+	patience = 4
+)
 
 func (a *Activities) rescanVerdicts(ctx context.Context, in workflows.RescanPortion) (out workflows.RescanProgress, err error) {
 	t := a.track(ctx, "", "", whole(workflows.StageEvaluate))
@@ -31,7 +37,8 @@ func (a *Activities) rescanVerdicts(ctx context.Context, in workflows.RescanPort
 	if err != nil {
 		return out, err
 	}
-	if out.Verdicts, err = a.judgeAll(ctx, refs, causeFeed); err != nil {
+	skip := activity.GetInfo(ctx).Attempt >= patience
+	if out.Verdicts, err = a.judgeAll(ctx, refs, causeFeed, skip); err != nil {
 		return out, err
 	}
 	out.Images = len(refs)

@@ -3,10 +3,17 @@ package activities
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"plimsoll/activities/registry"
 	"plimsoll/workflows"
 )
+
+// resolveTimeout bounds one look-up, so that a registry which never answers is tried twice within the time a
+// person waits, and is named as the cause.
+const resolveTimeout = 10 * time.Second
+
+var errNoAnswer = fmt.Errorf("no answer within %s: %w", resolveTimeout, registry.ErrUnreachable)
 
 func (a *Activities) resolveReference(ctx context.Context, in workflows.ResolveImageInput) (workflows.ResolveImageResult, error) {
 	var out workflows.ResolveImageResult
@@ -14,7 +21,7 @@ func (a *Activities) resolveReference(ctx context.Context, in workflows.ResolveI
 	if err != nil {
 		return out, err
 	}
-	found, err := a.registry.Resolve(ctx, credentials, in.Ref, in.Platform)
+	found, err := a.lookUp(ctx, credentials, in)
 	if err != nil {
 		return out, fmt.Errorf("resolve %s: %w", in.Ref, err)
 	}
@@ -29,6 +36,12 @@ func (a *Activities) resolveReference(ctx context.Context, in workflows.ResolveI
 		return out, fmt.Errorf("store config of %s: %w", found.Digest, err)
 	}
 	return out, nil
+}
+
+func (a *Activities) lookUp(ctx context.Context, credentials []registry.Credential, in workflows.ResolveImageInput) (*registry.Resolved, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, resolveTimeout, errNoAnswer)
+	defer cancel()
+	return a.registry.Resolve(ctx, credentials, in.Ref, in.Platform)
 }
 
 // credentials opens the account's registry entries.

@@ -27,24 +27,21 @@ func (a *Activities) beginAnalysis(ctx context.Context, in workflows.Run) (workf
 	for i, l := range layers {
 		digests[i] = l.Digest
 	}
-	missing, err := a.layers.Missing(ctx, plan.AnalyzerSet, digests)
+	known, err := a.layers.Known(ctx, plan.AnalyzerSet, digests)
 	if err != nil {
 		return plan, err
 	}
-	absent := make(map[string]bool, len(missing))
-	for _, digest := range missing {
-		absent[digest] = true
-	}
+	repositories := repositoriesOf(record)
 	var lines []persistence.Progress // for every layer, so that totals are right from the start
 	seen := make(map[string]bool, len(layers))
 	for i, l := range layers {
-		plan.Layers = append(plan.Layers, workflows.PlannedLayer{Digest: l.Digest, Size: l.Size, Stored: !absent[l.Digest]})
+		plan.Layers = append(plan.Layers, workflows.PlannedLayer{Digest: l.Digest, Size: l.Size, Stored: vouched(known[l.Digest], repositories)})
 		if seen[l.Digest] {
 			continue
 		}
 		seen[l.Digest] = true
 		line := persistence.Progress{Stage: workflows.StageWaiting, Layer: i, BytesTotal: l.Size}
-		if !absent[l.Digest] && !in.Force {
+		if plan.Layers[i].Stored && !in.Force {
 			line.Stage, line.BytesDone, line.Done = workflows.StageAnalyze, l.Size, true
 		}
 		lines = append(lines, line)

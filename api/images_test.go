@@ -87,6 +87,7 @@ func TestWhyAnImageCannotBeAdded(t *testing.T) {
 	s.admin(http.MethodPost, "/v2/images", `{"source":{"tag":{"pull_string":"UPPER:x y"}}}`).fails(http.StatusBadRequest, codeInvalidReference)
 	s.admin(http.MethodPost, "/v2/images", `{"source":{"tag":{"pull_string":"a.b/c:d","dockerfile":"RlJPTQ"}}}`).fails(http.StatusBadRequest, codeInvalidRequest)
 	s.admin(http.MethodPost, "/v2/images", `{"source":{"tag":{"pull_string":"a.b/c:d"}},"annotations":{"a":"\u0000"}}`).fails(http.StatusBadRequest, codeInvalidRequest)
+	s.admin(http.MethodPost, "/v2/images", `{"source":{"tag":{"pull_string":"a.b/c:d"}},"annotations":{"a":"`+strings.Repeat("x", 70_000)+`"}}`).fails(http.StatusBadRequest, codeLimitExceeded)
 	s.admin(http.MethodPost, "/v2/images", `{"image_type":"vm","source":{"tag":{"pull_string":"a.b/c:d"}}}`).fails(http.StatusBadRequest, codeInvalidRequest)
 	s.starter.failure = fail(codeUnavailable, "no worker")
 	s.admin(http.MethodPost, "/v2/images", addTag).fails(http.StatusServiceUnavailable, codeUnavailable)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"plimsoll/internal/registryhttp"
 	"plimsoll/persistence"
 )
 
@@ -22,7 +23,8 @@ func (h *handlers) signIn(ctx context.Context, write persistence.RegistryWrite) 
 	ctx, cancel := context.WithTimeout(ctx, h.config.ResolveTimeout)
 	defer cancel()
 	host, _, _ := strings.Cut(write.Registry, "/")
-	registry, err := registryAt(host, write.VerifyTLS)
+	plainAllowed := !write.VerifyTLS || registryhttp.Loopback(host)
+	registry, err := registryAt(host, !plainAllowed)
 	if err != nil {
 		return fail(codeInvalidRequest, fmt.Sprintf("%s is not the address of a registry.", host)).because(err)
 	}
@@ -39,36 +41,47 @@ func (h *handlers) signIn(ctx context.Context, write persistence.RegistryWrite) 
 	if write.Username != "" {
 		auth = &authn.Basic{Username: write.Username, Password: write.Password.Reveal()}
 	}
-	signed, err := transport.NewWithContext(ctx, registry, auth, plain, nil)
+	signed, err := transport.NewWithContext(ctx, registry, auth, registryhttp.Encrypted(plain, plainAllowed), nil)
 	if err != nil {
 		return signInProblem(host, err)
 	}
-	return ping(ctx, registry, signed)
+	return ping(ctx, registry, plainAllowed, signed)
 }
 
-func registryAt(host string, verify bool) (name.Registry, error) {
-	if verify {
+func registryAt(host string, encrypted bool) (name.Registry, error) {
+	if encrypted {
 		return name.NewRegistry(host)
 	}
 	return name.NewRegistry(host, name.Insecure)
 }
 
-func ping(ctx context.Context, registry name.Registry, signed http.RoundTripper) error {
-	url := fmt.Sprintf("%s://%s/v2/", registry.Scheme(), registry.RegistryStr())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return fmt.Errorf("prepare registry check: %w", err)
+// ping asks as somebody signed in. Encrypted comes first; plain is for registries that may be spoken to so.
+func ping(ctx context.Context, registry name.Registry, plainAllowed bool, signed http.RoundTripper) error {
+	status, err := pingOver(ctx, "https", registry, signed)
+	if err != nil && plainAllowed {
+		status, err = pingOver(ctx, "http", registry, signed)
 	}
-	resp, err := signed.RoundTrip(req)
+	if err == nil && status != http.StatusOK {
+		err = &transport.Error{StatusCode: status}
+	}
 	if err != nil {
 		return signInProblem(registry.RegistryStr(), err)
 	}
+	return nil
+}
+
+func pingOver(ctx context.Context, scheme string, registry name.Registry, signed http.RoundTripper) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+registry.RegistryStr()+"/v2/", nil)
+	if err != nil {
+		return 0, fmt.Errorf("prepare registry check: %w", err)
+	}
+	resp, err := signed.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
 	defer func() { _ = resp.Body.Close() }() // only the status matters
 	_, _ = io.CopyN(io.Discard, resp.Body, 4096)
-	if resp.StatusCode == http.StatusOK {
-		return nil
-	}
-	return signInProblem(registry.RegistryStr(), &transport.Error{StatusCode: resp.StatusCode})
+	return resp.StatusCode, nil
 }
 
 func signInProblem(host string, err error) error {

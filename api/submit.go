@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -95,8 +96,25 @@ func (h *handlers) requireKnown(ctx context.Context, digest string) error {
 	return nil
 }
 
+// maxAnnotations bounds what is stored with an image and sent along with its notifications, in bytes of JSON.
+const maxAnnotations = 64 << 10
+
+func checkAnnotations(annotations map[string]any) error {
+	text, err := json.Marshal(annotations)
+	if err != nil {
+		return fail(codeInvalidRequest, "annotations cannot be stored.").because(err)
+	}
+	if len(text) > maxAnnotations {
+		return fail(codeLimitExceeded, fmt.Sprintf("annotations take %d bytes; at most %d are kept.", len(text), maxAnnotations))
+	}
+	return nil
+}
+
 // submit asks the registry through a worker, then writes the record and the start of the analysis together.
 func (h *handlers) submit(ctx context.Context, sub submission, annotations map[string]any, force bool) (persistence.Image, error) {
+	if err := checkAnnotations(annotations); err != nil {
+		return persistence.Image{}, err
+	}
 	account := callerOf(ctx).Account
 	found, err := h.deps.Starter.ResolveImage(ctx, workflows.ResolveImageInput{Account: account, Ref: sub.ref, Platform: sub.platform})
 	if err != nil {

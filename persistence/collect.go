@@ -8,8 +8,9 @@ import (
 )
 
 // CollectGrace is how long unreferenced documents and layer results are kept: longer than any work that has
-// stored or found them and is about to refer to them.
-const CollectGrace = time.Hour
+// stored or found them and is about to refer to them, which for an image of huge layers behind a slow line is many
+// hours.
+const CollectGrace = 24 * time.Hour
 
 var (
 	sweepLock = query("sweep.lock", `SELECT pg_try_advisory_xact_lock(@lock::int, 0)`)

@@ -27,8 +27,8 @@ type NewEvaluation struct {
 	FinalAction  string // stop, warn or go
 	Status       string // pass or fail
 	Result       json.RawMessage
-	Cause        string // what made it be computed
-	EvaluatedAt  time.Time
+	Cause        string    // what made it be computed
+	EvaluatedAt  time.Time // when it was begun: the facts are at least as new
 }
 
 // Evaluation is a stored verdict.
@@ -81,8 +81,9 @@ func (k EvaluationKey) args() args {
 func (k EvaluationKey) String() string { return k.ImageDigest + " as " + k.Tag }
 
 // Save stores a verdict. The newest row of the key is refreshed when the final action is the same, so that
-// history shows changes of the verdict and their causes; changed tells whether there is a new row. ErrNotFound
-// when the image is gone.
+// history shows changes of the verdict and their causes; changed tells whether there is a new row. A verdict of
+// an older generation than the newest, or begun before it under the same policy, may rest on older facts: the
+// newest stays and is returned. ErrNotFound when the image is gone.
 func (s *Evaluations) Save(ctx context.Context, n NewEvaluation) (saved Evaluation, changed bool, err error) {
 	err = inTx(ctx, s.pool, func(tx pgx.Tx) error {
 		key := n.EvaluationKey.args()
@@ -94,9 +95,13 @@ func (s *Evaluations) Save(ctx context.Context, n NewEvaluation) (saved Evaluati
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
+		if err == nil && newest.supersedes(n) {
+			saved = newest
+			return nil
+		}
 		row := n.EvaluationKey.args()
 		row["policy_digest"], row["generation"], row["analysis_id"] = n.PolicyDigest, n.Generation, n.AnalysisID
-		row["status"], row["result"], row["evaluated_at"] = n.Status, []byte(n.Result), n.EvaluatedAt
+		row["status"], row["result"], row["evaluated_at"] = n.Status, storableJSON(n.Result), n.EvaluatedAt
 		changed = err != nil || newest.FinalAction != n.FinalAction
 		if changed {
 			row["final_action"], row["cause"] = n.FinalAction, n.Cause
@@ -114,6 +119,15 @@ func (s *Evaluations) Save(ctx context.Context, n NewEvaluation) (saved Evaluati
 		err = ErrNotFound
 	}
 	return saved, changed, wrap(err, "store evaluation of %s", n.EvaluationKey)
+}
+
+// supersedes tells whether a verdict that comes after this one may rest on older facts. Under another policy it
+// says something new in any case.
+func (e Evaluation) supersedes(n NewEvaluation) bool {
+	if e.Generation != n.Generation {
+		return e.Generation > n.Generation
+	}
+	return e.PolicyDigest == n.PolicyDigest && n.EvaluatedAt.Before(e.EvaluatedAt)
 }
 
 // Latest returns the newest verdict of a key: ErrNotFound.

@@ -87,6 +87,9 @@ ON CONFLICT (source, group_name) DO UPDATE SET configured = true WHERE NOT f.con
 UPDATE plimsoll_feeds.feed_group SET configured = false
 WHERE source = @source AND configured AND group_name <> ALL (@groups::text[])`)
 
+	generationsAfter = query("generation.after", `
+SELECT id FROM plimsoll_feeds.generation WHERE id > @after ORDER BY id LIMIT @limit`)
+
 	groupList = query("feed.groups", `
 SELECT `+groupColumns+` FROM plimsoll_feeds.feed_group ORDER BY source, group_name`)
 
@@ -172,6 +175,13 @@ func (s *Feeds) Failed(ctx context.Context, source, group, message string, at ti
 func (s *Feeds) Generation(ctx context.Context) (int64, error) {
 	g, err := value[int64](ctx, s.pool, generationCurrent, args{})
 	return g, wrap(err, "load feed generation")
+}
+
+// GenerationsAfter returns up to limit generations that follow one, oldest first. Their numbers have gaps: those
+// of commits that failed.
+func (s *Feeds) GenerationsAfter(ctx context.Context, after int64, limit int) ([]int64, error) {
+	list, err := column[int64](ctx, s.pool, generationsAfter, args{"after": after, "limit": limit})
+	return list, wrap(err, "list feed generations")
 }
 
 // Status describes the data as a whole.

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// stageBatch is how many records travel in one COPY.
+	// stageBatch and stageBytes bound how many records travel in one COPY, whichever is reached first.
 	stageBatch = 2000
+	stageBytes = 8 << 20
 	// Longest names of a record in bytes, so that index entries hold them; a record beyond is skipped.
 	maxAdvisoryID = 256
 	maxNamespace  = 128
@@ -50,6 +51,7 @@ type stage struct {
 	tx              pgx.Tx
 	seen            map[string]struct{}
 	skipped         int
+	bytes           int // of the documents and versions waiting
 	vulnerabilities [][]any
 	advisories      [][]any
 }
@@ -74,16 +76,33 @@ func (s *stage) add(ctx context.Context, r feed.Record) error {
 		return fmt.Errorf("record %s: %w", id, err)
 	}
 	s.vulnerabilities = append(s.vulnerabilities, row)
+	s.bytes += sizeOf(row)
 	for _, a := range merged {
 		if row, err = advisoryRowOf(id, a); err != nil {
 			return fmt.Errorf("record %s: %w", id, err)
 		}
 		s.advisories = append(s.advisories, row)
+		s.bytes += sizeOf(row)
 	}
-	if len(s.vulnerabilities) < stageBatch {
+	if len(s.vulnerabilities) < stageBatch && s.bytes < stageBytes {
 		return nil
 	}
 	return s.flush(ctx)
+}
+
+// sizeOf is about what the texts of a row weigh, in bytes.
+func sizeOf(row []any) (n int) {
+	for _, column := range row {
+		switch v := column.(type) {
+		case []byte:
+			n += len(v)
+		case []string:
+			for _, text := range v {
+				n += len(text)
+			}
+		}
+	}
+	return n
 }
 
 func usable(name string, limit int) bool { return name != "" && clean(name, limit) == name }
@@ -100,7 +119,7 @@ func (s *stage) flush(ctx context.Context) error {
 	}
 	clear(s.vulnerabilities)
 	clear(s.advisories)
-	s.vulnerabilities, s.advisories = s.vulnerabilities[:0], s.advisories[:0]
+	s.vulnerabilities, s.advisories, s.bytes = s.vulnerabilities[:0], s.advisories[:0], 0
 	return nil
 }
 
@@ -150,13 +169,18 @@ func storable(t *time.Time) *time.Time {
 	return t
 }
 
-// document encodes a value for a jsonb column, which cannot hold the character NUL, and hashes it.
+// storableJSON replaces the character NUL, which a jsonb column cannot hold.
+func storableJSON(text []byte) []byte {
+	return bytes.ReplaceAll(text, []byte(`\u0000`), []byte(`\ufffd`))
+}
+
+// document encodes a value for a jsonb column and hashes it.
 func document(v any) (text, hash []byte, err error) {
 	text, err = json.Marshal(v)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode: %w", err)
 	}
-	text = bytes.ReplaceAll(text, []byte(`\u0000`), []byte(`\ufffd`))
+	text = storableJSON(text)
 	sum := sha256.Sum256(text)
 	return text, sum[:], nil
 }

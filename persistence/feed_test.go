@@ -192,3 +192,22 @@ func TestFeedGroupsFailAlone(t *testing.T) {
 		t.Errorf("SetEnabled: %v, want ErrNotFound", err)
 	}
 }
+
+func TestGenerationsAreListedWithoutTheGapsOfFailedCommits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.3.0")).Generation
+	// A crash of the server skips numbers, too.
+	_, err := w.pool.Exec(t.Context(), `SELECT setval(pg_get_serial_sequence('plimsoll_feeds.generation', 'id'), $1 + 33)`, first)
+	w.must(err)
+	second := w.commit("npm", record("GHSA-1", feed.Low, "npm", "left-pad", "1.3.0")).Generation
+	third := w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.4.0")).Generation
+	got, err := w.feeds.GenerationsAfter(t.Context(), first, 5)
+	w.must(err)
+	if diff := cmp.Diff([]int64{second, third}, got); diff != "" {
+		t.Error(diff)
+	}
+	if got, err = w.feeds.GenerationsAfter(t.Context(), 0, 2); err != nil || len(got) != 2 || got[1] != second {
+		t.Errorf("the first two: %v, %v", got, err)
+	}
+}

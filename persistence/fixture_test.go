@@ -245,6 +245,13 @@ func (w *world) rowVersions(tables ...string) string {
 	return out
 }
 
+// leftProgress is a line of progress that an analysis has left behind.
+func (w *world) leftProgress(account, digest string) {
+	w.t.Helper()
+	_, err := w.pool.Exec(w.t.Context(), `INSERT INTO plimsoll.analysis_progress (account, digest, stage) VALUES ($1, $2, 'match')`, account, digest)
+	w.must(err)
+}
+
 func (w *world) count(sql string, a ...any) (n int) {
 	w.t.Helper()
 	if err := w.pool.QueryRow(context.Background(), sql, a...).Scan(&n); err != nil {

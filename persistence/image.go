@@ -105,7 +105,7 @@ type SubmitImage struct {
 type Submission struct {
 	Image   Image
 	Created bool // the account did not have the image
-	// Due says that an analysis must be started: OutboxID is its row.
+	// Due says that an analysis must be started, unless it runs already: OutboxID is its row.
 	Due      bool
 	OutboxID int64
 }

@@ -9,7 +9,7 @@ import (
 
 var (
 	imageMark = query("image.mark_deleting", `
-UPDATE plimsoll.image SET image_status = 'deleting', requested = requested + 1, run_id = '',
+UPDATE plimsoll.image SET image_status = 'deleting', requested = nextval('plimsoll.request'), run_id = '',
   analysis_status = CASE WHEN analysis_status = 'analyzing' THEN 'not_analyzed' ELSE analysis_status END,
   updated_at = now()
 WHERE account = @account AND digest = @digest`)

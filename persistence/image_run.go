@@ -15,7 +15,8 @@ SELECT image_status, analysis_status, requested, run_id, analysis_id
 FROM plimsoll.image WHERE account = @account AND digest = @digest FOR UPDATE`)
 
 	runMove = query("run.move", `
-UPDATE plimsoll.image SET analysis_status = @status, run_id = @run_id, error_code = @error_code,
+UPDATE plimsoll.image SET analysis_status = @status, run_id = @run_id,
+  requested = CASE WHEN @withdrawn THEN nextval('plimsoll.request') ELSE requested END, error_code = @error_code,
   error_message = @error_message, analysis_id = coalesce(@analysis_id, analysis_id),
   analyzed_at = coalesce(@analyzed_at, analyzed_at), updated_at = now()
 WHERE account = @account AND digest = @digest`)
@@ -47,6 +48,8 @@ type outcome struct {
 	message    string
 	analysisID *int64
 	analyzedAt *time.Time
+	// withdrawn: the submission is answered for good, so that a late duplicate of the run's begin finds another one.
+	withdrawn bool
 }
 
 // Begin gives the record to a run. A run that repeats itself or takes over from a lost one is welcome as long
@@ -87,9 +90,10 @@ func (s *Images) Fail(ctx context.Context, run Run, code, message string, by Ori
 	return wrap(s.end(ctx, run, o, by), "fail analysis of %s", run.Digest)
 }
 
-// Cancel ends the run as if it had not begun: ErrSuperseded.
+// Cancel ends the run as if it had not begun; the next submission counts as a new one. ErrSuperseded, also when
+// it is repeated.
 func (s *Images) Cancel(ctx context.Context, run Run, by Origin) error {
-	return wrap(s.end(ctx, run, outcome{status: NotAnalyzed}, by), "cancel analysis of %s", run.Digest)
+	return wrap(s.end(ctx, run, outcome{status: NotAnalyzed, withdrawn: true}, by), "cancel analysis of %s", run.Digest)
 }
 
 func (s *Images) end(ctx context.Context, run Run, o outcome, by Origin) error {
@@ -98,9 +102,10 @@ func (s *Images) end(ctx context.Context, run Run, o outcome, by Origin) error {
 		if err != nil {
 			return err
 		}
-		repeated := f.AnalysisStatus == o.status && f.RunID == o.runID && f.Requested == run.Request
+		mine := f.ImageStatus == ImageActive && f.Requested == run.Request
 		switch {
-		case repeated && f.ImageStatus == ImageActive:
+		case mine && o.withdrawn && f.AnalysisStatus == NotAnalyzed: // the run's begin is still on its way
+		case mine && f.AnalysisStatus == o.status && f.RunID == o.runID: // repeated
 			return nil
 		case !f.holds(run) || f.AnalysisStatus != Analyzing:
 			return ErrSuperseded
@@ -126,7 +131,7 @@ func lockRun(ctx context.Context, tx pgx.Tx, run Run) (fence, error) {
 func move(ctx context.Context, tx pgx.Tx, run Run, from fence, to outcome, by Origin) error {
 	_, err := exec(ctx, tx, runMove, args{
 		"account": run.Account, "digest": run.Digest, "status": to.status, "run_id": to.runID,
-		"error_code": to.code, "error_message": to.message, "analysis_id": to.analysisID, "analyzed_at": to.analyzedAt,
+		"error_code": to.code, "error_message": to.message, "analysis_id": to.analysisID, "analyzed_at": to.analyzedAt, "withdrawn": to.withdrawn,
 	})
 	if isViolation(err, codeForeignKey) {
 		return fmt.Errorf("analysis %d: %w", *to.analysisID, ErrNotFound)

@@ -28,8 +28,8 @@ ON CONFLICT (account, digest) DO UPDATE SET
   image_status = 'active',
   analysis_status = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
     THEN 'not_analyzed' ELSE i.analysis_status END,
-  requested = i.requested + CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
-    THEN 1 ELSE 0 END,
+  requested = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    THEN excluded.requested ELSE i.requested END,
   run_id = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
     THEN '' ELSE i.run_id END,
   error_code = CASE WHEN i.analysis_status = 'analysis_failed' THEN '' ELSE i.error_code END,
@@ -72,15 +72,18 @@ type currentTag struct {
 }
 
 // Submit adds an image, or refreshes the record the account has. The tag moves to it unless the tag's present
-// image was detected later. An analysis is due for a new image, for one never analysed, after a failure, for one
-// that was being deleted, and with Force; ErrNotFound without such an account.
+// image was detected later. An analysis is due unless the image is analysed already, and always with Force;
+// ErrNotFound without such an account.
 func (s *Images) Submit(ctx context.Context, in SubmitImage) (Submission, error) {
 	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Submission, error) {
 		row, err := upsertImage(ctx, tx, in)
 		if err != nil {
 			return Submission{}, err
 		}
-		out := Submission{Created: row.Created, Due: row.AnalysisStatus == NotAnalyzed}
+		// A running analysis takes no notice of the same request. One that is lost, as after its workflow was
+		// terminated from outside, begins anew.
+		due := row.AnalysisStatus == NotAnalyzed || row.AnalysisStatus == Analyzing
+		out := Submission{Created: row.Created, Due: due}
 		if in.Tag != "" {
 			if err := moveTag(ctx, tx, in); err != nil {
 				return Submission{}, fmt.Errorf("file under %s/%s:%s: %w", in.Registry, in.Repository, in.Tag, err)
@@ -109,6 +112,7 @@ func upsertImage(ctx context.Context, tx pgx.Tx, in SubmitImage) (submitted, err
 	if err != nil {
 		return submitted{}, fmt.Errorf("encode annotations: %w", err)
 	}
+	encoded = storableJSON(encoded)
 	row, err := one[submitted](ctx, tx, imageSubmit, args{
 		"account": in.Account, "digest": in.Digest, "parent_digest": in.ParentDigest, "image_id": in.ImageID,
 		"media_type": in.MediaType, "manifest_blob": in.ManifestBlob, "config_blob": in.ConfigBlob,

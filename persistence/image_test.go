@@ -34,7 +34,7 @@ func TestSubmitDecidesWhetherAnAnalysisIsDue(t *testing.T) {
 		keepsAnalysis bool
 	}{
 		"never analysed: same request": {func(*world) {}, false, true, 1, persistence.NotAnalyzed, false},
-		"running: left alone":          {begin, false, false, 1, persistence.Analyzing, false},
+		"running: same request":        {begin, false, true, 1, persistence.Analyzing, false},
 		"running: superseded by force": {begin, true, true, 2, persistence.NotAnalyzed, false},
 		"analysed: left alone":         {complete, false, false, 1, persistence.Analyzed, true},
 		"analysed: again by force":     {complete, true, true, 2, persistence.NotAnalyzed, true},
@@ -42,7 +42,7 @@ func TestSubmitDecidesWhetherAnAnalysisIsDue(t *testing.T) {
 			begin(w)
 			w.must(w.images.Fail(w.t.Context(), run(1), "CODE", "text", persistence.Origin{}))
 		}, false, true, 2, persistence.NotAnalyzed, false},
-		"cancelled: same request":         {func(w *world) { begin(w); w.must(w.images.Cancel(w.t.Context(), run(1), persistence.Origin{})) }, false, true, 1, persistence.NotAnalyzed, false},
+		"cancelled: a new request":        {func(w *world) { begin(w); w.must(w.images.Cancel(w.t.Context(), run(1), persistence.Origin{})) }, false, true, 2, persistence.NotAnalyzed, false},
 		"being deleted: comes back fresh": {func(w *world) { complete(w); w.markDeleting("app", false) }, false, true, 3, persistence.NotAnalyzed, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestDeleteIsFencedIdempotentAndTakesEverythingAlong(t *testing.T) {
 	w.account("team")
 	id := w.analyzed(admin, "app", "1", npm("left-pad", "1.0.0", "/p"))
 	w.analyzed("team", "app", "1", npm("left-pad", "1.0.0", "/p"))
-	w.must(w.progress.Report(ctx, admin, digestOf("app"), []persistence.Progress{{Stage: "match", Layer: persistence.WholeImage}}))
+	w.leftProgress(admin, digestOf("app"))
 	if err := w.images.Delete(ctx, admin, digestOf("app")); !errors.Is(err, persistence.ErrSuperseded) {
 		t.Errorf("delete of an image that is not marked: %v, want ErrSuperseded", err)
 	}
@@ -342,6 +342,8 @@ func TestProgressIsReplacedPerLayerAndClearedByCompletion(t *testing.T) {
 	ctx := t.Context()
 	w.submit(w.submission(admin, "app", "1"))
 	digest := digestOf("app")
+	_, err := w.images.Begin(ctx, persistence.Run{Account: admin, Digest: digest, Request: 1, RunID: "run"}, persistence.Origin{})
+	w.must(err)
 	w.must(w.progress.Report(ctx, admin, digest, []persistence.Progress{{Stage: "layers", Layer: -1}, {Stage: "pull", Layer: 0, BytesTotal: 10}}))
 	w.must(w.progress.Report(ctx, admin, digest, []persistence.Progress{{Stage: "pull", Layer: 0, BytesDone: 10, BytesTotal: 10, Done: true}}))
 	lines, err := w.progress.Read(ctx, admin, []string{digest})
@@ -355,7 +357,11 @@ func TestProgressIsReplacedPerLayerAndClearedByCompletion(t *testing.T) {
 		t.Errorf("progress (-want +got):\n%s", diff)
 	}
 	complete(w)
-	if lines, err = w.progress.Read(ctx, admin, []string{digest}); err != nil || len(lines) != 0 {
-		t.Errorf("after completion: %v, %v", lines, err)
+	// A step that reports late finds nobody who waits.
+	for _, account := range []string{admin, "gone"} {
+		w.must(w.progress.Report(ctx, account, digest, []persistence.Progress{{Stage: "pull", Layer: 0}}))
+		if lines, err = w.progress.Read(ctx, account, []string{digest}); err != nil || len(lines) != 0 {
+			t.Errorf("account %s after completion: %v, %v", account, lines, err)
+		}
 	}
 }

@@ -35,7 +35,7 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 	key := persistence.EvaluationKey{Account: "theirs", ImageDigest: digest, Tag: "t", PolicyID: "secret"}
 	_, _, err = w.evaluations.Save(ctx, persistence.NewEvaluation{EvaluationKey: key, FinalAction: "go", Result: json.RawMessage(`{}`), EvaluatedAt: noon, AnalysisID: id})
 	w.must(err)
-	w.must(w.progress.Report(ctx, "theirs", digest, []persistence.Progress{{Stage: "x", Layer: 0}}))
+	w.leftProgress("theirs", digest)
 	before := w.rowVersions("plimsoll.image", "plimsoll.image_tag", "plimsoll.policy", "plimsoll.registry", "plimsoll.app_user", "plimsoll.evaluation", "plimsoll.analysis_progress", "plimsoll.image_transition")
 
 	digests := []string{digest}

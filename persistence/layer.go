@@ -28,6 +28,7 @@ type Layer struct {
 // NewLayer is a result to store.
 type NewLayer struct {
 	Digest         string
+	Registry       string // that delivered the blob
 	AnalyzerSet    string
 	DiffID         string
 	CompressedSize int64
@@ -48,47 +49,47 @@ var (
 	// Somebody else who holds a row is marking it too.
 	layerFind = query("layer.find", `
 WITH known AS (
-  SELECT digest, used_at FROM plimsoll.layer WHERE analyzer_set = @set AND digest = ANY (@digests::text[])
+  SELECT digest, registries FROM plimsoll.layer WHERE analyzer_set = @set AND digest = ANY (@digests::text[])
 ), used AS (
   UPDATE plimsoll.layer SET used_at = now() WHERE analyzer_set = @set AND digest IN (
     SELECT digest FROM plimsoll.layer
     WHERE analyzer_set = @set AND digest = ANY (@digests::text[]) AND used_at < now() - interval '30 minutes'
     FOR NO KEY UPDATE SKIP LOCKED)
 )
-SELECT digest FROM known`)
+SELECT digest, registries FROM known`)
 
 	layerGet = query("layer.get", `
 SELECT digest, analyzer_set, diff_id, compressed_size, size, entry_count, entries_blob, evidence_blob, analyzed_at
 FROM plimsoll.layer WHERE analyzer_set = @set AND digest = ANY (@digests::text[])`)
 
 	layerSave = query("layer.save", `
-INSERT INTO plimsoll.layer (digest, analyzer_set, diff_id, compressed_size, size, entry_count, entries_blob, evidence_blob)
-VALUES (@digest, @set, @diff_id, @compressed_size, @size, @entry_count, @entries_blob, @evidence_blob)
+INSERT INTO plimsoll.layer (digest, analyzer_set, diff_id, compressed_size, size, entry_count, entries_blob, evidence_blob,
+  registries)
+VALUES (@digest, @set, @diff_id, @compressed_size, @size, @entry_count, @entries_blob, @evidence_blob, ARRAY[@registry::text])
 ON CONFLICT (digest, analyzer_set) DO UPDATE SET diff_id = excluded.diff_id, compressed_size = excluded.compressed_size,
   size = excluded.size, entry_count = excluded.entry_count, entries_blob = excluded.entries_blob,
-  evidence_blob = excluded.evidence_blob, analyzed_at = now(), used_at = now()`)
+  evidence_blob = excluded.evidence_blob, analyzed_at = now(), used_at = now(),
+  registries = array_remove(plimsoll.layer.registries, @registry) || excluded.registries`)
 
 	layerLock = query("layer.lock", `SELECT pg_advisory_lock(@lock::int, hashtext(@digest::text))`)
 )
 
-// Missing returns which of the layers have no result under the analyzer set, each once and in the order given.
-func (s *Layers) Missing(ctx context.Context, set string, digests []string) ([]string, error) {
-	known, err := column[string](ctx, s.pool, layerFind, args{"set": set, "digests": digests})
+// Known returns which of the layers have a result under the analyzer set, each with the registries that have
+// delivered the whole blob. Another registry's word that an account may read the blob is worth nothing: whoever
+// runs it can say so of any digest.
+func (s *Layers) Known(ctx context.Context, set string, digests []string) (map[string][]string, error) {
+	rows, err := many[struct {
+		Digest     string
+		Registries []string
+	}](ctx, s.pool, layerFind, args{"set": set, "digests": digests})
 	if err != nil {
 		return nil, fmt.Errorf("look for layer results: %w", err)
 	}
-	skip := make(map[string]bool, len(digests))
-	for _, digest := range known {
-		skip[digest] = true
+	known := make(map[string][]string, len(rows))
+	for _, row := range rows {
+		known[row.Digest] = row.Registries
 	}
-	var missing []string
-	for _, digest := range digests {
-		if !skip[digest] {
-			skip[digest] = true
-			missing = append(missing, digest)
-		}
-	}
-	return missing, nil
+	return known, nil
 }
 
 // Get returns the results in the order asked for: ErrNotFound when one is missing.
@@ -112,7 +113,8 @@ func (s *Layers) Get(ctx context.Context, set string, digests []string) ([]Layer
 	return out, nil
 }
 
-// Save stores a result with its documents; a result that is there is replaced.
+// Save stores a result with its documents; a result that is there is replaced, and the registry counts among those
+// that have delivered the blob.
 func (s *Layers) Save(ctx context.Context, n NewLayer) error {
 	err := inTx(ctx, s.pool, func(tx pgx.Tx) error {
 		entries, err := blob.PutTx(ctx, tx, n.Entries)
@@ -125,7 +127,7 @@ func (s *Layers) Save(ctx context.Context, n NewLayer) error {
 		}
 		_, err = exec(ctx, tx, layerSave, args{
 			"digest": n.Digest, "set": n.AnalyzerSet, "diff_id": n.DiffID, "compressed_size": n.CompressedSize,
-			"size": n.Size, "entry_count": n.EntryCount, "entries_blob": entries, "evidence_blob": evidence,
+			"size": n.Size, "entry_count": n.EntryCount, "entries_blob": entries, "evidence_blob": evidence, "registry": n.Registry,
 		})
 		return err
 	})

@@ -14,12 +14,12 @@ import (
 
 func newLayer(name string) persistence.NewLayer {
 	return persistence.NewLayer{
-		Digest: digestOf(name), AnalyzerSet: analyzerSet, DiffID: digestOf(name + " tar"), CompressedSize: 10, Size: 20,
+		Digest: digestOf(name), Registry: "docker.io", AnalyzerSet: analyzerSet, DiffID: digestOf(name + " tar"), CompressedSize: 10, Size: 20,
 		EntryCount: 3, Entries: []byte("entries of " + name), Evidence: []byte("evidence of " + name),
 	}
 }
 
-func TestLayersTellWhatIsMissing(t *testing.T) {
+func TestLayersTellWhatIsKnownAndWhoDeliveredIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
@@ -27,13 +27,16 @@ func TestLayersTellWhatIsMissing(t *testing.T) {
 		w.must(w.layers.Save(ctx, newLayer("base")))
 	}
 	asked := []string{digestOf("top"), digestOf("base"), digestOf("mid"), digestOf("top")}
-	missing, err := w.layers.Missing(ctx, analyzerSet, asked)
+	mirrored := newLayer("base")
+	mirrored.Registry = "mirror.example"
+	w.must(w.layers.Save(ctx, mirrored))
+	known, err := w.layers.Known(ctx, analyzerSet, asked)
 	w.must(err)
-	if diff := cmp.Diff([]string{digestOf("top"), digestOf("mid")}, missing); diff != "" {
-		t.Errorf("missing (-want +got):\n%s", diff)
+	if diff := cmp.Diff(map[string][]string{digestOf("base"): {"docker.io", "mirror.example"}}, known); diff != "" {
+		t.Errorf("known (-want +got):\n%s", diff)
 	}
-	if missing, err = w.layers.Missing(ctx, "other-set", asked[1:2]); err != nil || len(missing) != 1 {
-		t.Errorf("a result of another analyzer set was taken: %v, %v", missing, err)
+	if known, err = w.layers.Known(ctx, "other-set", asked[1:2]); err != nil || len(known) != 0 {
+		t.Errorf("a result of another analyzer set was taken: %v, %v", known, err)
 	}
 	if _, err := w.layers.Get(ctx, analyzerSet, asked); !errors.Is(err, persistence.ErrNotFound) {
 		t.Errorf("Get: %v, want ErrNotFound", err)
@@ -175,9 +178,9 @@ func TestCollectRemovesWhatNothingRefersTo(t *testing.T) {
 	if diff := cmp.Diff(persistence.Collected{Analyses: 1}, out); diff != "" {
 		t.Errorf("within the grace period (-want +got):\n%s", diff)
 	}
-	_, err = w.pool.Exec(ctx, `UPDATE plimsoll.blob SET touched_at = now() - interval '2 hours'; UPDATE plimsoll.layer SET used_at = now() - interval '2 hours'`)
+	_, err = w.pool.Exec(ctx, `UPDATE plimsoll.blob SET touched_at = now() - interval '25 hours'; UPDATE plimsoll.layer SET used_at = now() - interval '25 hours'`)
 	w.must(err)
-	if _, err := w.layers.Missing(ctx, analyzerSet, []string{digestOf("base")}); err != nil { // marks it as used
+	if _, err := w.layers.Known(ctx, analyzerSet, []string{digestOf("base")}); err != nil { // marks it as used
 		t.Fatal(err)
 	}
 	out, err = w.analyses.Collect(ctx, persistence.CollectGrace)

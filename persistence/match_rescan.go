@@ -64,10 +64,12 @@ WHERE (k.critical, k.high, k.medium, k.low, k.negligible, k.unknown, k.fixable)
 )
 
 var (
+	// Entries that were never matched, or are to be matched anew, belong here too: the analysis that should do it
+	// may have ended before, and images of others hold them.
 	rescanPackages = query("rescan.packages", `
 SELECT p.id FROM plimsoll_feeds.change c
 JOIN plimsoll.package p ON p.match_namespace = c.namespace AND p.match_name = c.package
-WHERE c.generation = @generation AND p.match_namespace <> '' AND p.matched_generation IS NOT NULL ORDER BY p.id`)
+WHERE c.generation = @generation AND p.match_namespace <> '' ORDER BY p.id`)
 
 	rescanAnalyses = query("rescan.analyses", movedPackages+` SELECT analysis_id FROM affected ORDER BY analysis_id`)
 

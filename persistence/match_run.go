@@ -122,6 +122,9 @@ type decided struct {
 func (s *Matches) MatchAnalysis(ctx context.Context, analysisID int64, at time.Time, decide Decide) (Matched, error) {
 	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Matched, error) {
 		var out Matched
+		if _, err := exec(ctx, tx, unlimited, args{}); err != nil { // the wait for a first load takes minutes
+			return out, err
+		}
 		for _, lock := range []int32{lockRescan, lockFeed} {
 			if _, err := exec(ctx, tx, lockShared, args{"lock": lock}); err != nil {
 				return out, err

@@ -28,11 +28,13 @@ type Progresses struct{ pool *pgxpool.Pool }
 func NewProgresses(pool *pgxpool.Pool) *Progresses { return &Progresses{pool} }
 
 var (
+	// A step that outlives its run, as one that has not heard of its cancellation, has nothing to tell any more.
 	progressReport = query("progress.report", `
 INSERT INTO plimsoll.analysis_progress (account, digest, stage, layer, bytes_done, bytes_total, done)
 SELECT @account::text, @digest::text, p.stage, p.layer, p.bytes_done, p.bytes_total, p.done
 FROM unnest(@stages::text[], @layers::int[], @bytes_done::bigint[], @bytes_total::bigint[], @done::boolean[])
   AS p (stage, layer, bytes_done, bytes_total, done)
+WHERE EXISTS (SELECT FROM plimsoll.image WHERE account = @account AND digest = @digest AND analysis_status = 'analyzing')
 ORDER BY p.layer
 ON CONFLICT (account, digest, layer) DO UPDATE SET stage = excluded.stage, bytes_done = excluded.bytes_done,
   bytes_total = excluded.bytes_total, done = excluded.done, updated_at = now()`)
@@ -45,7 +47,8 @@ FROM plimsoll.analysis_progress WHERE account = @account AND digest = ANY (@dige
 DELETE FROM plimsoll.analysis_progress WHERE account = @account AND digest = @digest`)
 )
 
-// Report replaces the lines of the given layers; a layer must not occur twice.
+// Report replaces the lines of the given layers; a layer must not occur twice. Nothing is stored unless the image
+// is under analysis.
 func (s *Progresses) Report(ctx context.Context, account, digest string, lines []Progress) error {
 	n := len(lines)
 	stages, layers, done := make([]string, n), make([]int, n), make([]bool, n)

@@ -133,7 +133,7 @@ CREATE TABLE plimsoll.image (
   config_blob text NOT NULL
   image_status text NOT NULL DEFAULT 'active'::text
   analysis_status text NOT NULL DEFAULT 'not_analyzed'::text
-  requested bigint NOT NULL DEFAULT 1
+  requested bigint NOT NULL DEFAULT nextval('plimsoll.request'::regclass)
   run_id text NOT NULL DEFAULT ''::text
   analysis_id bigint
   error_code text NOT NULL DEFAULT ''::text
@@ -217,6 +217,7 @@ CREATE TABLE plimsoll.layer (
   evidence_blob text NOT NULL
   analyzed_at timestamp with time zone NOT NULL DEFAULT now()
   used_at timestamp with time zone NOT NULL DEFAULT now()
+  registries text[] NOT NULL DEFAULT '{}'::text[]
   CONSTRAINT layer_entries_blob_fkey FOREIGN KEY (entries_blob) REFERENCES plimsoll.blob(digest)
   CONSTRAINT layer_evidence_blob_fkey FOREIGN KEY (evidence_blob) REFERENCES plimsoll.blob(digest)
   CONSTRAINT layer_pkey PRIMARY KEY (digest, analyzer_set)

@@ -59,6 +59,20 @@ func (w *Worker) dispatch(ctx context.Context) error {
 	})
 }
 
+// collectEvery is the rhythm in which unused results are looked for.
+const collectEvery = time.Hour
+
+// collect removes what deletions left behind.
+func (w *Worker) collect(ctx context.Context) error {
+	return every(ctx, collectEvery, func(ctx context.Context) error {
+		err := w.deps.Activities.Collect(ctx)
+		if err != nil && ctx.Err() == nil {
+			log.From(ctx).Warn("unused results not collected", zap.Error(err))
+		}
+		return err
+	})
+}
+
 // every calls do at once and then in a rhythm, slower while it fails, until ctx ends.
 func every(ctx context.Context, rhythm time.Duration, do func(context.Context) error) error {
 	wait := rhythm

@@ -26,11 +26,11 @@ const (
 func (w *Worker) schedule(ctx context.Context) error {
 	anything := func(error) bool { return true }
 	err := insist(ctx, "feed schedule not set up", anything, func(ctx context.Context) error {
-		never, err := w.deps.Activities.FeedsNeverSynced(ctx)
+		untried, err := w.deps.Activities.RegisterFeeds(ctx)
 		if err != nil {
 			return err
 		}
-		return ensureSchedule(ctx, w.deps.Client.ScheduleClient(), w.deps.Activities.FeedInterval(), never)
+		return ensureSchedule(ctx, w.deps.Client.ScheduleClient(), w.deps.Activities.FeedInterval(), untried)
 	})
 	if errors.Is(err, context.Canceled) {
 		err = nil // asked to stop

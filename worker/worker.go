@@ -73,6 +73,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Go(func() error { return w.report(ctx, started) })
 	if slices.Contains(w.queues, workflows.QueueControl) {
 		g.Go(func() error { return w.dispatch(ctx) })
+		g.Go(func() error { return w.collect(ctx) })
 	}
 	if slices.Contains(w.queues, workflows.QueueFeeds) {
 		g.Go(func() error { return w.schedule(ctx) })

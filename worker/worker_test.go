@@ -311,11 +311,12 @@ func TestCancelledAnalysisStopsReadingAndCanBeSubmittedAgain(t *testing.T) {
 		return s.record(in).AnalysisStatus == persistence.NotAnalyzed
 	})
 	free.Store(true)
-	if _, err := workflows.StartAnalyzeImage(t.Context(), s.client, in); err != nil {
-		t.Fatal(err)
+	again := s.submit()
+	if again.Request <= in.Request {
+		t.Errorf("submitted again as request %d after %d", again.Request, in.Request)
 	}
 	eventually(t, "the image is analysed after all", func() bool {
-		return s.record(in).AnalysisStatus == persistence.Analyzed
+		return s.record(again).AnalysisStatus == persistence.Analyzed
 	})
 }
 

@@ -12,9 +12,9 @@ import (
 // keeps an image of 127 layers from filling the queue before everybody else's.
 const parallelLayers = 6
 
-// RequestSignal tells a running AnalyzeImage of a further submission; its payload is an AnalyzeImageInput.
-// Submissions are always sent as signal-with-start, so that one which arrives while a run is closing is
-// neither lost nor started twice.
+// RequestSignal tells a running AnalyzeImage of a further submission, and a running DeleteImage of a further
+// deletion; its payload is the workflow's input. It is always sent as signal-with-start, so that one which arrives
+// while a run is closing is neither lost nor started twice.
 const RequestSignal = "request"
 
 // AnalyzeImage brings one image record from submitted to analyzed, or says on the record why it could not.

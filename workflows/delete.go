@@ -23,8 +23,26 @@ type CollectResult struct {
 }
 
 // DeleteImage removes an image record that the API has put into state deleting. Stored results that other
-// images share stay.
+// images share stay. The image may be added and deleted again before a run ends: such a deletion arrives as a
+// signal and is served by one more round.
 func DeleteImage(ctx workflow.Context, in DeleteImageInput) (CollectResult, error) {
+	requests := workflow.GetSignalChannel(ctx, RequestSignal)
+	asked := func() (some bool) {
+		for requests.ReceiveAsync(nil) {
+			some = true
+		}
+		return some
+	}
+	asked() // what has arrived so far is served by the first round
+	for {
+		collected, err := deleteRound(ctx, in)
+		if !asked() || ctx.Err() != nil {
+			return collected, err
+		}
+	}
+}
+
+func deleteRound(ctx workflow.Context, in DeleteImageInput) (CollectResult, error) {
 	// Cancelling only saves the work: a run that goes on publishes nothing, as its record is going away. That
 	// no analysis runs is the common case and shows as an error here.
 	id := AnalyzeImageID(in.Account, in.Digest)

@@ -78,6 +78,13 @@ var scenarios = []scenario{
 	{"delete_image", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartDeleteImage(ctx, c, workflows.DeleteImageInput{Account: "acme", Digest: digestOf(7)})
 	})},
+	{"delete_image_again", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		in := workflows.DeleteImageInput{Account: "acme", Digest: digestOf(8)}
+		if _, err := workflows.StartDeleteImage(ctx, c, in); err != nil {
+			return nil, err
+		}
+		return workflows.StartDeleteImage(ctx, c, in)
+	})},
 	{"sync_feeds", newsInFeeds, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{})
 	})},

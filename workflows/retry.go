@@ -41,7 +41,7 @@ const Heartbeat = 20 * time.Second
 
 // Options by kind of step; every one names its queue.
 var (
-	// A person waits: all tries together end before the 25 seconds after which the API gives up.
+	// A person waits: all tries together end before the look-up itself does (resolveLimit).
 	foreground = workflow.ActivityOptions{
 		TaskQueue: QueueControl, StartToCloseTimeout: 15 * time.Second, ScheduleToCloseTimeout: 22 * time.Second, RetryPolicy: retryShort,
 	}

@@ -41,8 +41,9 @@ func ResolveImageOptions(in ResolveImageInput, nonce string) client.StartWorkflo
 	}
 }
 
-// resolveLimit is just below what the API waits for an answer.
-const resolveLimit = 28 * time.Second
+// resolveLimit ends a look-up that no worker took. It covers all tries of one that is taken (foreground), and is
+// what a person waits at most.
+const resolveLimit = 24 * time.Second
 
 // AnalyzeImageOptions are the start options of an analysis; start it with StartAnalyzeImage.
 func AnalyzeImageOptions(in AnalyzeImageInput) client.StartWorkflowOptions {
@@ -53,13 +54,12 @@ func AnalyzeImageOptions(in AnalyzeImageInput) client.StartWorkflowOptions {
 	}
 }
 
-// DeleteImageOptions are the start options of a deletion.
+// DeleteImageOptions are the start options of a deletion; start it with StartDeleteImage.
 func DeleteImageOptions(in DeleteImageInput) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID: DeleteImageID(in.Account, in.Digest), TaskQueue: QueueControl,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		TypedSearchAttributes:    imageAttributes(in.Account, in.Digest),
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		TypedSearchAttributes: imageAttributes(in.Account, in.Digest),
 	}
 }
 
@@ -96,9 +96,11 @@ func StartAnalyzeImage(ctx context.Context, c Client, in AnalyzeImageInput) (cli
 	return c.SignalWithStartWorkflow(ctx, opts.ID, RequestSignal, in, opts, AnalyzeImageName, in)
 }
 
-// StartDeleteImage starts the deletion of a record in state deleting.
+// StartDeleteImage starts the deletion of a record in state deleting, or tells the running one that there is one
+// again.
 func StartDeleteImage(ctx context.Context, c Client, in DeleteImageInput) (client.WorkflowRun, error) {
-	return c.ExecuteWorkflow(ctx, DeleteImageOptions(in), DeleteImageName, in)
+	opts := DeleteImageOptions(in)
+	return c.SignalWithStartWorkflow(ctx, opts.ID, RequestSignal, in, opts, DeleteImageName, in)
 }
 
 // StartSyncFeeds starts a feed sync, or fails with ErrRunning.

@@ -336,3 +336,28 @@ func TestDeleteCancelsTheAnalysisThenCollectsGarbage(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// While garbage is being collected the record is gone already: the image can be added and deleted again.
+func TestADeletionAskedForDuringAnotherIsNotLost(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	in := workflows.DeleteImageInput{Account: "acme", Digest: digestOf(900)}
+	env := newEnv(f)
+	env.OnRequestCancelExternalWorkflow(anything, workflows.AnalyzeImageID(in.Account, in.Digest), "").Return(nil)
+	collections := 0
+	f.collect = func(context.Context, workflows.CollectInput) (workflows.CollectResult, error) {
+		if collections++; collections == 1 {
+			env.SignalWorkflow(workflows.RequestSignal, in)
+		}
+		return workflows.CollectResult{Layers: 1}, nil
+	}
+	f.register(env)
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.RequestSignal, in) }, 0) // the one it was started with
+	env.ExecuteWorkflow(workflows.DeleteImageName, in)
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.noted(workflows.DeleteRecord.Name); n != 2 {
+		t.Errorf("the record was deleted %d times, want once per deletion asked for: 2", n)
+	}
+}

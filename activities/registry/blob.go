@@ -114,7 +114,8 @@ func (b *blob) Read(p []byte) (int, error) {
 		b.at += int64(n)
 		b.session.client.bytes.Add(float64(n))
 		if b.at > b.layer.Size {
-			return 0, b.session.fail(ErrBadResponse, "%s is larger than the %d bytes its manifest says", b.what(), b.layer.Size)
+			// Bytes that do not fit the descriptor are not the layer; another try would get the same.
+			return 0, b.session.fail(ErrDigestMismatch, "%s is larger than the %d bytes its manifest says", b.what(), b.layer.Size)
 		}
 		if n > 0 || err == nil {
 			return n, nil // an error comes again with the next call
@@ -141,7 +142,11 @@ func (b *blob) resume() error {
 	b.left--
 	err := b.open()
 	if errors.Is(err, ErrBadResponse) || errors.Is(err, ErrUnreachable) {
-		return broken // no ranges here, or gone altogether: the whole step is tried again later
+		// No ranges here, or gone altogether: the whole step is tried again later.
+		if why := (*Error)(nil); errors.As(err, &why) {
+			broken.RetryAfter = why.RetryAfter
+		}
+		return broken
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/static"
@@ -107,8 +108,45 @@ func TestBlobLongerThanItsManifestSays(t *testing.T) {
 	h.push(t, "app:1", imageFor(t, "linux", "amd64"))
 	layer := layersOf(t, h, "app:1")[0]
 	layer.Size--
-	if _, err := readBlob(t, h, layer); !errors.Is(err, own.ErrBadResponse) {
-		t.Errorf("error %v, want %v", err, own.ErrBadResponse)
+	if _, err := readBlob(t, h, layer); !errors.Is(err, own.ErrDigestMismatch) {
+		t.Errorf("error %v, want %v", err, own.ErrDigestMismatch)
+	}
+}
+
+// A registry that is down for a while says when to come back, at the first request or at taking a transfer up again.
+func TestUnavailableRegistrySaysWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		half bool // the transfer breaks off before
+		want error
+	}{
+		{"at once", false, own.ErrUnreachable},
+		{"in the middle", true, own.ErrBadResponse},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			h.push(t, "app:1", imageFor(t, "linux", "amd64"))
+			layer := layersOf(t, h, "app:1")[0]
+			h.fault = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				switch {
+				case !strings.Contains(r.URL.Path, "/blobs/"):
+					next.ServeHTTP(w, r)
+				case tt.half && r.Header.Get("Range") == "":
+					w.Header().Set("Content-Length", strconv.FormatInt(layer.Size, 10))
+					io.WriteString(w, "x")
+				default:
+					w.Header().Set("Retry-After", "7")
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+			}
+			_, err := readBlob(t, h, layer)
+			var failed *own.Error
+			if !errors.As(err, &failed) || !errors.Is(err, tt.want) || failed.RetryAfter != 7*time.Second {
+				t.Errorf("error %v (%+v), want %v and to come back in 7s", err, failed, tt.want)
+			}
+		})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"plimsoll/internal/build"
+	"plimsoll/internal/registryhttp"
 )
 
 // Config bounds what a client does. Zero fields mean the value of DefaultConfig.
@@ -81,7 +82,7 @@ func (c *Client) open(ctx context.Context, list []Credential, repo name.Reposito
 		}
 		auth, verify, s.entry = chosen.authenticator(), chosen.VerifyTLS, chosen.Registry
 	}
-	plain := !verify || loopback(repo.RegistryStr())
+	plain := !verify || registryhttp.Loopback(repo.RegistryStr())
 	if plain {
 		insecure, err := name.NewRepository(repo.Name(), name.Insecure)
 		if err != nil {
@@ -89,10 +90,11 @@ func (c *Client) open(ctx context.Context, list []Credential, repo name.Reposito
 		}
 		repo = insecure
 	}
-	inner := &guard{next: c.verified, plain: plain}
+	wire := c.verified
 	if !verify {
-		inner.next = c.trusting
+		wire = c.trusting
 	}
+	inner := &guard{next: registryhttp.Encrypted(wire, plain)}
 	agent := transport.NewUserAgent(inner, "plimsoll/"+build.Current().Version)
 	signed, err := transport.NewWithContext(ctx, repo.Registry, auth, agent, []string{repo.Scope(transport.PullScope)})
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"plimsoll/internal/registryhttp"
+
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
@@ -101,10 +103,10 @@ func (s *session) transportError(ctx context.Context, what string, err error) er
 		return s.statusError(what, status.StatusCode, status.Errors, http.Header{})
 	}
 	if errors.Is(err, http.ErrSchemeMismatch) {
-		return s.fail(ErrUnreachable, "%s: it offers no TLS, and %v", what, errPlain)
+		return s.fail(ErrUnreachable, "%s: it offers no TLS, and %v", what, registryhttp.ErrPlain)
 	}
 	var address *url.Error
-	if errors.As(err, &address) && !errors.Is(err, errPlain) { // that one names both tries
+	if errors.As(err, &address) && !errors.Is(err, registryhttp.ErrPlain) { // that one names both tries
 		err = address.Err // the rest is the address, which may be signed
 	}
 	kind := ErrBadResponse
@@ -113,7 +115,7 @@ func (s *session) transportError(ctx context.Context, what string, err error) er
 	if errors.As(err, &network) || errors.As(err, &connection) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		kind = ErrUnreachable
 	}
-	if certificate(err) || errors.Is(err, errPlain) {
+	if certificate(err) || errors.Is(err, registryhttp.ErrPlain) {
 		kind = ErrUnreachable
 	}
 	return s.fail(kind, "%s: %v", what, err)
@@ -139,6 +141,7 @@ func (s *session) statusError(what string, status int, diagnostics []transport.D
 		failed.RetryAfter = retryAfter(header, time.Now())
 	case status == http.StatusRequestTimeout || status >= 500:
 		failed = s.fail(ErrUnreachable, "%s: %s", what, words)
+		failed.RetryAfter = retryAfter(header, time.Now()) // maintenance is announced this way
 	default:
 		failed = s.fail(ErrBadResponse, "%s: %s", what, words)
 	}

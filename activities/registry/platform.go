@@ -16,6 +16,9 @@ var defaultPlatform = platform{os: "linux", arch: "amd64"}
 func (p platform) asked() bool { return p != platform{} }
 
 func (p platform) String() string {
+	if p.os == "" && p.arch == "" {
+		return "an unnamed platform"
+	}
 	s := p.os + "/" + p.arch
 	if p.variant != "" {
 		s += "/" + p.variant

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -33,21 +32,10 @@ func newTransport(verify bool) *http.Transport {
 	}
 }
 
-// errPlain ends requests over plain HTTP that nobody asked for. The protocol library tries them at private
-// addresses after TLS has failed.
-var errPlain = errors.New("plain HTTP is used only where a registry entry switches TLS verification off")
-
-// guard sits below authentication. It refuses plain HTTP where nobody asked for it, and turns 429 into an
-// error while the Retry-After header is still at hand.
-type guard struct {
-	next  http.RoundTripper
-	plain bool // plain HTTP is acceptable
-}
+// guard sits below authentication. It turns 429 into an error while the Retry-After header is still at hand.
+type guard struct{ next http.RoundTripper }
 
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" && !g.plain {
-		return nil, errPlain
-	}
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -60,19 +48,6 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &Error{Kind: ErrRateLimited, Message: "429 Too Many Requests", RetryAfter: wait}
 	}
 	return resp, nil
-}
-
-// loopback reports whether a host[:port] is this machine.
-func loopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.Trim(strings.ToLower(host), "[]")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // certificate reports a failure of TLS verification.

@@ -57,9 +57,6 @@ func openParts(ctx context.Context, cfg Config) (*parts, error) {
 	}
 	p.metrics.MustRegister(persistence.Collectors()...)
 	err = persistence.CheckSchema(ctx, pool)
-	if errors.Is(err, persistence.ErrSchemaOld) {
-		err = fmt.Errorf("%w; run `plimsoll migrate`", err)
-	}
 	if err == nil {
 		err = p.bootstrap(ctx, cfg.Admin)
 	}

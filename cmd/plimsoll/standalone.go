@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -75,11 +74,10 @@ func (p *program) runStandalone(ctx context.Context, overrides []config.Override
 		return err
 	}
 	logPath := filepath.Join(stack.Dir, "log", "plimsoll.log")
-	ctx, closeLog, err := logToFile(ctx, cfg.Log, logPath)
+	ctx, err = logToFile(ctx, cfg.Log, logPath)
 	if err != nil {
 		return err
 	}
-	defer closeLog.Close()
 	shared, err := p.join(ctx, cfg)
 	if err != nil {
 		return err
@@ -99,6 +97,11 @@ func (p *program) runStandalone(ctx context.Context, overrides []config.Override
 		}
 	})
 	group.Go(func() error {
+		<-ctx.Done()
+		p.say("Stopping ... work under way gets %s to end; what does not goes on at the next start", cfg.Worker.StopTimeout)
+		return nil
+	})
+	group.Go(func() error {
 		if err := awaitReady(ctx, browserURL(apiListener.Addr())+"/ready", cfg.Standalone.StartTimeout); err != nil {
 			return err
 		}
@@ -113,9 +116,8 @@ func (p *program) runStandalone(ctx context.Context, overrides []config.Override
 // say writes one line of progress for people.
 func (p *program) say(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
 
-// end stops the servers and tells so, since it can take a moment.
+// end stops the servers and tells so.
 func (p *program) end(stack *standalone.Stack) error {
-	p.say("Stopping ...")
 	if err := stack.Close(); err != nil {
 		return err
 	}
@@ -158,17 +160,18 @@ func fill(cfg *Config, stack *standalone.Stack, apiAddr net.Addr) (passwordFile 
 }
 
 // logToFile returns a context whose logger writes to path, so that the
-// terminal keeps what is meant for people.
-func logToFile(ctx context.Context, cfg log.Config, path string) (context.Context, io.Closer, error) {
+// terminal keeps what is meant for people. The file stays open until the
+// process ends: activities that outlast their grace still log.
+func logToFile(ctx context.Context, cfg log.Config, path string) (context.Context, error) {
 	f, err := standalone.OpenLog(path)
 	if err != nil {
-		return ctx, nil, fmt.Errorf("open log: %w", err)
+		return ctx, fmt.Errorf("open log: %w", err)
 	}
 	logger, err := log.New(cfg, f)
 	if err != nil {
-		return ctx, nil, errors.Join(err, f.Close())
+		return ctx, errors.Join(err, f.Close())
 	}
-	return log.With(log.Into(ctx, logger), zap.String(log.KeyRole, "standalone")), f, nil
+	return log.With(log.Into(ctx, logger), zap.String(log.KeyRole, "standalone")), nil
 }
 
 // join brings database and namespace up to date and connects the parts.
