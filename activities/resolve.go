@@ -11,7 +11,7 @@ import (
 
 // resolveTimeout bounds one look-up, so that a registry which never answers is tried twice within the time a
 // person waits, and is named as the cause.
-const resolveTimeout = 10 * time.Second
+const resolveTimeout = 7 * time.Second
 
 var errNoAnswer = fmt.Errorf("no answer within %s: %w", resolveTimeout, registry.ErrUnreachable)
 

@@ -43,7 +43,7 @@ const Heartbeat = 20 * time.Second
 var (
 	// A person waits: all tries together end before the look-up itself does (resolveLimit).
 	foreground = workflow.ActivityOptions{
-		TaskQueue: QueueControl, StartToCloseTimeout: 15 * time.Second, ScheduleToCloseTimeout: 22 * time.Second, RetryPolicy: retryShort,
+		TaskQueue: QueueControl, StartToCloseTimeout: 15 * time.Second, ScheduleToCloseTimeout: 18 * time.Second, RetryPolicy: retryShort,
 	}
 	// One or two transactions.
 	record = workflow.ActivityOptions{
