@@ -38,7 +38,8 @@ binaries: ## Build bin/plimsoll and bin/plimsollctl only
 
 .PHONY: demo
 demo: setup binaries ## Start everything, analyse an image, print the verdict, run until Ctrl-C (IMAGE=...)
-	@go run ./internal/demo $(DEMO)
+	@go build -buildvcs=false -o .cache/bin/plimsoll-demo ./internal/demo
+	@.cache/bin/plimsoll-demo $(DEMO)
 
 .PHONY: standalone
 standalone: build ## Run everything on this machine, data in ./data (DATA=...)

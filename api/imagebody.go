@@ -7,6 +7,7 @@ import (
 
 	"plimsoll/api/oas"
 	"plimsoll/persistence"
+	"plimsoll/workflows"
 )
 
 // recordVersion is the version of the image record's form that clients know.
@@ -113,10 +114,9 @@ func transitionBody(t persistence.Transition) oas.AnalysisStatusDetail {
 
 // progressBody sums up the lines of the layers; the line of the image as a whole names the stage.
 func progressBody(lines []persistence.Progress) *oas.AnalysisProgress {
-	body := &oas.AnalysisProgress{}
+	body := &oas.AnalysisProgress{Stage: stageOf(lines)}
 	for _, line := range lines {
 		if line.Layer == persistence.WholeImage {
-			body.Stage = line.Stage
 			continue
 		}
 		body.LayersTotal++
@@ -125,13 +125,25 @@ func progressBody(lines []persistence.Progress) *oas.AnalysisProgress {
 		if line.Done {
 			body.LayersDone++
 		}
-		if body.Stage == "" {
-			body.Stage = line.Stage
-		}
 	}
 	body.Message = fmt.Sprintf("%s: %d of %d layers done, %.1f of %.1f MiB read",
 		body.Stage, body.LayersDone, body.LayersTotal, mebibytes(body.BytesDone), mebibytes(body.BytesTotal))
 	return body
+}
+
+// stageOf names what is going on: the step of the image as a whole, else that of the layers that move. Lines come with the
+// whole image first.
+func stageOf(lines []persistence.Progress) string {
+	stage := ""
+	for _, line := range lines {
+		if line.Layer == persistence.WholeImage {
+			return line.Stage
+		}
+		if stage == "" || stage == workflows.StageWaiting {
+			stage = line.Stage
+		}
+	}
+	return stage
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

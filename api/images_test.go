@@ -199,3 +199,20 @@ func TestDeletingImages(t *testing.T) {
 	s.admin(http.MethodDelete, "/v2/images", "").fails(http.StatusBadRequest, codeInvalidRequest)
 	s.admin(http.MethodDelete, "/v2/images?image_digests=x", "").fails(http.StatusBadRequest, codeInvalidRequest)
 }
+
+func TestStageIsThatOfWhatMoves(t *testing.T) {
+	t.Parallel()
+	waiting := persistence.Progress{Stage: workflows.StageWaiting, Layer: 0}
+	reading := persistence.Progress{Stage: workflows.StageAnalyze, Layer: 1}
+	matching := persistence.Progress{Stage: workflows.StageMatch, Layer: persistence.WholeImage}
+	for want, lines := range map[string][]persistence.Progress{
+		"":                     nil,
+		workflows.StageWaiting: {waiting, waiting},
+		workflows.StageAnalyze: {waiting, reading, waiting},
+		workflows.StageMatch:   {matching, waiting, reading},
+	} {
+		if got := stageOf(lines); got != want {
+			t.Errorf("stage of %v = %q, want %q", lines, got, want)
+		}
+	}
+}
