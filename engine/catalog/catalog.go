@@ -88,15 +88,15 @@ type Analyzer struct {
 type Evidence struct {
 	Packages []Package `json:"packages,omitempty"`
 	Distro   *Distro   `json:"distro,omitempty"`
-	// Owns lists files that a package database says belong to a package.
-	Owns *Ownership `json:"owns,omitempty"`
+	// Owns lists files that a package database says belong to its packages.
+	Owns []Ownership `json:"owns,omitempty"`
 	// Licenses states the licences of a package that another file declares.
 	Licenses *LicenseStatement `json:"licenses,omitempty"`
 }
 
 // Empty reports whether nothing was found.
 func (e Evidence) Empty() bool {
-	return len(e.Packages) == 0 && e.Distro == nil && e.Owns == nil && e.Licenses == nil
+	return len(e.Packages) == 0 && e.Distro == nil && len(e.Owns) == 0 && e.Licenses == nil
 }
 
 // Ownership ties files to a package of the same package database (dpkg: /var/lib/dpkg/info/NAME[:ARCH].list).
@@ -138,7 +138,22 @@ const (
 	TypeGo     = "go"
 	TypeGem    = "gem"
 	TypeBinary = "binary"
+
+	TypeRust     = "rust"     // crates
+	TypeNuget    = "nuget"    // .NET
+	TypeComposer = "composer" // PHP
 )
+
+// Key and value in a package's Metadata that tell a package a lock file or another list of requirements asks
+// for from one that is installed. Packages without the key are installed.
+const (
+	MetadataEvidence = "evidence"
+	EvidenceDeclared = "declared"
+)
+
+// Declared reports whether the evidence only asks for the package: it need not be in the image, and if it is,
+// there is better evidence for it.
+func (p *Package) Declared() bool { return p.Metadata[MetadataEvidence] == EvidenceDeclared }
 
 // IsOS reports whether a package type belongs to the operating system's package database. Everything else,
 // known or not, is "non-os".

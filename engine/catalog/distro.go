@@ -68,7 +68,7 @@ var osPURLTypes = map[string]string{
 }
 
 // rpmVendors are the distros whose vendor in purls is not their os-release ID.
-var rpmVendors = map[string]string{"rhel": "redhat", "amzn": "amazon", "ol": "oracle", "sles": "suse", "opensuse-leap": "opensuse"}
+var rpmVendors = map[string]string{"rhel": "redhat", "amzn": "amazon", "ol": "oracle", "sles": "suse", "opensuse-leap": "opensuse", "opensuse-tumbleweed": "opensuse"}
 
 // distroRelease is the release as the distro qualifier of a purl gives it: VERSION_ID, or the code name for
 // releases that have no number yet (Debian testing and sid).

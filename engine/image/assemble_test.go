@@ -39,7 +39,7 @@ func release(path, version string) FileEvidence {
 }
 
 func owns(path, name string, paths ...string) FileEvidence {
-	return FileEvidence{path, "dpkg-list", catalog.Evidence{Owns: &catalog.Ownership{Type: catalog.TypeDpkg, Name: name, Paths: paths}}}
+	return FileEvidence{path, "dpkg-list", catalog.Evidence{Owns: []catalog.Ownership{{Type: catalog.TypeDpkg, Name: name, Paths: paths}}}}
 }
 
 func namespace(d *catalog.Distro) string {
@@ -193,8 +193,8 @@ func TestAssembleOwnershipByArchAndRecord(t *testing.T) {
 	both := dpkgs(status, "foo=1", "foo=1")
 	both.Evidence.Packages[1].Arch = "i386"
 	foreign, record := owns("/i386.list", "foo", "/a"), owns("/md5", "ignored", "/b")
-	foreign.Evidence.Owns.Arch = "i386"
-	record.Evidence.Owns.Record = "/status.d/bar"
+	foreign.Evidence.Owns[0].Arch = "i386"
+	record.Evidence.Owns[0].Record = "/status.d/bar"
 	img := assemble(t, layerWith(t, 0, "f"+status+" f/status.d/bar f/i386.list f/md5 f/a f/b",
 		both, dpkgs("/status.d/bar", "bar=2"), foreign, record, python("/a", "a"), python("/b", "b")))
 	var got []string

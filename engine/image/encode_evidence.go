@@ -11,7 +11,7 @@ import (
 
 // Evidence is stored as JSON lines: a header with the counts, then one line per file's evidence and one per
 // incompleteness.
-const evidenceFormat = 1
+const evidenceFormat = 2
 
 // maxEvidence bounds what DecodeEvidence reads, in bytes.
 const maxEvidence = 1 << 30

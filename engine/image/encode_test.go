@@ -121,9 +121,9 @@ func TestEvidenceSurvivesEncoding(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"something after the end": buf.String() + "{}",
-		"another format":          strings.Replace(buf.String(), ":1", ":2", 1),
-		"negative count":          `{"evidence_format":1,"evidence":-1}`,
-		"wrong type":              `{"evidence_format":1,"evidence":1}` + "\n[]",
+		"another format":          strings.Replace(buf.String(), ":2", ":1", 1),
+		"negative count":          `{"evidence_format":2,"evidence":-1}`,
+		"wrong type":              `{"evidence_format":2,"evidence":1}` + "\n[]",
 	} {
 		if _, _, err := DecodeEvidence(strings.NewReader(text)); !errors.Is(err, ErrEncoding) {
 			t.Errorf("%s: %v", name, err)

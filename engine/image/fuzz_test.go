@@ -81,7 +81,7 @@ func FuzzDecodeEvidence(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(buf.Bytes())
-	f.Add([]byte(`{"evidence_format":1,"evidence":999999999}`))
+	f.Add([]byte(`{"evidence_format":2,"evidence":999999999}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		evidence, incomplete, err := DecodeEvidence(bytes.NewReader(b))
 		if err != nil {

@@ -160,24 +160,30 @@ func (a *assembly) own(all []located) {
 	}
 	owners := newOwners(all)
 	for i := range a.alive {
-		o := a.alive[i].Evidence.Owns
-		if o == nil {
-			continue
-		}
-		purl := owners.find(a, o)
-		for _, listed := range o.Paths {
-			if purl == "" || !names[path.Base(listed)] {
-				continue
-			}
-			n := a.overlay.place(listed)
-			if owner, ok := wanted[n]; ok && owner == "" {
-				wanted[n] = purl
-			}
+		owns := a.alive[i].Evidence.Owns
+		for j := range owns {
+			a.claim(wanted, names, owners.find(a, &owns[j]), owns[j].Paths)
 		}
 	}
 	for i := range all {
 		if p := &all[i]; !catalog.IsOS(p.Type) {
 			p.Owner = wanted[p.from.node]
+		}
+	}
+}
+
+// claim sets the owner of the wanted files among the listed ones that have none yet.
+func (a *assembly) claim(wanted map[*node]string, names map[string]bool, purl string, paths []string) {
+	if purl == "" {
+		return
+	}
+	for _, listed := range paths {
+		if !names[path.Base(listed)] {
+			continue
+		}
+		n := a.overlay.place(listed)
+		if owner, ok := wanted[n]; ok && owner == "" {
+			wanted[n] = purl
 		}
 	}
 }

@@ -34,7 +34,17 @@ func TestTargetIsTheNameAdvisoriesUse(t *testing.T) {
 		"dpkg without a distribution": {id{Type: catalog.TypeDpkg, Name: "bash", Version: "5"}, "", Target{}},
 		"apk: the origin":             {id{Type: catalog.TypeApk, Namespace: "alpine:3.18", Name: "libcrypto3", Version: "3.1.4-r0", Source: "openssl"}, "", Target{"alpine:3.18", "openssl", "3.1.4-r0"}},
 		"rpm: the binary":             {id{Type: catalog.TypeRpm, Namespace: "rhel:9", Name: "openssl-libs", Version: "1:3.0.7-1.el9", Source: "openssl"}, "", Target{"rhel:9", "openssl-libs", "1:3.0.7-1.el9"}},
-		"npm: as is":                  {id{Type: catalog.TypeNpm, Name: "@babel/Core", Version: "7.0.0"}, "", Target{"npm", "@babel/Core", "7.0.0"}},
+		"rpm of Azure Linux: the source": {
+			id{Type: catalog.TypeRpm, Namespace: "azurelinux:3.0", Name: "openssl-libs", Version: "3.3.0-1.azl3", Source: "openssl", SourceVersion: "3.3.0-1.azl3"}, "",
+			Target{"azurelinux:3.0", "openssl", "3.3.0-1.azl3"},
+		},
+		"rpm of CBL-Mariner: a source with a version of its own": {
+			id{Type: catalog.TypeRpm, Namespace: "mariner:2.0", Name: "perl-Carp", Version: "1.50-489.cm2", Source: "perl", SourceVersion: "5.34.1-489.cm2"}, "",
+			Target{"mariner:2.0", "perl", "5.34.1-489.cm2"},
+		},
+		"rpm of Photon: the binary": {id{Type: catalog.TypeRpm, Namespace: "photon:5.0", Name: "openssl-libs", Version: "3.0.9-1.ph5", Source: "openssl"}, "", Target{"photon:5.0", "openssl-libs", "3.0.9-1.ph5"}},
+		"apk: a package of Wolfi":   {id{Type: catalog.TypeApk, Namespace: "wolfi", Name: "ld-linux", Version: "2.41-r4", Source: "glibc", SourceVersion: "2.41-r4"}, "", Target{"wolfi", "glibc", "2.41-r4"}},
+		"npm: as is":                {id{Type: catalog.TypeNpm, Name: "@babel/Core", Version: "7.0.0"}, "", Target{"npm", "@babel/Core", "7.0.0"}},
 		"python: normalised, without the local label": {
 			id{Type: catalog.TypePython, Name: "Zope.Interface__X", Version: "5.0+cu118"}, "", Target{"pypi", "zope-interface-x", "5.0"},
 		},
@@ -78,9 +88,13 @@ func TestDistroNamespaces(t *testing.T) {
 		{catalog.Distro{ID: "almalinux", VersionID: "8.9"}, "almalinux:8"},
 		{catalog.Distro{ID: "ol", VersionID: "8.9"}, "ol:8"},
 		{catalog.Distro{ID: "amzn", VersionID: "2018.03"}, "amzn:2018.03"},
+		{catalog.Distro{ID: "centos", VersionID: "9"}, "rhel:9"}, // Stream
+		{catalog.Distro{ID: "fedora", VersionID: "40"}, "fedora:40"},
+		{catalog.Distro{ID: "amzn", VersionID: "2"}, "amzn:2"},
 		{catalog.Distro{ID: "amzn", VersionID: "2023"}, "amzn:2023"},
 		{catalog.Distro{ID: "sles", VersionID: "15.5"}, "sles:15.5"},
 		{catalog.Distro{ID: "opensuse-leap", VersionID: "15.5"}, "opensuse-leap:15.5"},
+		{catalog.Distro{ID: "opensuse-tumbleweed", VersionID: "20240501"}, "opensuse-tumbleweed"},
 		{catalog.Distro{ID: "azurelinux", VersionID: "3.0"}, "azurelinux:3.0"},
 		{catalog.Distro{ID: "mariner", VersionID: "2.0"}, "mariner:2.0"},
 		{catalog.Distro{ID: "photon", VersionID: "4.0"}, "photon:4.0"},

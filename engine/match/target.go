@@ -63,10 +63,12 @@ func TargetOf(p catalog.Identity, purl string) Target {
 }
 
 // osTarget names the source package where the distribution's advisories do (Debian, Ubuntu, Alpine and its
-// kin), with the source version: a rebuilt binary counts differently.
+// kin, Azure Linux), with the source version: a rebuilt binary counts differently. Those of the other rpm
+// distributions name binaries.
 func osTarget(p catalog.Identity) Target {
 	t := Target{p.Namespace, p.Name, p.Version}
-	if p.Type == catalog.TypeRpm || p.Source == "" {
+	distro, _, _ := strings.Cut(p.Namespace, ":")
+	if p.Source == "" || p.Type == catalog.TypeRpm && distro != "azurelinux" && distro != "mariner" {
 		return t
 	}
 	t.Name = p.Source

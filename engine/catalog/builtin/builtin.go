@@ -6,12 +6,19 @@ import (
 	"slices"
 
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/catalog/binary"
+	"plimsoll/engine/catalog/lang/dotnet"
 	"plimsoll/engine/catalog/lang/golang"
 	"plimsoll/engine/catalog/lang/java"
 	"plimsoll/engine/catalog/lang/npm"
+	"plimsoll/engine/catalog/lang/php"
 	"plimsoll/engine/catalog/lang/python"
+	"plimsoll/engine/catalog/lang/ruby"
+	"plimsoll/engine/catalog/lang/rust"
+	"plimsoll/engine/catalog/os/apk"
 	"plimsoll/engine/catalog/os/dpkg"
 	"plimsoll/engine/catalog/os/osrelease"
+	"plimsoll/engine/catalog/os/rpm"
 )
 
 // All returns every analyzer; the caller may change the slice. The order is of no consequence.
@@ -19,6 +26,19 @@ func All() []catalog.Analyzer {
 	return slices.Concat(
 		[]catalog.Analyzer{osrelease.Analyzer()},
 		dpkg.Analyzers(),
+		[]catalog.Analyzer{apk.Analyzer()},
+		rpm.Analyzers(),
 		[]catalog.Analyzer{npm.Analyzer(), python.Analyzer(), java.Analyzer(), golang.Analyzer()},
+		[]catalog.Analyzer{ruby.Gems(), rust.Programs(), dotnet.Applications(), php.Composer(), php.Pear()},
+		[]catalog.Analyzer{binary.Analyzer()},
+	)
+}
+
+// Declared returns the analyzers of lock files. They are not among All: what they find is asked for and need
+// not be installed (catalog.EvidenceDeclared), and counts twice wherever the tree lies beside its lock.
+func Declared() []catalog.Analyzer {
+	return slices.Concat(
+		npm.Locks(), python.Locks(),
+		[]catalog.Analyzer{ruby.Lock(), rust.Lock(), dotnet.Lock(), php.Lock()},
 	)
 }

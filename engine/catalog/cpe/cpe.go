@@ -13,6 +13,8 @@ const MaxCandidates = 8
 const (
 	AnySoftware = "*"
 	NodeJS      = "node.js"
+	Ruby        = "ruby"
+	Rust        = "rust"
 )
 
 // Candidates returns the application names of all vendor and product pairs, best first, at most

@@ -6,10 +6,8 @@
 package golang
 
 import (
-	"bytes"
 	"context"
 	"debug/buildinfo"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +20,7 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/cpe"
+	"plimsoll/engine/catalog/executable"
 )
 
 const (
@@ -48,31 +47,7 @@ func Analyzer() catalog.Analyzer {
 }
 
 func wants(c catalog.Candidate) bool {
-	return c.Size >= minSize && isExecutable(c.Head)
-}
-
-// isExecutable recognises linked executables and libraries by their header.
-func isExecutable(head []byte) bool {
-	if len(head) < 20 {
-		return false
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte("\x7fELF")):
-		var order binary.ByteOrder = binary.LittleEndian
-		if head[5] == 2 {
-			order = binary.BigEndian
-		}
-		kind := order.Uint16(head[16:])
-		return kind == 2 || kind == 3 // ET_EXEC, ET_DYN; not objects, kernel modules, core dumps
-	case bytes.HasPrefix(head, []byte("MZ")):
-		return true
-	case bytes.HasPrefix(head, []byte("\xfe\xed\xfa")), bytes.HasPrefix(head[1:], []byte("\xfa\xed\xfe")):
-		return true
-	case bytes.HasPrefix(head, []byte("\xca\xfe\xba\xbe")), bytes.HasPrefix(head, []byte("\xca\xfe\xba\xbf")):
-		// A fat Mach-O counts its architectures where a Java class has its version, 45 or more.
-		return binary.BigEndian.Uint32(head[4:]) < 45
-	}
-	return false
+	return c.Size >= minSize && executable.Is(c.Head)
 }
 
 func analyze(_ context.Context, f *catalog.File) (catalog.Evidence, error) {

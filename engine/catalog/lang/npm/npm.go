@@ -1,4 +1,5 @@
-// Package npm reads the package.json of installed Node.js packages.
+// Package npm reads the package.json of installed Node.js packages, and the lock files of npm, yarn and pnpm,
+// which only ask for packages (catalog.EvidenceDeclared).
 //
 // Installed means a direct child of a node_modules directory (with or without scope, at any depth) or of
 // Debian's global /usr/share/nodejs. Any other package.json (a project's own, a test fixture, a marker for

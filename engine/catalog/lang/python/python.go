@@ -1,5 +1,6 @@
 // Package python reads the metadata of installed Python distributions: METADATA of wheels (dist-info),
 // PKG-INFO of eggs and of distutils installs (egg-info). All are core metadata files: fields, then a body.
+// Lock files and pinned requirements only ask for distributions (catalog.EvidenceDeclared).
 //
 // A package's Name is kept as written; comparing takes the normalised form (Normalize, PEP 503).
 package python

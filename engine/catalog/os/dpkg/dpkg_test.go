@@ -215,20 +215,20 @@ func TestOwnership(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		path, content string
-		want          *catalog.Ownership
+		want          []catalog.Ownership
 	}{
 		"a list without the directories on the way": {
 			"/var/lib/dpkg/info/su.list", "/.\n/bin\n/bin/su\n/var\n/var/empty\nrelative\n\n/bin/../bin/sg\n",
-			&catalog.Ownership{Type: "dpkg", Name: "su", Paths: []string{"/bin/su", "/var/empty", "/bin/sg"}},
+			[]catalog.Ownership{{Type: "dpkg", Name: "su", Paths: []string{"/bin/su", "/var/empty", "/bin/sg"}}},
 		},
 		"a multi-arch package": {
 			"/var/lib/dpkg/info/libc6:amd64.list", "/.\n/lib/libc.so.6\n",
-			&catalog.Ownership{Type: "dpkg", Name: "libc6", Arch: "amd64", Paths: []string{"/lib/libc.so.6"}},
+			[]catalog.Ownership{{Type: "dpkg", Name: "libc6", Arch: "amd64", Paths: []string{"/lib/libc.so.6"}}},
 		},
 		"sums of status.d": {
 			"/var/lib/dpkg/status.d/base.md5sums",
 			"d41d8cd98f00b204e9800998ecf8427e  etc/host.conf\nnot a sum  etc/x\n00000000000000000000000000000000 *usr/lib/a b\n",
-			&catalog.Ownership{Type: "dpkg", Name: "base", Record: "/var/lib/dpkg/status.d/base", Paths: []string{"/etc/host.conf", "/usr/lib/a b"}},
+			[]catalog.Ownership{{Type: "dpkg", Name: "base", Record: "/var/lib/dpkg/status.d/base", Paths: []string{"/etc/host.conf", "/usr/lib/a b"}}},
 		},
 		"nothing owned": {"/var/lib/dpkg/info/empty.list", "/.\n", nil},
 	} {
@@ -336,12 +336,11 @@ func FuzzFilesAndCopyright(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if evidence.Owns == nil {
-				continue
-			}
-			for _, p := range evidence.Owns.Paths {
-				if !path.IsAbs(p) || path.Clean(p) != p {
-					t.Fatalf("path %q", p)
+			for _, owned := range evidence.Owns {
+				for _, p := range owned.Paths {
+					if !path.IsAbs(p) || path.Clean(p) != p {
+						t.Fatalf("path %q", p)
+					}
 				}
 			}
 		}

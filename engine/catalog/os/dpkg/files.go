@@ -17,7 +17,7 @@ func analyzeFiles(_ context.Context, f *catalog.File) (catalog.Evidence, error) 
 	if err != nil {
 		return catalog.Evidence{}, fmt.Errorf("read %s: %w", f.Path, err)
 	}
-	owns := &catalog.Ownership{Type: catalog.TypeDpkg}
+	owns := catalog.Ownership{Type: catalog.TypeDpkg}
 	if record, ok := strings.CutSuffix(f.Path, sumsSuffix); ok {
 		owns.Name, owns.Record = path.Base(record), record
 		owns.Paths = sums(string(content))
@@ -28,7 +28,7 @@ func analyzeFiles(_ context.Context, f *catalog.File) (catalog.Evidence, error) 
 	if len(owns.Paths) == 0 {
 		return catalog.Evidence{}, nil
 	}
-	return catalog.Evidence{Owns: owns}, nil
+	return catalog.Evidence{Owns: []catalog.Ownership{owns}}, nil
 }
 
 // list keeps the absolute paths of a .list and drops those that are only directories on the way to others.
