@@ -38,7 +38,7 @@ binaries: ## Build bin/plimsoll and bin/plimsollctl only
 
 .PHONY: demo
 demo: setup binaries ## Start everything, analyse an image, print the verdict, run until Ctrl-C (IMAGE=...)
-	@go build -buildvcs=false -o .cache/bin/plimsoll-demo ./internal/demo
+	@mkdir -p .cache/bin && go build -buildvcs=false -o .cache/bin/plimsoll-demo ./internal/demo
 	@.cache/bin/plimsoll-demo $(DEMO)
 
 .PHONY: standalone
