@@ -57,9 +57,15 @@ var temporal = sync.OnceValues(func() (*testsuite.DevServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return testsuite.StartDevServer(context.Background(), testsuite.DevServerOptions{
-		ExistingPath: program, LogLevel: "error", ClientOptions: &client.Options{Logger: silent{}}, Stdout: io.Discard, Stderr: io.Discard,
-	})
+	for attempt := 1; ; attempt++ {
+		server, err := testsuite.StartDevServer(context.Background(), testsuite.DevServerOptions{
+			ExistingPath: program, LogLevel: "error", ClientOptions: &client.Options{Logger: silent{}}, Stdout: io.Discard, Stderr: io.Discard,
+		})
+		// The server chooses ports for its own parts; somebody may take one before it listens.
+		if err == nil || attempt == 3 {
+			return server, err
+		}
+	}
 })
 
 func TestMain(m *testing.M) {

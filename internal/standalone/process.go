@@ -23,6 +23,8 @@ const (
 	maxLogBytes = 16 << 20
 	// tailBytes is how much of a dead child's output its error repeats.
 	tailBytes = 2 << 10
+	// firstBytes is how much of its output is searched for why it could not start.
+	firstBytes = 64 << 10
 )
 
 // process is a child that is started once and waited for once.
@@ -109,6 +111,18 @@ func (p *process) tail() string {
 	text := make([]byte, size-from)
 	n, _ := f.ReadAt(text, from)
 	return strings.TrimSpace(string(text[:n]))
+}
+
+// said reports whether the child wrote text in its first words since it was launched.
+func (p *process) said(text string) bool {
+	f, err := os.Open(p.log)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	words := make([]byte, firstBytes)
+	n, _ := f.ReadAt(words, p.logFrom)
+	return strings.Contains(string(words[:n]), text)
 }
 
 // await polls ready until it succeeds, the child ends or ctx is over.

@@ -75,6 +75,33 @@ func TestForeignPidInPostmasterFileIsNoServer(t *testing.T) {
 	}
 }
 
+func TestATakenPortInsideTemporalIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	// Fails once as the server does when somebody took a port it chose itself, then is the server.
+	script := filepath.Join(t.TempDir(), "temporal")
+	text := "#!/bin/sh\nif [ ! -e '" + script + ".once' ]; then : > '" + script + ".once'; echo 'listen tcp 127.0.0.1:1: bind: address already in use'; exit 2; fi\nexec '" +
+		temporalProgram(t) + "' \"$@\"\n"
+	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cfg, want := settings(privateDir(t), nettest.FreeAddr(t), script)
+	stack, err := standalone.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := stack.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := stack.Start(t.Context(), want, t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(script + ".once"); err != nil {
+		t.Error("the first start did not fail")
+	}
+}
+
 func TestOneDirectoryIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	dir := privateDir(t)

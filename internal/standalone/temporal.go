@@ -43,20 +43,38 @@ func startTemporal(ctx context.Context, dir string, cfg Config, want Servers, sa
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.StartTimeout, fmt.Errorf("waited for %s", cfg.StartTimeout))
 	defer cancel()
-	t, err := launchTemporal(ctx, program, home, filepath.Join(dir, "log", "temporal.log"), database, want)
+	t, err := runTemporal(ctx, program, home, filepath.Join(dir, "log", "temporal.log"), database, pidFile, cfg.StopTimeout, want)
 	if err != nil {
 		return nil, err
 	}
-	pid := strconv.Itoa(t.process.cmd.Process.Pid)
-	err = writeWhole(pidFile, pid+"\n")
-	if err == nil {
-		err = t.process.await(ctx, func(ctx context.Context) error { return probeTemporal(ctx, t.address, want.Namespace) })
-	}
-	if err != nil {
-		return nil, errors.Join(err, t.stop(cfg.StopTimeout))
-	}
 	say("Temporal     ready on %s after %s, web page on http://%s", t.address, since(began), want.TemporalUIAddr)
 	return t, nil
+}
+
+// portTaken is how the server's log says that somebody took one of its ports between choosing and listening. It
+// chooses some of them itself.
+const portTaken = "address already in use"
+
+// runTemporal starts the server and waits until it answers, again with other ports when one was taken.
+func runTemporal(ctx context.Context, program, home, log, database, pidFile string, patience time.Duration, want Servers) (*temporal, error) {
+	for attempt := 1; ; attempt++ {
+		t, err := launchTemporal(ctx, program, home, log, database, want)
+		if err != nil {
+			return nil, err
+		}
+		err = writeWhole(pidFile, strconv.Itoa(t.process.cmd.Process.Pid)+"\n")
+		if err == nil {
+			err = t.process.await(ctx, func(ctx context.Context) error { return probeTemporal(ctx, t.address, want.Namespace) })
+		}
+		if err == nil {
+			return t, nil
+		}
+		taken := t.process.said(portTaken)
+		err = errors.Join(err, t.stop(patience))
+		if !taken || attempt == startAttempts || ctx.Err() != nil {
+			return nil, err
+		}
+	}
 }
 
 func launchTemporal(ctx context.Context, program, home, log, database string, want Servers) (*temporal, error) {
