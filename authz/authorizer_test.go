@@ -194,6 +194,7 @@ func TestRunFollowsAnnouncementsAndPolls(t *testing.T) {
 			t.Fatal("an announced grant was not loaded")
 		}
 		source.set()
+		// The clock of this bubble: no time passes outside it.
 		time.Sleep(authz.DefaultConfig().ReloadInterval + time.Second)
 		synctest.Wait()
 		if may() {
