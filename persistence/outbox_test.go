@@ -94,7 +94,7 @@ func TestServicesForgetOnlyTheDead(t *testing.T) {
 	}
 }
 
-func TestSettingsAgreeOnTheFirstProposal(t *testing.T) {
+func TestTheLastValueOfASettingHolds(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	settings := persistence.NewSettings(pgtest.New(t))
@@ -102,16 +102,13 @@ func TestSettingsAgreeOnTheFirstProposal(t *testing.T) {
 	if err := settings.Get(ctx, "key", &got); !errors.Is(err, persistence.ErrNotFound) {
 		t.Errorf("Get: %v, want ErrNotFound", err)
 	}
-	for _, proposal := range []string{"first", "second"} {
-		if err := settings.Agree(ctx, "key", proposal, &got); err != nil || got != "first" {
-			t.Errorf("Agree on %s: %q, %v", proposal, got, err)
+	for _, value := range []string{"first", "second"} {
+		if err := settings.Set(ctx, "key", value); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if err := settings.Set(ctx, "key", "third"); err != nil {
-		t.Fatal(err)
-	}
-	if err := settings.Get(ctx, "key", &got); err != nil || got != "third" {
-		t.Errorf("Get: %q, %v", got, err)
+		if err := settings.Get(ctx, "key", &got); err != nil || got != value {
+			t.Errorf("Get after %s: %q, %v", value, got, err)
+		}
 	}
 }
 

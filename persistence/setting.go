@@ -20,9 +20,6 @@ var (
 	settingSet = query("setting.set", `
 INSERT INTO plimsoll.setting (key, value) VALUES (@key, @value)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()`)
-
-	settingPropose = query("setting.propose", `
-INSERT INTO plimsoll.setting (key, value) VALUES (@key, @value) ON CONFLICT (key) DO NOTHING`)
 )
 
 // Get decodes a value: ErrNotFound.
@@ -36,22 +33,10 @@ func (s *Settings) Get(ctx context.Context, key string, into any) error {
 
 // Set stores a value.
 func (s *Settings) Set(ctx context.Context, key string, value any) error {
-	return s.store(ctx, settingSet, key, value)
-}
-
-// Agree stores the proposal unless there is a value, and decodes what holds: the same for every process.
-func (s *Settings) Agree(ctx context.Context, key string, proposal, into any) error {
-	if err := s.store(ctx, settingPropose, key, proposal); err != nil {
-		return err
-	}
-	return s.Get(ctx, key, into)
-}
-
-func (s *Settings) store(ctx context.Context, statement, key string, value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode setting %s: %w", key, err)
 	}
-	_, err = exec(ctx, s.pool, statement, args{"key": key, "value": raw})
+	_, err = exec(ctx, s.pool, settingSet, args{"key": key, "value": raw})
 	return wrap(err, "store setting %s", key)
 }
