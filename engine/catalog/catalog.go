@@ -78,7 +78,10 @@ type Analyzer struct {
 	Version int    // raised whenever the evidence for the same bytes changes
 	// MaxSize bounds the files it is given, in bytes; a larger one is recorded as incomplete.
 	MaxSize int64
-	Wants   func(Candidate) bool
+	// Config is everything else that decides the evidence, such as the rules an operator has set; empty for
+	// analyzers without settings.
+	Config string
+	Wants  func(Candidate) bool
 	// Analyze returns what the file shows. With an error the evidence returned so far is kept and the
 	// error recorded as an Incompleteness.
 	Analyze func(ctx context.Context, f *File) (Evidence, error)
@@ -92,11 +95,18 @@ type Evidence struct {
 	Owns []Ownership `json:"owns,omitempty"`
 	// Licenses states the licences of a package that another file declares.
 	Licenses *LicenseStatement `json:"licenses,omitempty"`
+	// Hits are the places where a search found something in the file.
+	Hits []SearchHit `json:"hits,omitempty"`
+	// Retrieved is the file itself, kept because the operator asked for it.
+	Retrieved *RetrievedFile `json:"retrieved,omitempty"`
+	// Malware is what a virus scanner says about the file.
+	Malware *MalwareReport `json:"malware,omitempty"`
 }
 
 // Empty reports whether nothing was found.
 func (e Evidence) Empty() bool {
-	return len(e.Packages) == 0 && e.Distro == nil && len(e.Owns) == 0 && e.Licenses == nil
+	return len(e.Packages) == 0 && e.Distro == nil && len(e.Owns) == 0 && e.Licenses == nil &&
+		len(e.Hits) == 0 && e.Retrieved == nil && e.Malware == nil
 }
 
 // Ownership ties files to a package of the same package database (dpkg: /var/lib/dpkg/info/NAME[:ARCH].list).

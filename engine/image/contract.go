@@ -44,3 +44,34 @@ type SquashedEntry struct {
 	catalog.Entry
 	Layer int `json:"layer"`
 }
+
+// Findings are what was found in the files of an image beside its packages: hits of searches, files kept and
+// reports of malware, each with the layer its file lies in.
+type Findings struct {
+	Hits      []Hit       `json:"hits,omitempty"`
+	Retrieved []Retrieved `json:"retrieved,omitempty"`
+	Malware   []Malware   `json:"malware,omitempty"`
+}
+
+// Hit is a search hit in the image. Removed ones lie in a file that a later layer deletes or replaces: whoever
+// pulls the image still receives it.
+type Hit struct {
+	catalog.SearchHit
+	Path    string `json:"path"`
+	Layer   string `json:"layer"` // digest
+	Removed bool   `json:"removed,omitempty"`
+}
+
+// Retrieved is a kept file of the final file system.
+type Retrieved struct {
+	catalog.RetrievedFile
+	Path string `json:"path"`
+}
+
+// Malware is a report about a file; Removed as in Hit.
+type Malware struct {
+	catalog.MalwareReport
+	Path    string `json:"path"`
+	Layer   string `json:"layer"`
+	Removed bool   `json:"removed,omitempty"`
+}

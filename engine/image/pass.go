@@ -49,7 +49,7 @@ func NewPass(analyzers []catalog.Analyzer, limits Limits, scratchDir string) *Pa
 }
 
 // Set is the identity of everything that decides a result beside the bytes: 16 hex digits over the pass's own
-// version, the analyzers' names, versions and size bounds, and the limits that leave things out. Limits that
+// version, the analyzers' names, versions, size bounds and settings, and the limits that leave things out. Limits that
 // fail a layer are not part of it, because a failed layer has no result.
 func (p *Pass) Set() string { return p.set }
 
@@ -57,7 +57,7 @@ func identity(sorted []catalog.Analyzer, l Limits) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "pass %d %d %d %d %d\n", passVersion, l.PathLength, l.FileBytes, l.Packages, l.Incomplete)
 	for _, a := range sorted {
-		fmt.Fprintf(h, "%q %d %d\n", a.Name, a.Version, a.MaxSize)
+		fmt.Fprintf(h, "%q %d %d %q\n", a.Name, a.Version, a.MaxSize, a.Config)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
