@@ -10,7 +10,6 @@ import (
 
 	"plimsoll/activities/fetch"
 	"plimsoll/activities/registry"
-	"plimsoll/engine/catalog/builtin"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/feed/sources"
 	"plimsoll/engine/image"
@@ -68,6 +67,10 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 	if err := policy.Validate(all); err != nil {
 		return nil, fmt.Errorf("policy gates: %w", err)
 	}
+	analyzers, err := analysis.analyzers()
+	if err != nil {
+		return nil, fmt.Errorf("analyzers: %w", err)
+	}
 	return &Activities{
 		analysis: analysis, feeds: feeds, now: time.Now,
 		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
@@ -85,7 +88,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		services:    persistence.NewServices(deps.Pool),
 		blobs:       deps.Blobs,
 		facts:       facts.New(deps.Pool, deps.Blobs),
-		pass:        image.NewPass(builtin.All(), analysis.limits(), analysis.scratch()),
+		pass:        image.NewPass(analyzers, analysis.limits(), analysis.scratch()),
 		registry: registry.New(registry.Config{
 			ManifestBytes: analysis.MaxManifestBytes, ConfigBytes: analysis.MaxConfigBytes, StallTimeout: analysis.StallTimeout,
 		}),

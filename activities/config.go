@@ -8,6 +8,8 @@ import (
 
 	"plimsoll/activities/fetch"
 	"plimsoll/activities/registry"
+	"plimsoll/engine/catalog"
+	"plimsoll/engine/catalog/builtin"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/feed/osv"
 	"plimsoll/engine/image"
@@ -24,6 +26,8 @@ type Analysis struct {
 	MaxFileBytes     int64         `yaml:"max_file_bytes" doc:"Largest file that analyzers look into, in bytes; larger ones are listed and reported as not looked into."`
 	MaxManifestBytes int64         `yaml:"max_manifest_bytes" doc:"Largest image manifest, in bytes."`
 	MaxConfigBytes   int64         `yaml:"max_config_bytes" doc:"Largest image configuration, in bytes."`
+	Disabled         []string      `yaml:"disabled_analyzers" doc:"Analyzers to leave out, by name; their packages are then missing from every answer."`
+	LockFiles        bool          `yaml:"lock_files" doc:"Count packages that only a lock file asks for, where neither the package nor the lock's tree is installed."`
 	MemoryBytes      int64         `yaml:"memory_bytes" doc:"Memory all layers under analysis share for the content of files, in bytes; what goes beyond it waits or goes to the scratch directory."`
 }
 
@@ -34,6 +38,7 @@ func DefaultAnalysis() Analysis {
 		LayerTimeout: 4 * time.Hour, StallTimeout: reg.StallTimeout,
 		MaxLayerBytes: limits.CompressedBytes, MaxLayerUnpacked: limits.DecompressedBytes, MaxFileBytes: limits.FileBytes,
 		MaxManifestBytes: reg.ManifestBytes, MaxConfigBytes: reg.ConfigBytes, MemoryBytes: limits.MemoryBytes,
+		LockFiles: true,
 	}
 }
 
@@ -58,7 +63,15 @@ func (a Analysis) Validate() error {
 			faults = append(faults, fmt.Errorf("%s: must be positive", positive.name))
 		}
 	}
+	if _, err := a.analyzers(); err != nil {
+		faults = append(faults, fmt.Errorf("disabled_analyzers: %w", err))
+	}
 	return errors.Join(faults...)
+}
+
+// analyzers are the ones the operator has left in.
+func (a Analysis) analyzers() ([]catalog.Analyzer, error) {
+	return builtin.Choose(builtin.Choice{Disabled: a.Disabled, Installed: !a.LockFiles})
 }
 
 func (a Analysis) limits() image.Limits {

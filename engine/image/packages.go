@@ -39,7 +39,7 @@ func (a *assembly) packages(d *catalog.Distro, namespace string) []catalog.Packa
 		}
 	}
 	slices.SortStableFunc(all, compareLocated)
-	all = unite(all)
+	all = undeclared(unite(all))
 	a.license(all)
 	a.own(all)
 	packages := make([]catalog.Package, len(all))

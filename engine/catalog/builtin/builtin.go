@@ -35,7 +35,7 @@ func All() []catalog.Analyzer {
 }
 
 // Declared returns the analyzers of lock files. They are not among All: what they find is asked for and need
-// not be installed (catalog.EvidenceDeclared), and counts twice wherever the tree lies beside its lock.
+// not be installed (catalog.EvidenceDeclared). Assembly drops what there is better evidence for.
 func Declared() []catalog.Analyzer {
 	return slices.Concat(
 		npm.Locks(), python.Locks(),

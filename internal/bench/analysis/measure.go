@@ -117,7 +117,7 @@ func variantNamed(o options) (reading, error) {
 	case "floor":
 		return floor, nil
 	case "pass":
-		analyzers = builtin.All()
+		analyzers = append(builtin.All(), builtin.Declared()...)
 	case "hash":
 	default:
 		return nil, fmt.Errorf("unknown variant %q", o.variant)
