@@ -16,8 +16,9 @@ DATA ?= data
 IMAGE ?=
 DEMO ?= $(IMAGE)
 FUZZTIME ?= 30s
-# Flags of the benchmark, such as -layers DIR.
+# Flags of the benchmark and of the comparison, such as -layers DIR.
 BENCH ?=
+ACCURACY ?=
 
 .PHONY: help
 help: ## List the targets
@@ -103,6 +104,10 @@ histories: setup ## Record the workflow histories that the replay tests read
 .PHONY: bench-analysis
 bench-analysis: ## Compare layer analysis with a bare gunzip, hash and tar walk
 	go run ./internal/bench/analysis $(BENCH)
+
+.PHONY: accuracy
+accuracy: ## Compare package lists with what the packages' own tools say (ACCURACY="-layers DIR")
+	go run ./internal/accuracy $(ACCURACY)
 
 .PHONY: clean
 clean: ## Remove built programs; data and downloaded tools stay

@@ -29,7 +29,7 @@ func (w *walk) identify(c content, stem, location string) []catalog.Package {
 		poms = append(poms, p)
 	}
 	name, version := splitName(stem)
-	own := ownPom(poms, name, version, stem)
+	own := ownPom(poms, m, name, version, stem)
 	var found []catalog.Package
 	add := func(p catalog.Package) {
 		if p.Version == "" {
@@ -131,17 +131,46 @@ func fromManifest(m manifest, name string) pom {
 
 // ownPom finds the descriptor of the archive itself among those inside: the one the file is named after
 // (the longest such name), or a single one that nothing contradicts. -1 when all are shaded.
-func ownPom(poms []pom, name, version, stem string) int {
+func ownPom(poms []pom, m manifest, name, version, stem string) int {
 	own := -1
 	for i, p := range poms {
 		if namedAfter(p, name, stem) && (own < 0 || len(p.artifact) > len(poms[own].artifact)) {
 			own = i
 		}
 	}
-	if own < 0 && len(poms) == 1 && (version == "" || version == poms[0].version) {
+	if own < 0 && len(poms) == 1 && (version == poms[0].version || version == "" && !contradicts(m, poms[0])) {
 		own = 0
 	}
 	return own
+}
+
+// contradicts reports whether the manifest gives versions and none agrees with the descriptor's in its first two
+// numbers: the descriptor then came along with copied classes.
+func contradicts(m manifest, p pom) bool {
+	given := false
+	for _, key := range []string{"Implementation-Version", "Plugin-Version", "Bundle-Version"} {
+		if v := m.first(key); v != "" && p.version != "" {
+			if firstTwo(v) == firstTwo(p.version) {
+				return false
+			}
+			given = true
+		}
+	}
+	return given
+}
+
+// firstTwo are the numbers that Bundle-Version, which must have three, shares with the version it was made from.
+func firstTwo(version string) [2]string {
+	parts := strings.FieldsFunc(version, func(r rune) bool { return r < '0' || r > '9' })
+	return [2]string{at(parts, 0), at(parts, 1)}
+}
+
+// at is a number of a version; those left out are zero.
+func at(parts []string, i int) string {
+	if i < len(parts) {
+		return parts[i]
+	}
+	return "0"
 }
 
 func namedAfter(p pom, name, stem string) bool {
@@ -160,7 +189,8 @@ func stem(file string) string {
 var qualifier = regexp.MustCompile(`(?i)^(?:[0-9].*|(?:alpha|beta|m|rc|cr|sp|b|p|pre|preview|ea|dev|jre|jdk|java|android|incubating|final|ga|release|snapshot|redhat|build|hadoop|scala)[-.0-9]*)$`)
 
 // splitName splits NAME-VERSION: the version begins at the first number after which everything looks like
-// one. If that leaves something over (a classifier such as linux-x86_64), it is the last dotted number.
+// one. If that leaves something over (a classifier such as linux-x86_64), it is the last dotted number. A number
+// before "spec" is the specification's and part of the name (geronimo-servlet-3.0-spec).
 func splitName(stem string) (name, version string) {
 	parts := strings.Split(stem, "-")
 	if len(parts) > 64 {
@@ -172,7 +202,7 @@ func splitName(stem string) (name, version string) {
 		}
 	}
 	for i := len(parts) - 1; i > 0; i-- {
-		if startsWithDigit(parts[i]) && strings.Contains(parts[i], ".") {
+		if startsWithDigit(parts[i]) && strings.Contains(parts[i], ".") && (i+1 == len(parts) || parts[i+1] != "spec") {
 			return strings.Join(parts[:i], "-"), parts[i]
 		}
 	}

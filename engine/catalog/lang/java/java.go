@@ -31,7 +31,7 @@ var defaultLimits = limits{
 
 // Analyzer returns the analyzer of Java archives.
 func Analyzer() catalog.Analyzer {
-	return catalog.Analyzer{Name: "java", Version: 1, MaxSize: maxSize, Wants: wants, Analyze: analyze}
+	return catalog.Analyzer{Name: "java", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze}
 }
 
 func wants(c catalog.Candidate) bool {

@@ -167,6 +167,8 @@ func TestSplitName(t *testing.T) {
 		"foo-1.0-SNAPSHOT":                          {"foo", "1.0-SNAPSHOT"},
 		"netty-transport-4.1.50.Final-linux-x86_64": {"netty-transport", "4.1.50.Final"},
 		"commons-lang3-3.12.0":                      {"commons-lang3", "3.12.0"},
+		"geronimo-interceptor-3.0-spec":             {"geronimo-interceptor-3.0-spec", ""},
+		"geronimo-interceptor-3.0-spec-1.0.1":       {"geronimo-interceptor-3.0-spec", "1.0.1"},
 		"junit4":                                    {"junit4", ""},
 		"app":                                       {"app", ""},
 		"a-b":                                       {"a-b", ""},
