@@ -58,7 +58,7 @@ race: setup ## Run the tests of concurrent packages with the race detector (need
 	CGO_ENABLED=1 go test -race -timeout 30m $(CONCURRENT)
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (30s)
+fuzz: ## Run every fuzz target for FUZZTIME (30s, or a count such as 2000x)
 	@grep -rl --include='*_test.go' '^func Fuzz' engine workflows activities persistence authz api worker internal cmd | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
 			echo "$$target in $$(dirname "$$file")"; \
