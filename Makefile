@@ -16,7 +16,9 @@ DATA ?= data
 IMAGE ?=
 DEMO ?= $(IMAGE)
 FUZZTIME ?= 30s
-# Flags of the benchmark and of the comparison, such as -layers DIR.
+# Directory of layer archives for benchmarks and the comparison; empty means samples made on the spot.
+LAYERS ?=
+# Further flags of the benchmark and of the comparison.
 BENCH ?=
 ACCURACY ?=
 
@@ -102,12 +104,13 @@ histories: setup ## Record the workflow histories that the replay tests read
 	go test ./workflows -run TestRecordHistories -record
 
 .PHONY: bench-analysis
-bench-analysis: ## Compare layer analysis with a bare gunzip, hash and tar walk
-	go run ./internal/bench/analysis $(BENCH)
+bench-analysis: build ## Compare layer analysis with a bare gunzip, hash and tar walk, and count bytes of shared layers (LAYERS=DIR)
+	go run ./internal/bench/analysis $(if $(LAYERS),-layers $(LAYERS)) $(BENCH)
+	go run ./internal/bench/sharing $(if $(LAYERS),-layers $(LAYERS))
 
 .PHONY: accuracy
-accuracy: ## Compare package lists with what the packages' own tools say (ACCURACY="-layers DIR")
-	go run ./internal/accuracy $(ACCURACY)
+accuracy: ## Compare package lists with what the packages' own tools say (LAYERS=DIR)
+	go run ./internal/accuracy $(if $(LAYERS),-layers $(LAYERS)) $(ACCURACY)
 
 .PHONY: clean
 clean: ## Remove built programs; data and downloaded tools stay
