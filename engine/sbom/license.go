@@ -3,6 +3,8 @@ package sbom
 import (
 	"slices"
 	"strings"
+
+	spdx "plimsoll/engine/license"
 )
 
 // licensing reads the licence names of one document's packages, each name once.
@@ -11,7 +13,7 @@ type licensing map[string]license
 // license is one licence name a package declares.
 type license struct {
 	text string
-	// expression is set when the text is an SPDX licence expression of listed licences, in their spelling.
+	// expression is set when the text stands for an SPDX licence expression of listed licences, in their spelling.
 	expression string
 	// listed is the id when the expression is a single licence of the SPDX list.
 	listed string
@@ -24,11 +26,8 @@ func (l licensing) read(text string) license {
 		return known
 	}
 	found := license{text: text}
-	if e, ok := parseExpression(text); ok {
-		found.expression = e
-		if _, ok := listedLicenses[strings.ToLower(e)]; ok {
-			found.listed = e
-		}
+	if e, ok := spdx.Normalize(text); ok {
+		found.expression, found.listed = e, spdx.Listed(e)
 	} else {
 		found.ref = "LicenseRef-" + slug(text)
 	}

@@ -1,4 +1,4 @@
-package sbom
+package license
 
 import (
 	"strings"
@@ -26,9 +26,9 @@ func byLowerCase(lists ...[]string) map[string]string {
 	return out
 }
 
-// parseExpression reads a licence expression of listed licences and exceptions (SPDX 2.3 annex D). References to
+// Parse reads a licence expression of listed licences and exceptions (SPDX 2.3 annex D). References to
 // licences defined elsewhere are none: the definition is not at hand.
-func parseExpression(text string) (string, bool) {
+func Parse(text string) (string, bool) {
 	if len(text) > maxExpression {
 		return "", false
 	}
