@@ -64,7 +64,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s, or a count such as 2000x)
 	@grep -rl --include='*_test.go' '^func Fuzz' engine workflows activities persistence authz api worker internal cmd | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
 			echo "$$target in $$(dirname "$$file")"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")"; \
 		done; \
 	done
 

@@ -76,8 +76,14 @@ func cdxComponent(a artifact, names licensing) cdx.Component {
 	if len(a.CPEs) > 0 {
 		c.CPE = a.CPEs[0]
 	}
-	c.Properties = properties("package:type", a.Type, "package:arch", a.Arch, "package:source", a.Source,
-		"package:source_version", a.SourceVersion, "package:layer", a.Layer, "package:owner", a.Owner)
+	told := []string{
+		"package:type", a.Type, "package:arch", a.Arch, "package:source", a.Source,
+		"package:source_version", a.SourceVersion, "package:layer", a.Layer, "package:owner", a.Owner,
+	}
+	for _, name := range a.CPEs[min(1, len(a.CPEs)):] { // a component has room for one
+		told = append(told, "package:cpe", name)
+	}
+	c.Properties = properties(told...)
 	return c
 }
 

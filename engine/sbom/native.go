@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"plimsoll/engine/catalog"
@@ -71,6 +73,28 @@ type nativeDpkg struct {
 	Files         []string `json:"files"`
 }
 
+// nativeApk and nativeRpm are the same for the packages of apk and rpm.
+type nativeApk struct {
+	Package       string `json:"package"`
+	OriginPackage string `json:"originPackage"`
+	Maintainer    string `json:"maintainer"`
+	Version       string `json:"version"`
+	Architecture  string `json:"architecture"`
+	InstalledSize int64  `json:"installedSize"` // bytes
+}
+
+type nativeRpm struct {
+	Name            string `json:"name"`
+	Version         string `json:"version"`
+	Release         string `json:"release"`
+	Epoch           *int   `json:"epoch"`
+	Architecture    string `json:"architecture"`
+	SourceRPM       string `json:"sourceRpm"`
+	Size            int64  `json:"size"` // bytes
+	Vendor          string `json:"vendor"`
+	ModularityLabel string `json:"modularityLabel,omitempty"`
+}
+
 type nativeSource struct {
 	ID       string         `json:"id"`
 	Name     string         `json:"name"`
@@ -129,13 +153,16 @@ type nativeRelationship struct {
 
 // nativeWords names the package types and languages of the native document where they differ from ours.
 var nativeWords = map[string]struct{ kind, language string }{
-	catalog.TypeDpkg:   {"deb", ""},
-	catalog.TypeApk:    {"apk", ""},
-	catalog.TypeNpm:    {"npm", "javascript"},
-	catalog.TypePython: {"python", "python"},
-	catalog.TypeJava:   {"java-archive", "java"},
-	catalog.TypeGo:     {"go-module", "go"},
-	catalog.TypeGem:    {"gem", "ruby"},
+	catalog.TypeDpkg:     {"deb", ""},
+	catalog.TypeApk:      {"apk", ""},
+	catalog.TypeRust:     {"rust-crate", "rust"},
+	catalog.TypeNuget:    {"dotnet", "dotnet"},
+	catalog.TypeComposer: {"php-composer", "php"},
+	catalog.TypeNpm:      {"npm", "javascript"},
+	catalog.TypePython:   {"python", "python"},
+	catalog.TypeJava:     {"java-archive", "java"},
+	catalog.TypeGo:       {"go-module", "go"},
+	catalog.TypeGem:      {"gem", "ruby"},
 }
 
 // Native writes the native document.
@@ -211,8 +238,32 @@ func nativeArtifact(a artifact, names licensing) nativePackage {
 	case a.Type == catalog.TypeDpkg:
 		p.MetadataType = "dpkg-db-entry"
 		p.Metadata = nativeDpkg{a.Name, a.Source, a.Version, a.SourceVersion, a.Arch, a.Origin, a.Size >> 10, []string{}}
+	case a.Type == catalog.TypeApk:
+		p.MetadataType = "apk-db-entry"
+		p.Metadata = nativeApk{a.Name, a.Source, a.Origin, a.Version, a.Arch, a.Size}
+	case a.Type == catalog.TypeRpm:
+		p.MetadataType, p.Metadata = "rpm-db-entry", rpmEntry(a)
 	case a.MetadataType != "" && len(a.Metadata) > 0:
 		p.MetadataType, p.Metadata = a.MetadataType, a.Metadata
 	}
 	return p
+}
+
+func rpmEntry(a artifact) nativeRpm {
+	out := nativeRpm{Name: a.Name, Architecture: a.Arch, Size: a.Size, Vendor: a.Origin, ModularityLabel: a.Metadata["modularity_label"]}
+	version := a.Version
+	if epoch, rest, ok := strings.Cut(version, ":"); ok {
+		if n, err := strconv.Atoi(epoch); err == nil {
+			out.Epoch, version = &n, rest
+		}
+	}
+	out.Version, out.Release, _ = strings.Cut(version, "-")
+	if a.Source != "" {
+		source := a.SourceVersion
+		if _, rest, ok := strings.Cut(source, ":"); ok {
+			source = rest
+		}
+		out.SourceRPM = a.Source + "-" + source + ".src.rpm"
+	}
+	return out
 }

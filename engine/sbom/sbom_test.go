@@ -20,8 +20,8 @@ import (
 	"github.com/spdx/tools-golang/spdxlib"
 
 	"plimsoll/engine/catalog"
-	spdxlicense "plimsoll/engine/license"
 	"plimsoll/engine/image"
+	spdxlicense "plimsoll/engine/license"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

@@ -107,6 +107,9 @@ func spdxPackage(id common.ElementID, a artifact, names licensing) *v2_3.Package
 	}
 	p := blank(id, a.Name, a.Version, purpose)
 	p.PackageSourceInfo = fmt.Sprintf("%s package found in %s, layer %s", a.Type, a.Location, a.Layer)
+	if a.Source != "" {
+		p.PackageSourceInfo += "; " + builtFrom + strings.TrimSpace(a.Source+" "+a.SourceVersion)
+	}
 	p.PackageExternalReferences = references(a.PURL, a.CPEs)
 	if licenses := names.all(a.Licenses); len(licenses) > 0 {
 		p.PackageLicenseDeclared = conjunction(licenses, func(l license) string { return l.expression + l.ref })

@@ -1,0 +1,211 @@
+package sbom
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/tools/txtar"
+
+	"plimsoll/engine/catalog"
+	"plimsoll/engine/image"
+	"plimsoll/engine/match"
+)
+
+// several is an image with packages of each kind of database, and of languages.
+func several() *image.Image {
+	img := content()
+	img.Packages = append(img.Packages,
+		catalog.Package{Type: catalog.TypeGem, Name: "rack", Version: "2.2.3", PURL: "pkg:gem/rack@2.2.3", Licenses: []string{"MIT"}, Location: "/gems/rack.gemspec", Layer: top},
+		catalog.Package{Type: catalog.TypeRust, Name: "openssl", Version: "0.10.1", PURL: "pkg:cargo/openssl@0.10.1", Location: "/usr/bin/tool", Layer: top},
+		catalog.Package{Type: catalog.TypeNuget, Name: "Newtonsoft.Json", Version: "12.0.1", PURL: "pkg:nuget/Newtonsoft.Json@12.0.1", Location: "/app/a.deps.json", Layer: top},
+		catalog.Package{Type: catalog.TypeComposer, Name: "twig/twig", Version: "3.0", PURL: "pkg:composer/twig/twig@3.0", Location: "/app/installed.json", Layer: top},
+		catalog.Package{Type: catalog.TypeGo, Name: "golang.org/x/net", Version: "v0.1.0", PURL: "pkg:golang/golang.org/x/net@v0.1.0", Location: "/app/tool", Layer: top},
+		catalog.Package{Type: catalog.TypeBinary, Name: "node", Version: "20.1.0", PURL: "pkg:generic/node@20.1.0", Location: "/usr/bin/node", Layer: top},
+	)
+	return img
+}
+
+// rpms and apks are images of other distributions.
+func rpms() *image.Image {
+	d := &catalog.Distro{ID: "rhel", VersionID: "9.4", Name: "Red Hat Enterprise Linux 9.4"}
+	img := &image.Image{Distro: d, Packages: []catalog.Package{
+		{Type: catalog.TypeRpm, Name: "dbus", Version: "1:1.12.20-8.el9", Arch: "x86_64", Source: "dbus", SourceVersion: "1:1.12.20-8.el9", Licenses: []string{"(GPLv2+ or AFL) and GPLv2+"}, Origin: "Red Hat, Inc.", Location: "/var/lib/rpm/rpmdb.sqlite", Layer: base},
+		{Type: catalog.TypeRpm, Name: "perl-Errno", Version: "1.30-481.el9", Arch: "x86_64", Source: "perl", SourceVersion: "5.32.1-481.el9", Location: "/var/lib/rpm/rpmdb.sqlite", Layer: base},
+	}}
+	for i := range img.Packages {
+		catalog.SetDistro(&img.Packages[i], d, match.DistroNamespace(d))
+	}
+	return img
+}
+
+func apks() *image.Image {
+	d := &catalog.Distro{ID: "alpine", VersionID: "3.18.4"}
+	img := &image.Image{Distro: d, Packages: []catalog.Package{
+		{Type: catalog.TypeApk, Name: "libcrypto3", Version: "3.1.4-r0", Arch: "x86_64", Source: "openssl", SourceVersion: "3.1.4-r0", Licenses: []string{"Apache-2.0"}, Location: "/lib/apk/db/installed", Layer: base},
+	}}
+	catalog.SetDistro(&img.Packages[0], d, match.DistroNamespace(d))
+	return img
+}
+
+// An image written and read again has the same packages: identity, purl, place and what advisories call them in
+// every format; licences and CPEs as well.
+func TestWrittenDocumentsAreReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, img := range map[string]*image.Image{"debian": several(), "rhel": rpms(), "alpine": apks()} {
+		for format := range formats {
+			doc, err := Decode(render(t, format, subject(), img), Limits{})
+			if err != nil {
+				t.Errorf("%s %s: %v", name, format, err)
+				continue
+			}
+			if doc.Distro == nil || match.DistroNamespace(doc.Distro) != match.DistroNamespace(img.Distro) {
+				t.Errorf("%s %s: distro %+v", name, format, doc.Distro)
+			}
+			want := map[string]catalog.Package{}
+			for _, p := range img.Packages {
+				if p.Version != "" {
+					want[p.Type+" "+p.Name+" "+p.Location] = p
+				}
+			}
+			for _, p := range doc.Packages {
+				catalog.SetDistro(&p, doc.Distro, match.DistroNamespace(doc.Distro))
+				w := want[p.Type+" "+p.Name+" "+p.Location]
+				delete(want, p.Type+" "+p.Name+" "+p.Location)
+				if diff := cmp.Diff(w, p, cmpopts.IgnoreFields(catalog.Package{}, "Metadata", "MetadataType", "Size", "Owner", "Origin", "Licenses", "CPEs", "PURL")); diff != "" {
+					t.Errorf("%s %s (-want +got):\n%s", name, format, diff)
+				}
+				if match.TargetOf(p.Identity(), p.PURL) != match.TargetOf(w.Identity(), w.PURL) {
+					t.Errorf("%s %s: advisories call %s %v", name, format, p.Name, match.TargetOf(p.Identity(), p.PURL))
+				}
+				if len(p.CPEs) != len(w.CPEs) || len(p.Licenses) != len(w.Licenses) {
+					t.Errorf("%s %s: %s has licences %v and CPEs %v, want %v and %v", name, format, p.Name, p.Licenses, p.CPEs, w.Licenses, w.CPEs)
+				}
+			}
+			for key := range want {
+				t.Errorf("%s %s: %s is lost", name, format, key)
+			}
+		}
+	}
+}
+
+// Cases hold a document of another tool, in its own form, and the packages it must give.
+func TestDocumentsOfOtherTools(t *testing.T) {
+	t.Parallel()
+	archive, err := txtar.ParseFile("testdata/others.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(archive.Files); i += 2 {
+		in, want := archive.Files[i], archive.Files[i+1]
+		doc, err := Decode(in.Data, Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", in.Name, err)
+			continue
+		}
+		if diff := cmp.Diff(string(want.Data), listing(doc)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", in.Name, diff)
+		}
+	}
+}
+
+func listing(doc *Document) string {
+	var b strings.Builder
+	b.WriteString(strings.TrimSpace(string(doc.Format)+"; "+doc.Tool+"; "+doc.Name+" "+doc.Version) + "\n")
+	if d := doc.Distro; d != nil {
+		b.WriteString("distro " + strings.TrimSpace(d.ID+" "+d.VersionID+" "+d.Codename) + "\n")
+	}
+	for _, p := range doc.Packages {
+		id := p.Identity()
+		b.WriteString(strings.Join([]string{id.Type, id.Namespace, id.Name, id.Version, id.Arch, id.Source, id.SourceVersion, strings.Join(p.Licenses, ","), p.Location}, "|") + "\n")
+	}
+	for _, m := range doc.Incomplete {
+		b.WriteString("refused: " + m.Detail + "\n")
+	}
+	return b.String()
+}
+
+func TestBrokenDocumentsAreRefusedWithAReason(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300)
+	many := `{"artifacts":[` + strings.TrimSuffix(strings.Repeat(`{"name":"a","version":"1","type":"npm"},`, 11), ",") + `]}`
+	for name, c := range map[string]struct {
+		in     string
+		want   error
+		reason string
+	}{
+		"empty":           {"  \n", ErrFormat, "empty"},
+		"text":            {"hello", ErrFormat, "neither"},
+		"other JSON":      {`{"name":"x"}`, ErrFormat, "bomFormat"},
+		"other XML":       {`<project/>`, ErrFormat, "CycloneDX"},
+		"cut JSON":        {`{"artifacts":[{"name"`, ErrDocument, "JSON"},
+		"wrong types":     {`{"artifacts":{"a":1}}`, ErrDocument, "Syft JSON"},
+		"cut XML":         {`<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components>`, ErrDocument, "CycloneDX XML"},
+		"unknown SPDX":    {`{"spdxVersion":"SPDX-1.0"}`, ErrFormat, "SPDX-1.0"},
+		"broken SPDX":     {`{"spdxVersion":"SPDX-2.3","packages":"x"}`, ErrDocument, "SPDX JSON"},
+		"broken tags":     {"SPDXVersion: SPDX-2.3\nPackageName\n", ErrDocument, "tag-value"},
+		"broken SPDX 3":   {`{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":{}}`, ErrDocument, "SPDX 3"},
+		"nested too deep": {`{"artifacts":[],"x":` + deep + `}`, ErrTooLarge, "deep"},
+		"too many":        {many, ErrTooLarge, "10 packages"},
+		"an entity bomb":  {`<!DOCTYPE b [<!ENTITY a "aaaa"><!ENTITY c "&a;&a;">]><bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component type="library"><name>&c;</name></component></components></bom>`, ErrDocument, "CycloneDX XML"},
+		"too many bytes":  {`{"artifacts":[]` + strings.Repeat(" ", 1<<20) + "}", ErrTooLarge, "bytes"},
+		"a byte order":    {"\xef\xbb\xbf{}", ErrFormat, "bomFormat"},
+	} {
+		_, err := Decode([]byte(c.in), Limits{Packages: 10, Bytes: 1 << 20})
+		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestUnusableEntriesAreTold(t *testing.T) {
+	t.Parallel()
+	in := `{"artifacts":[{"name":"a","version":"","type":"npm"},{"name":"b","version":"1"},{"name":"c","version":"1","type":"npm"},{"name":"d\u0000","version":"1","type":"npm"}]}`
+	doc, err := Decode([]byte(in), Limits{})
+	if err != nil || len(doc.Packages) != 1 || len(doc.Incomplete) != 3 {
+		t.Fatalf("got %+v, %v", doc, err)
+	}
+	doc, err = Decode([]byte(`{"artifacts":[`+strings.TrimSuffix(strings.Repeat(`{"name":"a"},`, 300), ",")+`]}`), Limits{})
+	if err != nil || len(doc.Incomplete) != maxRefusals+1 || doc.Incomplete[maxRefusals].Reason != catalog.ReasonTooMany {
+		t.Fatalf("got %d records, %v", len(doc.Incomplete), err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, name := range []string{"testdata/native.json", "testdata/spdx.json", "testdata/cyclonedx.json"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	archive, err := txtar.ParseFile("testdata/others.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range archive.Files {
+		f.Add(file.Data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		doc, err := Decode(data, Limits{Bytes: 1 << 20, Packages: 1000})
+		if err != nil {
+			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrDocument) && !errors.Is(err, ErrTooLarge) {
+				t.Fatalf("untyped error %v", err)
+			}
+			return
+		}
+		for i := range doc.Packages {
+			if err := doc.Packages[i].Check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out bytes.Buffer
+		if err := Native(&out, Subject{ImageDigest: digest}, &image.Image{Packages: doc.Packages, Distro: doc.Distro}, written); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
