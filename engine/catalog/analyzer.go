@@ -8,6 +8,10 @@ import (
 // ErrInvalidAnalyzer reports an analyzer set that cannot be used; a fault of the program, not of an image.
 var ErrInvalidAnalyzer = errors.New("invalid analyzer")
 
+// ErrUnavailable reports an analyzer that cannot work because a service it asks is missing: the layer's result
+// would be wrong, and trying again later helps.
+var ErrUnavailable = errors.New("analyzer is not available")
+
 // Validate checks an analyzer set: every analyzer complete, no name used twice. It returns all faults.
 func Validate(analyzers []Analyzer) error {
 	seen := make(map[string]bool, len(analyzers))

@@ -13,6 +13,7 @@ package catalog
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // EntryType tells what a path in a layer is.
@@ -42,6 +43,9 @@ type Entry struct {
 	Size int64     `json:"size"`
 	// SHA256 is the hex digest of a regular file's content. Assembly fills it in for hard links.
 	SHA256 string `json:"sha256,omitempty"`
+	// MD5 and SHA1 are the same for comparison with package databases, where the pass was told to compute them.
+	MD5  string `json:"md5,omitempty"`
+	SHA1 string `json:"sha1,omitempty"`
 	// Link is a symlink's target as written, or the absolute path a hard link names.
 	Link string `json:"link,omitempty"`
 }
@@ -81,9 +85,14 @@ type Analyzer struct {
 	// Config is everything else that decides the evidence, such as the rules an operator has set; empty for
 	// analyzers without settings.
 	Config string
-	Wants  func(Candidate) bool
+	// Time is how long one file may take; 0 leaves it to the pass.
+	Time time.Duration
+	// Begin, where set, is called once for a layer, before its first file. What it returns speaks of the whole
+	// layer and is kept as evidence without a path; its error fails the layer.
+	Begin func(ctx context.Context) (Evidence, error)
+	Wants func(Candidate) bool
 	// Analyze returns what the file shows. With an error the evidence returned so far is kept and the
-	// error recorded as an Incompleteness.
+	// error recorded as an Incompleteness; ErrUnavailable fails the layer.
 	Analyze func(ctx context.Context, f *File) (Evidence, error)
 }
 
@@ -93,6 +102,8 @@ type Evidence struct {
 	Distro   *Distro   `json:"distro,omitempty"`
 	// Owns lists files that a package database says belong to its packages.
 	Owns []Ownership `json:"owns,omitempty"`
+	// Diversions move files that packages list elsewhere.
+	Diversions []Diversion `json:"diversions,omitempty"`
 	// Licenses states the licences of a package that another file declares.
 	Licenses *LicenseStatement `json:"licenses,omitempty"`
 	// Hits are the places where a search found something in the file.
@@ -105,7 +116,7 @@ type Evidence struct {
 
 // Empty reports whether nothing was found.
 func (e Evidence) Empty() bool {
-	return len(e.Packages) == 0 && e.Distro == nil && len(e.Owns) == 0 && e.Licenses == nil &&
+	return len(e.Packages) == 0 && e.Distro == nil && len(e.Owns) == 0 && len(e.Diversions) == 0 && e.Licenses == nil &&
 		len(e.Hits) == 0 && e.Retrieved == nil && e.Malware == nil
 }
 
@@ -117,7 +128,10 @@ type Ownership struct {
 	// Record, if set, decides instead of Name: the owner is the package whose Location it is (status.d,
 	// where a file's name need not be the package's).
 	Record string   `json:"record,omitempty"`
-	Paths  []string `json:"paths"` // absolute and clean, without directories that only lead to a listed path
+	Paths  []string `json:"paths,omitempty"` // absolute and clean, without directories that only lead to a listed path
+	// Recorded are further files of the package, with what the database knows about them. Directories among
+	// them are not owned.
+	Recorded []RecordedFile `json:"recorded,omitempty"`
 }
 
 // LicenseStatement gives the licences of the packages of Type called Name, for those that declare none
@@ -159,17 +173,21 @@ const (
 const (
 	MetadataEvidence = "evidence"
 	EvidenceDeclared = "declared"
+	EvidenceHint     = "hint" // a file in the image claims the package (package hints)
 )
 
 // Declared reports whether the evidence only asks for the package: it need not be in the image, and if it is,
 // there is better evidence for it.
 func (p *Package) Declared() bool { return p.Metadata[MetadataEvidence] == EvidenceDeclared }
 
+// Hinted reports whether the only evidence is the image's own claim.
+func (p *Package) Hinted() bool { return p.Metadata[MetadataEvidence] == EvidenceHint }
+
 // IsOS reports whether a package type belongs to the operating system's package database. Everything else,
 // known or not, is "non-os".
 func IsOS(packageType string) bool {
 	switch packageType {
-	case TypeDpkg, TypeApk, TypeRpm, "alpm", "portage", "kb":
+	case TypeDpkg, TypeApk, TypeRpm, TypeAlpm, TypePortage, "kb":
 		return true
 	}
 	return false

@@ -9,7 +9,8 @@ import (
 
 // DistroRank orders the files that name a distro: the lowest rank found in an image decides, equal ranks by
 // path. /etc/os-release beats /usr/lib/os-release (os-release(5)); both beat the files of the time before.
-// debian_version comes last because Debian's descendants ship it unchanged.
+// debian_version comes after all of them because Debian's descendants ship it unchanged, and a program that is the
+// whole system (BusyBox) counts where nothing else speaks.
 func DistroRank(file string) int {
 	switch {
 	case file == "/etc/os-release":
@@ -22,6 +23,8 @@ func DistroRank(file string) int {
 		return 3
 	case file == "/etc/debian_version":
 		return 5
+	case !strings.HasPrefix(file, "/etc/"):
+		return 6
 	}
 	return 4
 }
@@ -62,9 +65,11 @@ func SetDistro(p *Package, d *Distro, namespace string) {
 }
 
 var osPURLTypes = map[string]string{
-	TypeDpkg: packageurl.TypeDebian,
-	TypeApk:  packageurl.TypeApk,
-	TypeRpm:  packageurl.TypeRPM,
+	TypeDpkg:    packageurl.TypeDebian,
+	TypeApk:     packageurl.TypeApk,
+	TypeRpm:     packageurl.TypeRPM,
+	TypeAlpm:    packageurl.TypeAlpm,
+	TypePortage: "portage",
 }
 
 // rpmVendors are the distros whose vendor in purls is not their os-release ID.

@@ -93,12 +93,25 @@ func TestGuess(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		// classic builder
-		`/bin/sh -c #(nop) ADD file:0123 in / `:                "ADD file:0123 in /",
-		`/bin/sh -c #(nop)  CMD ["bash"]`:                      `CMD ["bash"]`,
-		`/bin/sh -c apt-get update && rm -rf /var/lib/apt`:     "RUN apt-get update && rm -rf /var/lib/apt",
-		`|1 V=2 /bin/sh -c make $V`:                            "RUN make $V",
-		`/bin/sh -c #(nop)  EXPOSE map[22/tcp:{}]`:             "EXPOSE 22/tcp",
-		`/bin/sh -c #(nop)  HEALTHCHECK &{["CMD-SHELL" "x"] }`: "HEALTHCHECK CMD x",
+		`/bin/sh -c #(nop) ADD file:0123 in / `:               "ADD file:0123 in /",
+		`/bin/sh -c #(nop)  CMD ["bash"]`:                     `CMD ["bash"]`,
+		`/bin/sh -c apt-get update && rm -rf /var/lib/apt`:    "RUN apt-get update && rm -rf /var/lib/apt",
+		`|1 V=2 /bin/sh -c make $V`:                           "RUN make $V",
+		`/bin/sh -c #(nop)  EXPOSE map[22/tcp:{}]`:            "EXPOSE 22/tcp",
+		`/bin/sh -c #(nop)  CMD ["nginx" "-g" "daemon off;"]`: `CMD ["nginx", "-g", "daemon off;"]`,
+		`/bin/sh -c #(nop) ENTRYPOINT &{["/entry.sh"]}`:       `ENTRYPOINT ["/entry.sh"]`,
+		`/bin/sh -c #(nop)  VOLUME [/var/lib/mysql /log]`:     "VOLUME /var/lib/mysql /log",
+		`/bin/sh -c #(nop)  ONBUILD RUN make`:                 "ONBUILD RUN make",
+		`/bin/sh -c #(nop)  STOPSIGNAL SIGQUIT`:               "STOPSIGNAL SIGQUIT",
+		`/bin/sh -c #(nop) COPY multi:0123 in /srv/ `:         "COPY multi:0123 in /srv/",
+		`/bin/sh -c #(nop) `:                                  "",
+		`|2 A=b c HOME=/x /bin/sh -c make`:                    "RUN make",
+		`|1 A=b /bin/bash -o pipefail -c make | tee`:          "RUN make | tee",
+		`|1 A=b`:                               "RUN A=b",
+		`cmd /S /C #(nop)  USER ContainerUser`: "USER ContainerUser",
+		`cmd /S /C mkdir C:\app`:               `RUN mkdir C:\app`,
+		`powershell -Command $ErrorActionPreference = 'Stop'; Get-Item`: `RUN $ErrorActionPreference = 'Stop'; Get-Item`,
+		`/bin/sh -c #(nop)  HEALTHCHECK &{["CMD-SHELL" "x"] }`:          "HEALTHCHECK CMD x",
 		// BuildKit
 		`RUN /bin/sh -c apt-get update # buildkit`:  "RUN apt-get update",
 		`RUN |2 A=1 B=2 /bin/sh -c make # buildkit`: "RUN make",
@@ -108,24 +121,82 @@ func TestGuess(t *testing.T) {
 		`USER app`:                                  "USER app",
 		`WORKDIR /app`:                              "WORKDIR /app",
 		`ENV A=b c`:                                 "ENV A=b c",
-		`HEALTHCHECK &{["CMD-SHELL" "curl \"x\" || exit 1"] "30s" "3s" "0s" "0s" '\x03'}`: `HEALTHCHECK CMD curl "x" || exit 1`,
-		`HEALTHCHECK &{["CMD" "/check" "-q"] "30s" "3s" "0s" '\x03'}`:                     `HEALTHCHECK CMD ["/check", "-q"]`,
-		`HEALTHCHECK &{["NONE"] "0s" "0s" "0s" '\x00'}`:                                   "HEALTHCHECK NONE",
+		`HEALTHCHECK &{["CMD-SHELL" "curl \"x\" || exit 1"] "30s" "3s" "0s" "0s" '\x03'}`: `HEALTHCHECK --interval=30s --timeout=3s --retries=3 CMD curl "x" || exit 1`,
+		`HEALTHCHECK &{["CMD" "/check" "-q"] "30s" "3s" "0s" '\x03'}`:                     `HEALTHCHECK --interval=30s --timeout=3s --retries=3 CMD ["/check", "-q"]`,
+		`HEALTHCHECK &{["CMD" "x"] "0s" "0s" "5s" "1s" '\n'}`:                             `HEALTHCHECK --start-period=5s --start-interval=1s --retries=10 CMD ["x"]`,
+		"RUN /bin/sh -c apt-get update \t&& true # buildkit":                              "RUN apt-get update \t&& true",
+		"RUN /bin/sh -c set -eux; \n\tapk add x; \n\tapk del y # buildkit":                "RUN set -eux;  \tapk add x;  \tapk del y",
+		`RUN /bin/sh -c <<EOF (apk add x...) # buildkit`:                                  "RUN <<EOF (apk add x...)",
+		`RUN --mount=type=cache,target=/c --network=none /bin/sh -c make # buildkit`:      "RUN --mount=type=cache,target=/c --network=none make",
+		`RUN /app/install --all # buildkit`:                                               "RUN /app/install --all",
+		`ADD --chown=a:b https://example.test/x /x # buildkit`:                            "ADD --chown=a:b https://example.test/x /x",
+		`CMD ["a" "b"]`:            `CMD ["a", "b"]`,
+		`CMD ["a", "b"]`:           `CMD ["a", "b"]`,
+		`CMD a b`:                  `CMD a b`,
+		`ENTRYPOINT ["\"q\"" "]"]`: `ENTRYPOINT ["\"q\"", "]"]`,
+		`VOLUME [/data]`:           "VOLUME /data",
+		`VOLUME map[/data:{}]`:     "VOLUME /data",
+		`VOLUME ["/a", "/b"]`:      `VOLUME ["/a", "/b"]`,
+		`SHELL [/bin/bash -c]`:     `SHELL ["/bin/bash", "-c"]`,
+		`ONBUILD EXPOSE [80/tcp]`:  "ONBUILD EXPOSE 80/tcp",
+		`STOPSIGNAL SIGTERM`:       "STOPSIGNAL SIGTERM",
+		`ARG V=1`:                  "ARG V=1",
+		// buildah and kaniko
+		`/bin/sh -c #(nop) LABEL a=b`: "LABEL a=b",
+		`/bin/sh`:                     "RUN /bin/sh",
+		`/bin/sh -c apk add git`:      "RUN apk add git",
+		`COPY --from=build /out /out`: "COPY --from=build /out /out",
+		`WORKDIR /`:                   "WORKDIR /",
+		`RUN`:                         "",
+		`HEALTHCHECK &{["NONE"] "0s" "0s" "0s" '\x00'}`: "HEALTHCHECK NONE",
 		// others
-		"bazel build //:image":                "RUN bazel build //:image",
+		"bazel build //:image":                "# bazel build //:image",
+		"ko build ko://example.test/cmd/x":    "# ko build ko://example.test/cmd/x",
+		"jib-maven-plugin:3.4.0":              "# jib-maven-plugin:3.4.0",
+		"jib-gradle-plugin:3.3.1":             "# jib-gradle-plugin:3.3.1",
+		"apko":                                "# apko",
+		"Buildpacks Launcher Config":          "# Buildpacks Launcher Config",
+		"store paths: ['/nix/store/x']":       "# store paths: ['/nix/store/x']",
+		"kopia backup":                        "RUN kopia backup",
 		"# debian.sh --arch 'amd64' out/ '@'": "",
 		"":                                    "",
 		"RUN a \\\n  b \\":                    `RUN a \   b`,
 		"RUN x\nUSER evil":                    "RUN x USER evil",
 	}
 	for createdBy, want := range tests {
-		got := Guess([]string{createdBy})
+		got := Guess([]string{createdBy}, "")
 		if want != "" {
 			want += "\n"
 		}
 		if diff := cmp.Diff("FROM scratch\n"+want, got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", createdBy, diff)
 		}
+	}
+}
+
+func TestGuessKeepsTheOrderAndKnowsShellAndBase(t *testing.T) {
+	t.Parallel()
+	history := []string{
+		"/bin/sh -c #(nop) ADD file:1 in / ", "SHELL [/usr/local/bin/fish -l --init]", "RUN /usr/local/bin/fish -l --init apk add x # buildkit",
+		"|1 V=1 /usr/local/bin/fish -l --init make", "", "COPY /a /b # buildkit", "USER app",
+	}
+	want := `ADD file:1 in /
+SHELL ["/usr/local/bin/fish", "-l", "--init"]
+RUN apk add x
+RUN make
+COPY /a /b
+USER app
+`
+	for base, from := range map[string]string{
+		"": "scratch", "docker.io/library/alpine:3.20": "docker.io/library/alpine:3.20", "a\nUSER root": "scratch", "a b": "scratch", "--platform=x": "scratch",
+		"r.example:5000/a/b@sha256:0123": "r.example:5000/a/b@sha256:0123", strings.Repeat("a", 600): "scratch",
+	} {
+		if diff := cmp.Diff("FROM "+from+"\n"+want, Guess(history, base)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", base, diff)
+		}
+	}
+	if got := Guess(nil, ""); got != "FROM scratch\n" {
+		t.Errorf("without a history: %q", got)
 	}
 }
 
@@ -165,12 +236,13 @@ func FuzzGuess(f *testing.F) {
 	f.Add("/bin/sh -c #(nop)  USER x", "RUN |1 A=b /bin/sh -c c # buildkit")
 	f.Add("HEALTHCHECK &{[\"CMD\" \"a\"]}", "RUN x \\")
 	f.Fuzz(func(t *testing.T, first, second string) {
-		text := Guess([]string{first, second})
+		text := Guess([]string{first, second}, "")
 		file, err := Parse(text)
 		if err != nil {
 			return
 		}
-		if len(file.Instructions) != strings.Count(text, "\n") || len(file.Instructions) > 3 {
+		remarks := strings.Count(text, "\n#")
+		if len(file.Instructions) != strings.Count(text, "\n")-remarks || len(file.Instructions) > 3 {
 			t.Fatalf("%d instructions from %q", len(file.Instructions), text)
 		}
 	})

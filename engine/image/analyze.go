@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,11 @@ func (w *walk) analyze(index int, kept *content) {
 		if !returned {
 			w.stuck[i]++
 		}
-		w.keep(index, a.Name, out)
+		if errors.Is(out.err, catalog.ErrUnavailable) {
+			w.fault = fmt.Errorf("analyze %s: %s: %w", file.Path, a.Name, out.err)
+			return
+		}
+		w.keep(index, a, out)
 	}
 }
 
@@ -94,7 +99,7 @@ type outcome struct {
 // run calls one analyzer in a goroutine of its own, because only then can the walk go on without it. An
 // analyzer that does not return in time keeps its hold on the content.
 func (w *walk) run(a *catalog.Analyzer, file *catalog.File, kept *content) (out outcome, returned bool) {
-	ctx, cancel := context.WithTimeout(w.ctx, w.limits.FileTime)
+	ctx, cancel := context.WithTimeout(w.ctx, w.fileTime(a))
 	defer cancel()
 	done := make(chan outcome, 1)
 	kept.holders.Add(1)
@@ -131,11 +136,34 @@ func call(ctx context.Context, a *catalog.Analyzer, file *catalog.File) (out out
 	return out
 }
 
+// fileTime is how long an analyzer may take for one file.
+func (w *walk) fileTime(a *catalog.Analyzer) time.Duration { return cmp.Or(a.Time, w.limits.FileTime) }
+
+// begin calls the analyzers that have something to do before a layer's first file.
+func (w *walk) begin() error {
+	for i := range w.pass.analyzers {
+		a := &w.pass.analyzers[i]
+		if a.Begin == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(w.ctx, w.fileTime(a))
+		evidence, err := a.Begin(ctx)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("begin analysis: %s: %w", a.Name, err)
+		}
+		if !evidence.Empty() {
+			w.evidence = append(w.evidence, found{-1, FileEvidence{Analyzer: a.Name, Evidence: evidence}})
+		}
+	}
+	return nil
+}
+
 // keep takes in what one analyzer found in one file.
-func (w *walk) keep(index int, analyzer string, out outcome) {
-	path := w.entries[index].Path
+func (w *walk) keep(index int, a *catalog.Analyzer, out outcome) {
+	path, analyzer := w.entries[index].Path, a.Name
 	if out.late {
-		w.miss(index, path, analyzer, catalog.ReasonTimeout, "analysis took longer than "+w.limits.FileTime.String())
+		w.miss(index, path, analyzer, catalog.ReasonTimeout, "analysis took longer than "+w.fileTime(a).String())
 	} else {
 		for _, m := range catalog.Incomplete(path, analyzer, out.err) {
 			w.miss(index, m.Path, m.Analyzer, m.Reason, m.Detail)
@@ -148,5 +176,32 @@ func (w *walk) keep(index int, analyzer string, out outcome) {
 		w.miss(index, path, analyzer, catalog.ReasonTooMany, fmt.Sprintf("more than %d packages in the layer", w.limits.Packages))
 		return
 	}
+	for i := range out.evidence.Owns {
+		w.owned += len(out.evidence.Owns[i].Paths) + len(out.evidence.Owns[i].Recorded)
+	}
+	if w.owned > w.limits.Owned {
+		w.miss(index, path, analyzer, catalog.ReasonTooMany, fmt.Sprintf("package databases list more than %d files in the layer", w.limits.Owned))
+		out.evidence.Owns = nil
+	}
+	w.bound(index, a, &out.evidence)
 	w.evidence = append(w.evidence, found{index, FileEvidence{Path: path, Analyzer: analyzer, Evidence: out.evidence}})
+}
+
+// bound leaves out what a layer has too much of: search hits and kept content.
+func (w *walk) bound(index int, a *catalog.Analyzer, e *catalog.Evidence) {
+	path := w.entries[index].Path
+	if w.hits += len(e.Hits); w.hits > w.limits.Hits {
+		w.miss(index, path, a.Name, catalog.ReasonTooMany, fmt.Sprintf("more than %d search hits in the layer", w.limits.Hits))
+		w.hits -= len(e.Hits)
+		e.Hits = nil
+	}
+	if e.Retrieved == nil {
+		return
+	}
+	if size := int64(len(e.Retrieved.Content)); w.kept+size > w.limits.Kept {
+		w.miss(index, path, a.Name, catalog.ReasonTooMany, fmt.Sprintf("kept files of a layer may have %d bytes together", w.limits.Kept))
+		e.Retrieved = nil
+	} else {
+		w.kept += size
+	}
 }

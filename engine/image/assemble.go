@@ -13,18 +13,19 @@ import (
 // errNoLayer reports a hole in the list given to Assemble, a fault of the caller.
 var errNoLayer = errors.New("layer result is missing")
 
-// Assemble lays layer results over each other, bottom first, and returns what the image holds. namespace names
+// Assemble lays layer results over each other, bottom first, and returns what the image holds and what was found in
+// its files. namespace names
 // a distro as advisories do; its argument may be nil.
 //
 // Evidence counts if the surviving entry of its path comes from the layer the evidence was found in. A package
 // of an OS package database is introduced by the lowest layer from which on every version of that database has
 // it; any other package by the layer of its file.
-func Assemble(layers []*Layer, namespace func(*catalog.Distro) string) (*Image, error) {
+func Assemble(layers []*Layer, namespace func(*catalog.Distro) string) (*Image, Findings, error) {
 	a := &assembly{layers: layers, overlay: newOverlay()}
 	img := &Image{Packages: []catalog.Package{}, Layers: make([]LayerSummary, 0, len(layers))}
 	for i, l := range layers {
 		if l == nil {
-			return nil, fmt.Errorf("assemble image: layer %d: %w", i+1, errNoLayer)
+			return nil, Findings{}, fmt.Errorf("assemble image: layer %d: %w", i+1, errNoLayer)
 		}
 		a.overlay.apply(i, l.Entries)
 		img.Layers = append(img.Layers, LayerSummary{l.Digest, l.DiffID, l.CompressedSize, l.Size})
@@ -34,8 +35,12 @@ func Assemble(layers []*Layer, namespace func(*catalog.Distro) string) (*Image, 
 	a.sift()
 	img.Distro = a.distro()
 	img.Packages = a.packages(img.Distro, namespace(img.Distro))
-	img.Incomplete = a.incompleteness()
-	return img, nil
+	findings, missing := a.found()
+	img.Incomplete = append(a.incompleteness(), missing...)
+	slices.SortStableFunc(img.Incomplete, compareIncomplete)
+	img.Scans, img.Malware = a.scans(), a.malware()
+	img.Verified = a.verifications(img.Packages)
+	return img, findings, nil
 }
 
 // assembly is the state of one Assemble.

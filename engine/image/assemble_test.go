@@ -51,7 +51,7 @@ func namespace(d *catalog.Distro) string {
 
 func assemble(t testing.TB, layers ...*Layer) *Image {
 	t.Helper()
-	img, err := Assemble(layers, namespace)
+	img, _, err := Assemble(layers, namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,6 +160,19 @@ func TestAssembleDistro(t *testing.T) {
 		}, "debian:13"},
 		{"hard link", []*Layer{layerWith(t, 0, "f/opt/os-release h/etc/os-release>/opt/os-release f"+usr, release("/opt/os-release", "13"), release(usr, "12"))}, "debian:13"},
 		{"deleted", []*Layer{layerWith(t, 0, "f"+etc, release(etc, "11")), layerWith(t, 1, "w"+etc)}, ""},
+		{"link and target in different layers", []*Layer{
+			layerWith(t, 0, "f"+usr, release(usr, "12")), layerWith(t, 1, "s/etc/os-release>/usr/lib/os-release"),
+		}, "debian:12"},
+		{"target replaced above the link", []*Layer{
+			layerWith(t, 0, "s/etc/os-release>../usr/lib/os-release f"+usr, release(usr, "11")), layerWith(t, 1, "f"+usr, release(usr, "12")),
+		}, "debian:12"},
+		{"target deleted above the link", []*Layer{
+			layerWith(t, 0, "s/etc/os-release>../usr/lib/os-release f"+usr+" f/etc/debian_version", release(usr, "11"), release("/etc/debian_version", "12")),
+			layerWith(t, 1, "w"+usr),
+		}, "debian:12"},
+		{"through a linked folder", []*Layer{layerWith(t, 0, "s/etc>/opt/etc s/opt/etc/os-release>../os-release f/opt/os-release", release("/opt/os-release", "13"))}, "debian:13"},
+		{"a program that is the system", []*Layer{layerWith(t, 0, "f/bin/busybox", release("/bin/busybox", "1"))}, "debian:1"},
+		{"a program beside a release file", []*Layer{layerWith(t, 0, "f/bin/busybox f/etc/alpine-release", release("/bin/busybox", "1"), release("/etc/alpine-release", "3"))}, "debian:3"},
 		{"link in circles", []*Layer{layerWith(t, 0, "s/etc/os-release>os-release f/etc/debian_version", release("/etc/debian_version", "12"))}, "debian:12"},
 	}
 	for _, tt := range tests {
@@ -271,7 +284,7 @@ func TestAssembleSummary(t *testing.T) {
 	if diff := cmp.Diff(want, img); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := Assemble([]*Layer{nil}, namespace); !errors.Is(err, errNoLayer) {
+	if _, _, err := Assemble([]*Layer{nil}, namespace); !errors.Is(err, errNoLayer) {
 		t.Errorf("hole in the layers: %v", err)
 	}
 }

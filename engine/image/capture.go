@@ -2,7 +2,6 @@ package image
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -36,6 +35,9 @@ func (w *walk) captured(index, n int) error {
 	if kept.leave() {
 		w.recycle(kept)
 	}
+	if w.fault != nil {
+		return w.fault
+	}
 	return w.ctx.Err()
 }
 
@@ -52,8 +54,7 @@ func (w *walk) capture(e *catalog.Entry, n int) (*content, error) {
 		}
 		n += m
 	}
-	sum := sha256.Sum256(memory)
-	e.SHA256 = hexSum(sum[:])
+	w.sums.whole(e, memory)
 	kept := &content{ReaderAt: bytes.NewReader(memory), memory: w.held}
 	weight := int64(cap(w.held))
 	kept.dispose = func() { w.pass.memory.Release(weight) }
@@ -109,9 +110,9 @@ func (w *walk) spool(e *catalog.Entry, n int) (*content, error) {
 			_ = os.Remove(file.Name())
 		}
 	}
-	w.sum.Reset()
+	w.sums.reset()
 	for left := e.Size; ; {
-		w.sum.Write(w.buf[:n])
+		w.sums.write(w.buf[:n])
 		if _, err = file.Write(w.buf[:n]); err != nil {
 			err = fmt.Errorf("spool a file for analysis: %w", err)
 			break
@@ -127,6 +128,6 @@ func (w *walk) spool(e *catalog.Entry, n int) (*content, error) {
 		discard()
 		return nil, err
 	}
-	e.SHA256 = w.digest()
+	w.sums.fill(e)
 	return &content{ReaderAt: file, dispose: discard}, nil
 }

@@ -14,7 +14,8 @@ type Layer struct {
 	Incomplete     []catalog.Incompleteness
 }
 
-// FileEvidence is what one analyzer found in one file of the layer.
+// FileEvidence is what one analyzer found in one file of the layer; without a path it speaks of the whole layer
+// (catalog.Analyzer.Begin).
 type FileEvidence struct {
 	Path     string           `json:"path"`
 	Analyzer string           `json:"analyzer"`
@@ -29,7 +30,18 @@ type Image struct {
 	FileCount  int                      `json:"file_count"`
 	Size       int64                    `json:"size"` // decompressed bytes of all layers
 	Layers     []LayerSummary           `json:"layers"`
+	// Scans are the malware scanners that looked at layers; an image without any has not been scanned. Malware is
+	// what they found, in files of all layers.
+	Scans   []Scan    `json:"scans,omitempty"`
+	Malware []Malware `json:"malware,omitempty"`
+	// Verified compares the final file system with the package databases.
+	Verified []Verification `json:"verified,omitempty"`
+	// OwnedListed: packages that an OS package owns count beside that package.
+	OwnedListed bool `json:"owned_listed,omitempty"`
 }
+
+// Lists reports whether a package of the image counts: owned ones are part of their owner.
+func (i *Image) Lists(p *catalog.Package) bool { return p.Owner == "" || i.OwnedListed }
 
 // LayerSummary is one line of the image's layer list, bottom first.
 type LayerSummary struct {
@@ -45,12 +57,18 @@ type SquashedEntry struct {
 	Layer int `json:"layer"`
 }
 
-// Findings are what was found in the files of an image beside its packages: hits of searches, files kept and
-// reports of malware, each with the layer its file lies in.
+// Findings are what was found in the files of an image beside its packages and kept apart from the image document:
+// hits of searches, in all layers, and files kept.
 type Findings struct {
 	Hits      []Hit       `json:"hits,omitempty"`
 	Retrieved []Retrieved `json:"retrieved,omitempty"`
-	Malware   []Malware   `json:"malware,omitempty"`
+}
+
+// Scan says which scanner looked at how many of the image's layers, with which signatures.
+type Scan struct {
+	Scanner  string `json:"scanner"`
+	Database string `json:"database,omitempty"`
+	Layers   int    `json:"layers"`
 }
 
 // Hit is a search hit in the image. Removed ones lie in a file that a later layer deletes or replaces: whoever

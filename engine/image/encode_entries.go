@@ -11,8 +11,8 @@ import (
 	"plimsoll/engine/catalog"
 )
 
-// Entries are stored as a count and one record each: type, mode, uid, gid, size, digest, path and link. Numbers
-// are varints, texts have their length in front; a path gives only what differs from the path before it. An
+// Entries are stored as a count and one record each: type, mode, uid, gid, size, digests, path and link. The
+// first byte tells the type and which digests follow. Numbers are varints, texts have their length in front; a path gives only what differs from the path before it. An
 // image of 60,000 entries decodes in some ten milliseconds, a tenth of what JSON takes.
 const entriesMagic = "plimsoll entries 1\n"
 
@@ -27,6 +27,19 @@ var entryTypes = [...]catalog.EntryType{
 	catalog.Regular, catalog.Directory, catalog.Symlink, catalog.Hardlink, catalog.CharDev,
 	catalog.BlockDev, catalog.Fifo, catalog.Whiteout, catalog.Opaque,
 }
+
+// entryDigests are the digests an entry may have, with their flags in its first byte.
+var entryDigests = [...]struct {
+	flag byte
+	size int
+	of   func(*catalog.Entry) *string
+}{
+	{1 << 0, 32, func(e *catalog.Entry) *string { return &e.SHA256 }},
+	{1 << 5, 16, func(e *catalog.Entry) *string { return &e.MD5 }},
+	{1 << 6, 20, func(e *catalog.Entry) *string { return &e.SHA1 }},
+}
+
+const digestFlags = 1<<0 | 1<<5 | 1<<6
 
 var errEntry = errors.New("entry cannot be stored")
 
@@ -64,27 +77,28 @@ func appendEntry(buf []byte, e *catalog.Entry, before string) ([]byte, error) {
 			kind = i
 		}
 	}
-	var sum [32]byte
-	hashed := 0
-	if e.SHA256 != "" {
-		hashed = 1
-		if len(e.SHA256) != 64 {
-			return nil, fmt.Errorf("%w: digest %q", errEntry, e.SHA256)
-		}
-		if _, err := hex.Decode(sum[:], []byte(e.SHA256)); err != nil {
-			return nil, fmt.Errorf("%w: digest %q", errEntry, e.SHA256)
-		}
-	}
 	if kind < 0 || len(e.Path) > maxEntryText || len(e.Link) > maxEntryText {
 		return nil, fmt.Errorf("%w: type %q, path of %d bytes, link of %d bytes", errEntry, e.Type, len(e.Path), len(e.Link))
 	}
-	buf = append(buf, byte(kind<<1|hashed))
+	first := byte(kind << 1)
+	for _, d := range entryDigests {
+		if *d.of(e) != "" {
+			first |= d.flag
+		}
+	}
+	buf = append(buf, first)
 	buf = binary.AppendUvarint(buf, uint64(e.Mode))
 	buf = binary.AppendVarint(buf, int64(e.UID))
 	buf = binary.AppendVarint(buf, int64(e.GID))
 	buf = binary.AppendVarint(buf, e.Size)
-	if hashed == 1 {
-		buf = append(buf, sum[:]...)
+	for _, d := range entryDigests {
+		if text := *d.of(e); text != "" {
+			sum, err := hex.DecodeString(text)
+			if err != nil || len(sum) != d.size {
+				return nil, fmt.Errorf("%w: digest %q", errEntry, text)
+			}
+			buf = append(buf, sum...)
+		}
 	}
 	shared := 0
 	for shared < len(before) && shared < len(e.Path) && before[shared] == e.Path[shared] {
@@ -165,17 +179,20 @@ func (k *errorKeeper) Read(p []byte) (int, error) {
 }
 
 func (d *entryDecoder) entry() (e catalog.Entry) {
-	kind := int(d.byte())
-	if kind>>1 >= len(entryTypes) {
+	first := d.byte()
+	kind := int(first &^ digestFlags >> 1)
+	if kind >= len(entryTypes) {
 		d.fail("unknown type")
 		return e
 	}
-	e.Type = entryTypes[kind>>1]
+	e.Type = entryTypes[kind]
 	e.Mode = uint32(d.uvarint())
 	e.UID, e.GID, e.Size = int(d.varint()), int(d.varint()), d.varint()
-	if kind&1 == 1 {
-		if sum := d.bytes(32); d.err == nil {
-			e.SHA256 = hexSum(sum)
+	for _, digest := range entryDigests {
+		if first&digest.flag != 0 {
+			if sum := d.bytes(digest.size); d.err == nil {
+				*digest.of(&e) = hexSum(sum)
+			}
 		}
 	}
 	shared := d.uvarint()

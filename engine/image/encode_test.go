@@ -30,6 +30,8 @@ func TestEntriesSurviveEncoding(t *testing.T) {
 		{Path: "/", Type: catalog.Directory, Mode: 0o7777, UID: -1, GID: 1 << 40},
 		{Path: "/a\nb\tc\"", Type: catalog.Symlink, Link: "\n../x"},
 		{Path: "/big", Type: catalog.Regular, Size: 1 << 62, SHA256: hexOf("big")},
+		{Path: "/sums", Type: catalog.Hardlink, SHA256: hexOf("x"), MD5: strings.Repeat("0f", 16), SHA1: strings.Repeat("1e", 20)},
+		{Path: "/sha1", Type: catalog.Regular, SHA1: strings.Repeat("1e", 20)},
 		{Path: "", Type: catalog.Opaque}, {Path: "/b", Type: catalog.Whiteout},
 		{Path: "/" + strings.Repeat("long", 1000), Type: catalog.Fifo}, {Path: "/c", Type: catalog.CharDev}, {Path: "/d", Type: catalog.BlockDev},
 	}

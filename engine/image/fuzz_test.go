@@ -47,7 +47,7 @@ func FuzzRead(f *testing.F) {
 		if diff := cmp.Diff(l.Entries, decoded, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Errorf("stored entries: %v %s", err, diff)
 		}
-		if _, err := Assemble([]*Layer{l, l}, namespace); err != nil {
+		if _, _, err := Assemble([]*Layer{l, l}, namespace); err != nil {
 			t.Error(err)
 		}
 	})

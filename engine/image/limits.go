@@ -18,7 +18,11 @@ type Limits struct {
 	PathLength int   // bytes of a path or link target; longer entries are recorded and left out
 	FileBytes  int64 // largest file handed to an analyzer, whatever the analyzer's own MaxSize
 	Packages   int   // per layer; further evidence is recorded as too many and left out
+	// Owned bounds the files that package databases list, per layer; further lists are recorded and left out.
+	Owned      int
 	Incomplete int   // records of incompleteness per layer
+	Hits       int   // of searches, per layer; further ones are recorded and left out
+	Kept       int64 // bytes of kept files, per layer; further files are recorded and left out
 	FileTime   time.Duration
 	// SpoolAbove is the size in bytes above which a file for an analyzer goes to the scratch directory
 	// instead of memory; MemoryBytes bounds what all layers read by one Pass hold in memory together.
@@ -38,7 +42,10 @@ var DefaultLimits = Limits{
 	PathLength:        4096, // PATH_MAX
 	FileBytes:         1 << 30,
 	Packages:          200_000,
+	Owned:             2_000_000,
 	Incomplete:        1000,
+	Hits:              100_000,
+	Kept:              64 << 20,
 	FileTime:          time.Minute,
 	SpoolAbove:        8 << 20,
 	MemoryBytes:       64 << 20,
@@ -55,7 +62,10 @@ func (l Limits) orDefault() Limits {
 	set(&l.PathLength, d.PathLength)
 	set(&l.FileBytes, d.FileBytes)
 	set(&l.Packages, d.Packages)
+	set(&l.Owned, d.Owned)
 	set(&l.Incomplete, d.Incomplete)
+	set(&l.Hits, d.Hits)
+	set(&l.Kept, d.Kept)
 	set(&l.FileTime, d.FileTime)
 	set(&l.SpoolAbove, d.SpoolAbove)
 	set(&l.MemoryBytes, d.MemoryBytes)

@@ -203,7 +203,8 @@ func (c *changes) linkTarget(link string, n *node) *node {
 func (n *node) link(target *node) {
 	n.source = target.file()
 	e := &n.source.entry
-	n.entry.Mode, n.entry.UID, n.entry.GID, n.entry.Size, n.entry.SHA256 = e.Mode, e.UID, e.GID, e.Size, e.SHA256
+	n.entry.Mode, n.entry.UID, n.entry.GID, n.entry.Size = e.Mode, e.UID, e.GID, e.Size
+	n.entry.SHA256, n.entry.MD5, n.entry.SHA1 = e.SHA256, e.MD5, e.SHA1
 }
 
 // linkLate tries a hard link again that came before its target in the archive.

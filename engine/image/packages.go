@@ -2,6 +2,7 @@ package image
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"path"
 	"slices"
@@ -39,7 +40,7 @@ func (a *assembly) packages(d *catalog.Distro, namespace string) []catalog.Packa
 		}
 	}
 	slices.SortStableFunc(all, compareLocated)
-	all = undeclared(unite(all))
+	all = unhinted(undeclared(unite(all)))
 	a.license(all)
 	a.own(all)
 	packages := make([]catalog.Package, len(all))
@@ -158,11 +159,18 @@ func (a *assembly) own(all []located) {
 	if len(wanted) == 0 {
 		return
 	}
-	owners := newOwners(all)
+	diverted := a.diversions()
+	owners := newOwners(func(yield func(*catalog.Package) bool) {
+		for i := range all {
+			if !yield(&all[i].Package) {
+				return
+			}
+		}
+	})
 	for i := range a.alive {
 		owns := a.alive[i].Evidence.Owns
 		for j := range owns {
-			a.claim(wanted, names, owners.find(a, &owns[j]), owns[j].Paths)
+			a.claim(wanted, names, owners.find(a, &owns[j]), &owns[j], diverted)
 		}
 	}
 	for i := range all {
@@ -173,11 +181,12 @@ func (a *assembly) own(all []located) {
 }
 
 // claim sets the owner of the wanted files among the listed ones that have none yet.
-func (a *assembly) claim(wanted map[*node]string, names map[string]bool, purl string, paths []string) {
+func (a *assembly) claim(wanted map[*node]string, names map[string]bool, purl string, owns *catalog.Ownership, diverted diversions) {
 	if purl == "" {
 		return
 	}
-	for _, listed := range paths {
+	for listed := range owns.Files() {
+		listed = diverted.of(owns, listed)
 		if !names[path.Base(listed)] {
 			continue
 		}
@@ -204,10 +213,9 @@ type owners struct {
 	byRecord map[string]string    // location
 }
 
-func newOwners(all []located) *owners {
+func newOwners(all iter.Seq[*catalog.Package]) *owners {
 	o := &owners{map[[2]string]string{}, map[[3]string]string{}, map[string]string{}}
-	for i := range all {
-		p := &all[i].Package
+	for p := range all {
 		if !catalog.IsOS(p.Type) {
 			continue
 		}
@@ -219,7 +227,7 @@ func newOwners(all []located) *owners {
 }
 
 // keep sets a key that is not set yet: the first in the packages' order wins.
-func keep[K comparable](m map[K]string, key K, value string) {
+func keep[K comparable, V any](m map[K]V, key K, value V) {
 	if _, ok := m[key]; !ok {
 		m[key] = value
 	}

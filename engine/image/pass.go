@@ -27,22 +27,26 @@ type Pass struct {
 	analyzers []catalog.Analyzer // by name
 	limits    Limits
 	scratch   string
+	digests   []string // beside SHA-256, sorted
 	set       string
 	fault     error // of the analyzer set
 	memory    *semaphore.Weighted
 }
 
 // NewPass prepares a pass. scratchDir is an existing directory for files too large to be held in memory. An
-// analyzer set that catalog.Validate refuses makes every Read fail with that error.
-func NewPass(analyzers []catalog.Analyzer, limits Limits, scratchDir string) *Pass {
+// analyzer set that catalog.Validate refuses makes every Read fail with that error. digests are those to compute
+// beside SHA-256, checked by CheckDigests.
+func NewPass(analyzers []catalog.Analyzer, limits Limits, scratchDir string, digests ...string) *Pass {
 	limits = limits.orDefault()
 	sorted := slices.Clone(analyzers)
 	slices.SortFunc(sorted, func(a, b catalog.Analyzer) int { return strings.Compare(a.Name, b.Name) })
+	digests = slices.Compact(slices.Sorted(slices.Values(digests)))
 	return &Pass{
 		analyzers: sorted,
 		limits:    limits,
 		scratch:   scratchDir,
-		set:       identity(sorted, limits),
+		digests:   digests,
+		set:       identity(sorted, limits, digests),
 		fault:     catalog.Validate(analyzers),
 		memory:    semaphore.NewWeighted(limits.MemoryBytes),
 	}
@@ -53,11 +57,14 @@ func NewPass(analyzers []catalog.Analyzer, limits Limits, scratchDir string) *Pa
 // fail a layer are not part of it, because a failed layer has no result.
 func (p *Pass) Set() string { return p.set }
 
-func identity(sorted []catalog.Analyzer, l Limits) string {
+func identity(sorted []catalog.Analyzer, l Limits, digests []string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "pass %d %d %d %d %d\n", passVersion, l.PathLength, l.FileBytes, l.Packages, l.Incomplete)
+	fmt.Fprintf(h, "pass %d %d %d %d %d %d %d %d\n", passVersion, l.PathLength, l.FileBytes, l.Packages, l.Owned, l.Incomplete, l.Hits, l.Kept)
 	for _, a := range sorted {
 		fmt.Fprintf(h, "%q %d %d %q\n", a.Name, a.Version, a.MaxSize, a.Config)
+	}
+	if len(digests) > 0 {
+		fmt.Fprintf(h, "%q\n", digests)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -4,11 +4,8 @@ import (
 	"archive/tar"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"path"
 	"slices"
@@ -28,7 +25,7 @@ type walk struct {
 	source  *blockReader
 	tar     *tar.Reader
 	buf     []byte
-	sum     hash.Hash
+	sums    *sums
 	logical int64 // bytes of file content so far, holes included
 	headers int
 
@@ -40,6 +37,10 @@ type walk struct {
 	evidence   []found
 	incomplete []missed
 	packages   int
+	owned      int   // files package databases list
+	hits       int   // of searches
+	kept       int64 // bytes of kept files
+	fault      error // of an analyzer; ends the walk
 
 	chosen []int       // analyzers that want the current file
 	stuck  map[int]int // analyzer to files it did not come back from
@@ -64,10 +65,13 @@ type missed struct {
 func walkTar(ctx context.Context, p *Pass, source *blockReader) (*Layer, error) {
 	w := &walk{
 		ctx: ctx, pass: p, limits: &p.limits, source: source, tar: tar.NewReader(source),
-		buf: make([]byte, readSize), sum: sha256.New(),
+		buf: make([]byte, readSize), sums: newSums(p.digests),
 		seen: map[string]int{}, marks: map[mark]bool{}, stuck: map[int]int{},
 	}
 	defer w.freeHeld()
+	if err := w.begin(); err != nil {
+		return nil, err
+	}
 	for {
 		header, err := w.tar.Next()
 		if err == io.EOF {
@@ -251,9 +255,6 @@ func (w *walk) miss(entry int, path, analyzer, reason, detail string) {
 	}})
 }
 
-// emptySHA256 is the digest of no bytes.
-const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 // regular hashes a file and, when an analyzer wants it, captures and analyses it on the way.
 func (w *walk) regular(index int) error {
 	e := &w.entries[index]
@@ -265,26 +266,21 @@ func (w *walk) regular(index int) error {
 	switch {
 	case len(w.chosen) > 0:
 		return w.captured(index, n)
-	case e.Size == 0:
-		e.SHA256 = emptySHA256
+	case int64(n) == e.Size:
+		w.sums.whole(e, w.buf[:n])
 		return nil
 	}
-	if int64(n) == e.Size {
-		sum := sha256.Sum256(w.buf[:n])
-		e.SHA256 = hexSum(sum[:])
-		return nil
-	}
-	w.sum.Reset()
-	w.sum.Write(w.buf[:n])
+	w.sums.reset()
+	w.sums.write(w.buf[:n])
 	for left := e.Size - int64(n); left > 0; {
 		n, err := w.read(w.buf[:1], w.buf)
 		if err != nil {
 			return err
 		}
-		w.sum.Write(w.buf[:n])
+		w.sums.write(w.buf[:n])
 		left -= int64(n)
 	}
-	e.SHA256 = w.digest()
+	w.sums.fill(e)
 	return nil
 }
 
@@ -303,14 +299,4 @@ func (w *walk) read(least, buf []byte) (n int, err error) {
 	}
 	w.logical += int64(n)
 	return n, w.limits.exceeded(w.logical, w.source.passed)
-}
-
-func (w *walk) digest() string {
-	var sum [sha256.Size]byte
-	return hexSum(w.sum.Sum(sum[:0]))
-}
-
-func hexSum(sum []byte) string {
-	var text [2 * sha256.Size]byte
-	return string(text[:hex.Encode(text[:], sum)])
 }

@@ -16,6 +16,15 @@ const propertyPrefix = Tool + ":"
 
 // CycloneDX writes a CycloneDX 1.6 document in JSON.
 func CycloneDX(w io.Writer, s Subject, img *image.Image, now time.Time) error {
+	return s.cyclonedx(w, cdx.BOMFileFormatJSON, img, now)
+}
+
+// CycloneDXXML writes a CycloneDX 1.6 document in XML.
+func CycloneDXXML(w io.Writer, s Subject, img *image.Image, now time.Time) error {
+	return s.cyclonedx(w, cdx.BOMFileFormatXML, img, now)
+}
+
+func (s Subject) cyclonedx(w io.Writer, format cdx.BOMFileFormat, img *image.Image, now time.Time) error {
 	subject := cdxSubject(s)
 	components := []cdx.Component{}
 	if d := img.Distro; d != nil && d.ID != "" {
@@ -23,7 +32,7 @@ func CycloneDX(w io.Writer, s Subject, img *image.Image, now time.Time) error {
 			BOMRef: "os-" + s.documentID("os").String(), Type: cdx.ComponentTypeOS, Name: d.ID, Version: d.VersionID, Description: d.Name,
 		})
 	}
-	names := licensing{}
+	names := s.licensing()
 	for _, a := range artifacts(img) {
 		components = append(components, cdxComponent(a, names))
 	}
@@ -42,7 +51,7 @@ func CycloneDX(w io.Writer, s Subject, img *image.Image, now time.Time) error {
 	}
 	bom.Components = &components
 	bom.Compositions = &[]cdx.Composition{{Aggregate: aggregate, Assemblies: &[]cdx.BOMReference{cdx.BOMReference(subject.BOMRef)}}}
-	e := cdx.NewBOMEncoder(w, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false)
+	e := cdx.NewBOMEncoder(w, format).SetPretty(true).SetEscapeHTML(false)
 	if err := e.EncodeVersion(bom, cdx.SpecVersion1_6); err != nil {
 		return fmt.Errorf("write CycloneDX document of %s: %w", s.ImageDigest, err)
 	}

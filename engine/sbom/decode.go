@@ -38,7 +38,7 @@ var (
 type Limits struct {
 	Bytes    int // of the document
 	Packages int // in it
-	Depth    int // of nesting in JSON and XML
+	Depth    int // of nesting in JSON
 }
 
 // DefaultLimits take an image of tens of thousands of packages with their files.
@@ -51,8 +51,8 @@ type Document struct {
 	Name    string // of what it describes; may be empty
 	Version string // of what it describes; may be empty
 	Distro  *catalog.Distro
-	// Packages in the document's order. Those of an operating system have no namespace yet: catalog.SetDistro
-	// completes them.
+	// Packages in the document's order, what lies inside another one before it. Those of an operating system have
+	// no namespace yet: catalog.SetDistro completes them.
 	Packages []catalog.Package
 	// Incomplete tells which entries could not be used.
 	Incomplete []catalog.Incompleteness
@@ -61,24 +61,21 @@ type Document struct {
 // Decode reads an SBOM of any known format: Syft's JSON, CycloneDX 1.2 to 1.7 (JSON, XML), SPDX 2.2 and 2.3 (JSON,
 // tag-value) and SPDX 3.0 (JSON). Errors: ErrFormat, ErrDocument, ErrTooLarge. A single entry that cannot be used is
 // left out and told in Incomplete.
-func Decode(data []byte, limits Limits) (doc *Document, err error) {
+func Decode(data []byte, limits Limits) (*Document, error) {
 	limits = limits.orDefault()
 	if len(data) > limits.Bytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrTooLarge, len(data), limits.Bytes)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if text := bytes.TrimLeft(data, white); len(text) > 0 && text[0] == '{' {
+		if depth := nesting(data); depth > limits.Depth {
+			return nil, fmt.Errorf("%w: JSON nested %d deep, at most %d is taken", ErrTooLarge, depth, limits.Depth)
+		}
+	}
 	format, err := Detect(data)
 	if err != nil {
 		return nil, err
 	}
-	if depth := nesting(format, data); depth > limits.Depth {
-		return nil, fmt.Errorf("%w: %s nested %d deep, at most %d is taken", ErrTooLarge, format, depth, limits.Depth)
-	}
-	defer func() { // of a library on a document it did not expect
-		if p := recover(); p != nil {
-			doc, err = nil, fmt.Errorf("%w: %s: %v", ErrDocument, format, p)
-		}
-	}()
 	r := reader{Document: Document{Format: format}, limits: limits}
 	if err := decoders[format](&r, data); err != nil {
 		if errors.Is(err, ErrTooLarge) {
@@ -91,8 +88,8 @@ func Decode(data []byte, limits Limits) (doc *Document, err error) {
 }
 
 var decoders = map[Format]func(*reader, []byte) error{
-	FormatSyft: (*reader).syft, FormatCycloneDX: (*reader).cyclonedx, FormatCycloneDXXML: (*reader).cyclonedx,
-	FormatSPDX: (*reader).spdx, FormatSPDXTagValues: (*reader).spdx, FormatSPDX3: (*reader).spdx3,
+	FormatSyft: (*reader).syft, FormatCycloneDX: (*reader).cyclonedx, FormatCycloneDXXML: (*reader).cyclonedxXML,
+	FormatSPDX: (*reader).spdx, FormatSPDXTagValues: (*reader).spdxTags, FormatSPDX3: (*reader).spdx3,
 }
 
 func (l Limits) orDefault() Limits {
@@ -100,9 +97,11 @@ func (l Limits) orDefault() Limits {
 	return Limits{cmp.Or(l.Bytes, d.Bytes), cmp.Or(l.Packages, d.Packages), cmp.Or(l.Depth, d.Depth)}
 }
 
+const white = " \t\r\n"
+
 // Detect tells the format of a document from what only it has: ErrFormat.
 func Detect(data []byte) (Format, error) {
-	text := bytes.TrimLeft(data, " \t\r\n")
+	text := bytes.TrimLeft(data, white)
 	switch {
 	case len(text) == 0:
 		return "", fmt.Errorf("%w: it is empty", ErrFormat)
@@ -146,14 +145,8 @@ func detectJSON(text []byte) (Format, error) {
 	return "", fmt.Errorf("%w: JSON without bomFormat, spdxVersion, @graph of SPDX 3 or artifacts", ErrFormat)
 }
 
-// nesting is how deep a JSON or XML document goes: the libraries that read them descend by recursion.
-func nesting(f Format, data []byte) int {
-	switch f {
-	case FormatSPDXTagValues:
-		return 0
-	case FormatCycloneDXXML:
-		return elements(data)
-	}
+// nesting is how deep a JSON document goes: the standard library descends by recursion.
+func nesting(data []byte) int {
 	deepest, depth, quoted, escaped := 0, 0, false, false
 	for _, c := range data {
 		switch {
@@ -173,33 +166,12 @@ func nesting(f Format, data []byte) int {
 	return deepest
 }
 
-// elements is how deep tags nest, or deeper: a closed tag is one that begins with a slash or ends in one.
-func elements(data []byte) int {
-	deepest, depth := 0, 0
-	for i := 0; i+1 < len(data); i++ {
-		if data[i] != '<' {
-			continue
-		}
-		switch data[i+1] {
-		case '/':
-			depth--
-		case '?', '!':
-		default:
-			end := bytes.IndexByte(data[i:], '>')
-			if end < 1 || data[i+end-1] != '/' {
-				depth++
-				deepest = max(deepest, depth)
-			}
-		}
-	}
-	return deepest
-}
-
 // reader collects what a decoder finds.
 type reader struct {
 	Document
 	limits  Limits
 	refused int
+	entries int
 }
 
 // maxRefusals bounds how many unusable entries are told one by one.
@@ -208,7 +180,7 @@ const maxRefusals = 100
 // add takes in a package. What it lacks is read from its purl.
 func (r *reader) add(p catalog.Package) error {
 	if len(r.Packages) >= r.limits.Packages {
-		return fmt.Errorf("%w: more than %d packages", ErrTooLarge, r.limits.Packages)
+		return r.tooMany()
 	}
 	complete(&p)
 	if err := p.Check(); err != nil || p.Type == "" {

@@ -23,6 +23,12 @@ func complete(p *catalog.Package) {
 	} else {
 		p.PURL = ""
 	}
+	if p.Source == "" && (p.Type == catalog.TypeDpkg || p.Type == catalog.TypeApk) {
+		p.Source = p.Name // the databases leave it out then
+	}
+	if p.Type == catalog.TypeGo && p.Name == "stdlib" {
+		p.Version = strings.TrimPrefix(p.Version, "go")
+	}
 	if p.Source != "" && p.SourceVersion == "" && catalog.IsOS(p.Type) {
 		p.SourceVersion = p.Version
 	}

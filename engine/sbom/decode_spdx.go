@@ -1,52 +1,165 @@
 package sbom
 
 import (
-	"bytes"
+	"encoding/json"
+	"fmt"
 	"strings"
 
-	spdxjson "github.com/spdx/tools-golang/json"
-	"github.com/spdx/tools-golang/spdx"
 	"github.com/spdx/tools-golang/spdx/v2/common"
-	"github.com/spdx/tools-golang/spdx/v2/v2_3"
-	"github.com/spdx/tools-golang/tagvalue"
 
 	"plimsoll/engine/catalog"
 )
 
+// spdxEntry is what is read of a package (SPDX 2.3 section 7).
+type spdxEntry struct {
+	ID              string `json:"SPDXID"`
+	Name            string
+	VersionInfo     string
+	Purpose         string `json:"primaryPackagePurpose"`
+	SourceInfo      string
+	Supplier        string
+	LicenseDeclared string
+	Description     string
+	ExternalRefs    few[spdxReference]
+}
+
+type spdxReference struct {
+	Type    string `json:"referenceType"`
+	Locator string `json:"referenceLocator"`
+}
+
+type spdxLicense struct {
+	ID   string `json:"licenseId"`
+	Name string
+	Text string `json:"extractedText"`
+}
+
+type spdxRelation struct {
+	From string `json:"spdxElementId"`
+	To   string `json:"relatedSpdxElement"`
+	Type string `json:"relationshipType"`
+}
+
+// spdxContents are what the parts of a document say about each other, until all of it is read.
+type spdxContents struct {
+	described, containing map[string]bool   // by id
+	texts                 map[string]string // of licences, by id
+	packages              []spdxPackageRead
+}
+
+type spdxPackageRead struct {
+	id, purpose, licenses, description string
+	catalog.Package
+}
+
+func newSPDXContents() *spdxContents {
+	return &spdxContents{described: map[string]bool{}, containing: map[string]bool{}, texts: map[string]string{}}
+}
+
 func (r *reader) spdx(data []byte) error {
-	var doc *spdx.Document
-	var err error
-	if r.Format == FormatSPDX {
-		doc, err = spdxjson.Read(bytes.NewReader(data))
-	} else {
-		doc, err = tagvalue.Read(bytes.NewReader(data))
-	}
-	if err != nil {
+	c := newSPDXContents()
+	var creation struct{ Creators few[string] }
+	if err := members(data, fields{
+		"name": into(&r.Name), "creationInfo": into(&creation),
+		"documentDescribes": listOf(func(raw json.RawMessage) error {
+			var id string
+			ok, err := r.entry(raw, &id)
+			c.described[id] = ok
+			return err
+		}),
+		"relationships": listOf(func(raw json.RawMessage) error {
+			if err := r.count(); err != nil {
+				return err
+			}
+			var rel spdxRelation
+			if json.Unmarshal(raw, &rel) == nil { // others say nothing about packages; there are many
+				c.relate(rel)
+			}
+			return nil
+		}),
+		"hasExtractedLicensingInfos": listOf(func(raw json.RawMessage) error {
+			var l spdxLicense
+			ok, err := r.entry(raw, &l)
+			if ok {
+				c.define(l)
+			}
+			return err
+		}),
+		"packages": listOf(func(raw json.RawMessage) error {
+			var e spdxEntry
+			ok, err := r.entry(raw, &e)
+			if ok {
+				err = r.hold(c, &e)
+			}
+			return err
+		}),
+	}); err != nil {
 		return err
 	}
-	r.Name = doc.DocumentName
-	if doc.CreationInfo != nil {
-		r.Tool = spdxTool(doc.CreationInfo.Creators)
+	for _, who := range creation.Creators {
+		r.creator(who)
 	}
-	described := spdxDescribed(doc)
-	texts := map[string]string{}
-	for _, l := range doc.OtherLicenses {
-		texts[l.LicenseIdentifier] = l.LicenseName
-		if l.LicenseName == "" || l.LicenseName == noAssertion {
-			texts[l.LicenseIdentifier] = l.ExtractedText
-		}
+	return r.resolve(c)
+}
+
+func (r *reader) creator(who string) {
+	if tool, ok := strings.CutPrefix(who, "Tool:"); ok && r.Tool == "" {
+		r.Tool = strings.TrimSpace(tool)
 	}
-	for _, p := range doc.Packages {
+}
+
+func (c *spdxContents) relate(rel spdxRelation) {
+	const document = "SPDXRef-" + string(spdxDocument)
+	switch {
+	case rel.Type == common.TypeRelationshipDescribe && rel.From == document:
+		c.described[rel.To] = true
+	case rel.Type == common.TypeRelationshipDescribeBy && rel.To == document:
+		c.described[rel.From] = true
+	case rel.Type == common.TypeRelationshipContains && !c.containing[rel.From]:
+		c.containing[rel.From] = true
+	}
+}
+
+func (c *spdxContents) define(l spdxLicense) {
+	c.texts[l.ID] = l.Name
+	if l.Name == "" || l.Name == noAssertion {
+		c.texts[l.ID] = l.Text
+	}
+}
+
+// hold keeps a package until the rest of the document tells its part.
+func (r *reader) hold(c *spdxContents, e *spdxEntry) error {
+	const others = 1000 // that are subjects or distributions
+	if len(c.packages) >= r.limits.Packages+others {
+		return r.tooMany()
+	}
+	c.packages = append(c.packages, spdxPackageRead{e.ID, e.Purpose, e.LicenseDeclared, e.Description, e.read()})
+	return nil
+}
+
+// resolve takes in the packages of a document that is read. What it describes is not inside: that which contains
+// others, or is a container.
+func (r *reader) resolve(c *spdxContents) error {
+	for i := range c.packages {
+		p := &c.packages[i]
+		subject := c.described[p.id] && (c.containing[p.id] || p.purpose == "CONTAINER")
 		switch {
-		case p == nil:
-		case p.PrimaryPackagePurpose == "OPERATING_SYSTEM" || p.PrimaryPackagePurpose == "OPERATING-SYSTEM":
+		case p.purpose == "OPERATING_SYSTEM" || p.purpose == "OPERATING-SYSTEM":
 			if r.Distro == nil {
-				r.Distro = &catalog.Distro{ID: p.PackageName, VersionID: p.PackageVersion, Name: catalog.Text(p.PackageDescription)}
+				r.Distro = &catalog.Distro{ID: p.Name, VersionID: p.Version, Name: catalog.Text(p.description)}
 			}
-		case described[p.PackageSPDXIdentifier] && len(doc.Packages) > 1:
-			r.Name, r.Version = p.PackageName, p.PackageVersion
+		case subject && len(c.packages) > 1:
+			r.Name, r.Version = p.Name, p.Version
 		default:
-			if err := r.add(spdxRead(p, texts)); err != nil {
+			for _, l := range conjuncts(p.licenses) {
+				if text, ok := c.texts[l]; ok {
+					l = text
+				}
+				if l != noAssertion && l != "NONE" {
+					p.Licenses = append(p.Licenses, l)
+				}
+			}
+			if err := r.add(p.Package); err != nil {
 				return err
 			}
 		}
@@ -54,62 +167,20 @@ func (r *reader) spdx(data []byte) error {
 	return nil
 }
 
-func spdxTool(creators []common.Creator) string {
-	for _, c := range creators {
-		if c.CreatorType == "Tool" {
-			return c.Creator
-		}
-	}
-	return ""
-}
-
-// spdxDescribed are the packages a document is about, which are not what is inside: those it describes by a
-// relationship and that contain others, or are containers.
-func spdxDescribed(doc *spdx.Document) map[common.ElementID]bool {
-	described, containing := map[common.ElementID]bool{}, map[common.ElementID]bool{}
-	for _, r := range doc.Relationships {
+func (e *spdxEntry) read() catalog.Package {
+	p := catalog.Package{Name: e.Name, Version: e.VersionInfo}
+	for _, ref := range e.ExternalRefs {
 		switch {
-		case r == nil:
-		case r.Relationship == common.TypeRelationshipDescribe && r.RefA.ElementRefID == spdxDocument:
-			described[r.RefB.ElementRefID] = true
-		case r.Relationship == common.TypeRelationshipDescribeBy && r.RefB.ElementRefID == spdxDocument:
-			described[r.RefA.ElementRefID] = true
-		case r.Relationship == common.TypeRelationshipContains:
-			containing[r.RefA.ElementRefID] = true
-		}
-	}
-	out := map[common.ElementID]bool{}
-	for _, p := range doc.Packages {
-		if p != nil && described[p.PackageSPDXIdentifier] && (containing[p.PackageSPDXIdentifier] || p.PrimaryPackagePurpose == "CONTAINER") {
-			out[p.PackageSPDXIdentifier] = true
-		}
-	}
-	return out
-}
-
-func spdxRead(in *v2_3.Package, texts map[string]string) catalog.Package {
-	p := catalog.Package{Name: in.PackageName, Version: in.PackageVersion}
-	for _, ref := range in.PackageExternalReferences {
-		switch {
-		case ref == nil:
-		case ref.RefType == common.TypePackageManagerPURL && p.PURL == "":
+		case ref.Type == common.TypePackageManagerPURL && p.PURL == "":
 			p.PURL = ref.Locator
-		case ref.RefType == common.TypeSecurityCPE23Type:
+		case ref.Type == common.TypeSecurityCPE23Type:
 			p.CPEs = append(p.CPEs, ref.Locator)
 		}
 	}
-	for _, l := range conjuncts(in.PackageLicenseDeclared) {
-		if text, ok := texts[l]; ok {
-			l = text
-		}
-		if l != noAssertion && l != "NONE" {
-			p.Licenses = append(p.Licenses, l)
-		}
+	if _, who, ok := strings.Cut(e.Supplier, ":"); ok { // Person: or Organization:
+		p.Origin = strings.TrimSpace(who)
 	}
-	if s := in.PackageSupplier; s != nil && s.Supplier != noAssertion {
-		p.Origin = s.Supplier
-	}
-	readSourceInfo(&p, in.PackageSourceInfo)
+	readSourceInfo(&p, e.SourceInfo)
 	return p
 }
 
@@ -118,6 +189,9 @@ const (
 	builtFrom      = "built from "
 	builtFromTrivy = "built package from: "
 )
+
+// syftDatabases are Syft's words for package databases; without a distribution there is no purl to tell them.
+var syftDatabases = map[string]string{"DPKG DB": catalog.TypeDpkg, "APK DB": catalog.TypeApk, "RPM DB": catalog.TypeRpm}
 
 // readSourceInfo takes what our documents and those of Syft and Trivy say in words about where a package was found
 // and what it was built from.
@@ -128,7 +202,8 @@ func readSourceInfo(p *catalog.Package, info string) {
 		p.Location, p.Layer, _ = strings.Cut(place, ", layer ")
 		info = more
 	} else if _, rest, ok := strings.Cut(info, "acquired package info from "); ok {
-		if _, place, ok := strings.Cut(rest, ": "); ok {
+		if database, place, ok := strings.Cut(rest, ": "); ok {
+			p.Type = syftDatabases[database]
 			p.Location, _, _ = strings.Cut(place, ", ")
 		}
 	}
@@ -143,6 +218,10 @@ func readSourceInfo(p *catalog.Package, info string) {
 
 // conjuncts splits a licence expression where AND joins its parts, and takes parentheses off them.
 func conjuncts(expression string) []string {
+	const longest = 64 << 10
+	if len(expression) > longest {
+		return []string{expression}
+	}
 	var out []string
 	depth, from := 0, 0
 	part := func(s string) {
@@ -169,4 +248,8 @@ func conjuncts(expression string) []string {
 	}
 	part(expression[min(from, len(expression)):])
 	return out
+}
+
+func (r *reader) tooMany() error {
+	return fmt.Errorf("%w: more than %d packages", ErrTooLarge, r.limits.Packages)
 }

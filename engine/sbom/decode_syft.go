@@ -1,33 +1,27 @@
 package sbom
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"plimsoll/engine/catalog"
 )
 
-// The parts of Syft's JSON (schema 1 to 16) that are read. Fields changed their form over the years.
-type syftDocument struct {
-	Artifacts  []syftPackage  `json:"artifacts"`
-	Distro     syftDistro     `json:"distro"`
-	Descriptor syftDescriptor `json:"descriptor"`
-	Source     syftSource     `json:"source"`
-}
-
-type syftDescriptor struct{ Name, Version string }
-
+// syftPackage and what follows are the parts of Syft's JSON (schema 1 to 16) that are read. Fields changed their form
+// over the years.
 type syftPackage struct {
-	Name         string         `json:"name"`
-	Version      string         `json:"version"`
-	Type         string         `json:"type"`
-	Locations    []syftLocation `json:"locations"`
-	Licenses     []syftText     `json:"licenses"`
-	CPEs         []syftText     `json:"cpes"`
-	PURL         string         `json:"purl"`
-	MetadataType string         `json:"metadataType"`
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	Type         string            `json:"type"`
+	Locations    few[syftLocation] `json:"locations"`
+	Licenses     few[syftText]     `json:"licenses"`
+	CPEs         few[syftText]     `json:"cpes"`
+	PURL         string            `json:"purl"`
+	MetadataType string            `json:"metadataType"`
 	// Metadata is an object for most types.
 	Metadata json.RawMessage `json:"metadata"`
 }
@@ -94,25 +88,32 @@ var syftTypes = func() map[string]string {
 }()
 
 func (r *reader) syft(data []byte) error {
-	var d syftDocument
-	if err := json.Unmarshal(data, &d); err != nil {
+	var source syftSource
+	var distro syftDistro
+	var descriptor struct{ Name, Version string }
+	if err := members(data, fields{
+		"source": into(&source), "distro": into(&distro), "descriptor": into(&descriptor),
+		"artifacts": listOf(func(raw json.RawMessage) error {
+			var p syftPackage
+			ok, err := r.entry(raw, &p)
+			if err != nil || !ok {
+				return err
+			}
+			return r.add(p.read())
+		}),
+	}); err != nil {
 		return err
 	}
-	r.Tool = strings.TrimSpace(d.Descriptor.Name + " " + d.Descriptor.Version)
-	r.Name, r.Version = d.Source.Name, d.Source.Version
+	r.Tool = strings.TrimSpace(descriptor.Name + " " + descriptor.Version)
+	r.Name, r.Version = source.Name, source.Version
 	if r.Name == "" {
 		var target struct {
 			UserInput string `json:"userInput"`
 		}
-		_ = json.Unmarshal(d.Source.Target, &target) // a path in old documents
+		_ = json.Unmarshal(source.Target, &target) // a path in old documents
 		r.Name = target.UserInput
 	}
-	r.Distro = d.Distro.distro()
-	for i := range d.Artifacts {
-		if err := r.add(d.Artifacts[i].read()); err != nil {
-			return err
-		}
-	}
+	r.Distro = distro.distro()
 	return nil
 }
 
@@ -128,12 +129,14 @@ func (d syftDistro) distro() *catalog.Distro {
 	if out.VersionID == "" && d.ID == "" {
 		out.VersionID = d.Version
 	}
-	var like string
-	if json.Unmarshal(d.IDLike, &like) == nil {
-		out.Like = strings.Fields(like)
+	var like few[string]
+	var line string
+	if json.Unmarshal(d.IDLike, &line) == nil {
+		like = strings.Fields(line[:min(len(line), 4096)])
 	} else {
-		_ = json.Unmarshal(d.IDLike, &out.Like)
+		_ = json.Unmarshal(d.IDLike, &like) // of another form it says nothing
 	}
+	out.Like = texts(like, 32)
 	return out
 }
 
@@ -170,16 +173,10 @@ func (p *syftPackage) read() catalog.Package {
 	switch out.Type {
 	case catalog.TypeDpkg:
 		out.Arch, out.Source, out.SourceVersion, out.Origin = m.Architecture, m.Source, m.SourceVersion, m.Maintainer
-		if out.Source == "" {
-			out.Source = p.Name
-		}
 		kib, _ := m.InstalledSize.Int64()
 		out.Size = max(kib, 0) << 10
 	case catalog.TypeApk:
 		out.Arch, out.Source, out.Origin = m.Architecture, m.OriginPackage, m.Maintainer
-		if out.Source == "" {
-			out.Source = p.Name
-		}
 	case catalog.TypeRpm:
 		out.Source, out.SourceVersion = sourceRPM(m.SourceRPM)
 		out.Origin = m.Vendor
@@ -192,20 +189,25 @@ func (p *syftPackage) read() catalog.Package {
 	return out
 }
 
+// maxMetadata is how many members of a package's metadata are kept.
+const maxMetadata = 64
+
 // plain keeps the texts among the members of a JSON object.
 func plain(raw json.RawMessage) map[string]string {
 	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
+	if bytes.Count(raw, []byte{','}) > longestList || json.Unmarshal(raw, &members) != nil {
 		return nil
 	}
 	out := map[string]string{}
-	for key, value := range members {
+	for _, key := range slices.Sorted(maps.Keys(members)) {
 		var text string
-		if json.Unmarshal(value, &text) == nil && text != "" && len(out) < 64 {
-			out[catalog.Text(key)] = catalog.Text(text)
+		if json.Unmarshal(members[key], &text) != nil || len(out) == maxMetadata {
+			continue
+		}
+		if key, text = catalog.Text(key), catalog.Text(text); key != "" && text != "" {
+			out[key] = text
 		}
 	}
-	maps.DeleteFunc(out, func(k, v string) bool { return k == "" || v == "" })
 	if len(out) == 0 {
 		return nil
 	}

@@ -3,7 +3,10 @@ package sbom
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,12 +55,23 @@ func apks() *image.Image {
 	return img
 }
 
-// An image written and read again has the same packages: identity, purl, place and what advisories call them in
-// every format; licences and CPEs as well.
+// lost are the fields of packages that a format does not carry as they were. Licences are spelled as SPDX has them
+// where they are known; every one is there.
+var lost = map[string][]string{
+	"native.json":    {"Metadata", "MetadataType", "Origin", "Owner"},
+	"spdx.json":      {"Licenses", "Metadata", "MetadataType", "Origin", "Owner", "Size"},
+	"spdx.tags":      {"Licenses", "Metadata", "MetadataType", "Origin", "Owner", "Size"},
+	"cyclonedx.json": {"Licenses", "Metadata", "MetadataType", "Size"},
+	"cyclonedx.xml":  {"Licenses", "Metadata", "MetadataType", "Size"},
+}
+
+// An image written and read again has the same packages: identity, purl, place, CPEs and what advisories call them in
+// every format; other fields but for those that are known to be lost.
 func TestWrittenDocumentsAreReadAgain(t *testing.T) {
 	t.Parallel()
-	for name, img := range map[string]*image.Image{"debian": several(), "rhel": rpms(), "alpine": apks()} {
-		for format := range formats {
+	for format := range formats {
+		differ := map[string]bool{}
+		for name, img := range map[string]*image.Image{"debian": several(), "rhel": rpms(), "alpine": apks()} {
 			doc, err := Decode(render(t, format, subject(), img), Limits{})
 			if err != nil {
 				t.Errorf("%s %s: %v", name, format, err)
@@ -76,19 +90,30 @@ func TestWrittenDocumentsAreReadAgain(t *testing.T) {
 				catalog.SetDistro(&p, doc.Distro, match.DistroNamespace(doc.Distro))
 				w := want[p.Type+" "+p.Name+" "+p.Location]
 				delete(want, p.Type+" "+p.Name+" "+p.Location)
-				if diff := cmp.Diff(w, p, cmpopts.IgnoreFields(catalog.Package{}, "Metadata", "MetadataType", "Size", "Owner", "Origin", "Licenses", "CPEs", "PURL")); diff != "" {
-					t.Errorf("%s %s (-want +got):\n%s", name, format, diff)
-				}
+				differing(w, p, differ)
 				if match.TargetOf(p.Identity(), p.PURL) != match.TargetOf(w.Identity(), w.PURL) {
 					t.Errorf("%s %s: advisories call %s %v", name, format, p.Name, match.TargetOf(p.Identity(), p.PURL))
 				}
-				if len(p.CPEs) != len(w.CPEs) || len(p.Licenses) != len(w.Licenses) {
-					t.Errorf("%s %s: %s has licences %v and CPEs %v, want %v and %v", name, format, p.Name, p.Licenses, p.CPEs, w.Licenses, w.CPEs)
+				if len(p.Licenses) != len(w.Licenses) {
+					t.Errorf("%s %s: %s has licences %v, want %v", name, format, p.Name, p.Licenses, w.Licenses)
 				}
 			}
 			for key := range want {
 				t.Errorf("%s %s: %s is lost", name, format, key)
 			}
+		}
+		if diff := cmp.Diff(lost[format], slices.Sorted(maps.Keys(differ))); diff != "" {
+			t.Errorf("%s: fields that differ (-known +got):\n%s", format, diff)
+		}
+	}
+}
+
+// differing notes the fields in which two packages are not the same; lists compare without order.
+func differing(a, b catalog.Package, out map[string]bool) {
+	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range x.NumField() {
+		if !cmp.Equal(x.Field(i).Interface(), y.Field(i).Interface(), cmpopts.EquateEmpty(), cmpopts.SortSlices(strings.Compare)) {
+			out[x.Type().Field(i).Name] = true
 		}
 	}
 }
@@ -132,28 +157,39 @@ func listing(doc *Document) string {
 func TestBrokenDocumentsAreRefusedWithAReason(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300)
+	const xmlBOM = `<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components>`
 	many := `{"artifacts":[` + strings.TrimSuffix(strings.Repeat(`{"name":"a","version":"1","type":"npm"},`, 11), ",") + `]}`
 	for name, c := range map[string]struct {
 		in     string
 		want   error
 		reason string
 	}{
-		"empty":           {"  \n", ErrFormat, "empty"},
-		"text":            {"hello", ErrFormat, "neither"},
-		"other JSON":      {`{"name":"x"}`, ErrFormat, "bomFormat"},
-		"other XML":       {`<project/>`, ErrFormat, "CycloneDX"},
-		"cut JSON":        {`{"artifacts":[{"name"`, ErrDocument, "JSON"},
-		"wrong types":     {`{"artifacts":{"a":1}}`, ErrDocument, "Syft JSON"},
-		"cut XML":         {`<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components>`, ErrDocument, "CycloneDX XML"},
-		"unknown SPDX":    {`{"spdxVersion":"SPDX-1.0"}`, ErrFormat, "SPDX-1.0"},
-		"broken SPDX":     {`{"spdxVersion":"SPDX-2.3","packages":"x"}`, ErrDocument, "SPDX JSON"},
-		"broken tags":     {"SPDXVersion: SPDX-2.3\nPackageName\n", ErrDocument, "tag-value"},
-		"broken SPDX 3":   {`{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":{}}`, ErrDocument, "SPDX 3"},
-		"nested too deep": {`{"artifacts":[],"x":` + deep + `}`, ErrTooLarge, "deep"},
-		"too many":        {many, ErrTooLarge, "10 packages"},
-		"an entity bomb":  {`<!DOCTYPE b [<!ENTITY a "aaaa"><!ENTITY c "&a;&a;">]><bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component type="library"><name>&c;</name></component></components></bom>`, ErrDocument, "CycloneDX XML"},
-		"too many bytes":  {`{"artifacts":[]` + strings.Repeat(" ", 1<<20) + "}", ErrTooLarge, "bytes"},
-		"a byte order":    {"\xef\xbb\xbf{}", ErrFormat, "bomFormat"},
+		"empty":                         {"  \n", ErrFormat, "empty"},
+		"text":                          {"hello", ErrFormat, "neither"},
+		"other JSON":                    {`{"name":"x"}`, ErrFormat, "bomFormat"},
+		"other XML":                     {`<project/>`, ErrFormat, "CycloneDX"},
+		"cut JSON":                      {`{"artifacts":[{"name"`, ErrDocument, "JSON"},
+		"wrong types":                   {`{"artifacts":{"a":1}}`, ErrDocument, "Syft JSON"},
+		"cut XML":                       {`<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components>`, ErrDocument, "CycloneDX XML"},
+		"unknown SPDX":                  {`{"spdxVersion":"SPDX-1.0"}`, ErrFormat, "SPDX-1.0"},
+		"broken SPDX":                   {`{"spdxVersion":"SPDX-2.3","packages":"x"}`, ErrDocument, "SPDX JSON"},
+		"broken tags":                   {"SPDXVersion: SPDX-2.3\nPackageName\n", ErrDocument, "tag-value"},
+		"broken SPDX 3":                 {`{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":{}}`, ErrDocument, "SPDX 3"},
+		"nested too deep":               {`{"artifacts":[],"x":` + deep + `}`, ErrTooLarge, "deep"},
+		"components inside one another": {`{"bomFormat":"CycloneDX","components":[` + strings.Repeat(`{"components":[`, 20) + strings.Repeat(`]}`, 20) + `]}`, ErrTooLarge, "deep"},
+		"the same in XML":               {xmlBOM + strings.Repeat(`<component><components>`, 20), ErrTooLarge, "deep"},
+		"elements without an end":       {xmlBOM + "<component><name>" + strings.Repeat("<!-- </a> --><a>", 1000), ErrTooLarge, "deep"},
+		"too many empty components":     {`{"bomFormat":"CycloneDX","components":[` + strings.Repeat("{},", 300) + `{}]}`, ErrTooLarge, "entries"},
+		"too many in XML":               {xmlBOM + strings.Repeat("<component/>", 300), ErrTooLarge, "entries"},
+		"too many empty elements":       {`{"@context":"https://spdx.org/rdf/3.0.1/","@graph":[` + strings.Repeat("{},", 300) + `{}]}`, ErrTooLarge, "entries"},
+		"too many relationships":        {`{"spdxVersion":"SPDX-2.3","relationships":[` + strings.Repeat("{},", 300) + `{}]}`, ErrTooLarge, "entries"},
+		"too many licences in tags":     {"SPDXVersion: SPDX-2.3\n" + strings.Repeat("LicenseID: x\n", 300), ErrTooLarge, "entries"},
+		"a text without an end":         {"SPDXVersion: SPDX-2.3\nDocumentComment: <text>a\n", ErrDocument, "line 2"},
+		"another version in tags":       {"SPDXVersion: SPDX-9.9\n", ErrDocument, "SPDX-9.9"},
+		"too many":                      {many, ErrTooLarge, "10 packages"},
+		"an entity bomb":                {`<!DOCTYPE b [<!ENTITY a "aaaa"><!ENTITY c "&a;&a;">]><bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component type="library"><name>&c;</name></component></components></bom>`, ErrDocument, "CycloneDX XML"},
+		"too many bytes":                {`{"artifacts":[]` + strings.Repeat(" ", 1<<20) + "}", ErrTooLarge, "bytes"},
+		"a byte order":                  {"\xef\xbb\xbf{}", ErrFormat, "bomFormat"},
 	} {
 		_, err := Decode([]byte(c.in), Limits{Packages: 10, Bytes: 1 << 20})
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.reason) {
@@ -208,4 +244,34 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// Texts of licences are told from their names by length, and leave every format when they are not wanted.
+func TestLicenseTextsAreLeftOutOnDemand(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("Permission is hereby granted, free of charge, ", 5)
+	img := &image.Image{Packages: []catalog.Package{{Type: catalog.TypeNpm, Name: "a", Version: "1", PURL: "pkg:npm/a@1", Licenses: []string{"MIT", text}}}}
+	for format := range formats {
+		for _, without := range []bool{false, true} {
+			s := subject()
+			s.WithoutLicenseTexts = without
+			if got := bytes.Contains(render(t, format, s, img), []byte("hereby granted")); got == without {
+				t.Errorf("%s: text written: %v", format, got)
+			}
+		}
+	}
+}
+
+// A file name may hold anything, line ends and tags included.
+func TestAFileNameAddsNothingToADocument(t *testing.T) {
+	t.Parallel()
+	img := &image.Image{Packages: []catalog.Package{{
+		Type: catalog.TypeNpm, Name: "a", Version: "1", PURL: "pkg:npm/a@1", Location: "/x\n</text>\nPackageName: evil\nSPDXID: SPDXRef-evil\nPackageVersion: 1\n", Layer: top,
+	}}}
+	for format := range formats {
+		doc, err := Decode(render(t, format, subject(), img), Limits{})
+		if err != nil || len(doc.Packages) != 1 || doc.Packages[0].Name != "a" {
+			t.Errorf("%s: %+v, %v", format, doc, err)
+		}
+	}
 }

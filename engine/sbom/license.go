@@ -1,6 +1,8 @@
 package sbom
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -8,7 +10,17 @@ import (
 )
 
 // licensing reads the licence names of one document's packages, each name once.
-type licensing map[string]license
+type licensing struct {
+	known     map[string]license
+	stripText bool
+}
+
+// longestName is how long a licence's name is at most, in bytes; what is longer is the text of a licence.
+const longestName = 120
+
+func (s Subject) licensing() licensing {
+	return licensing{known: map[string]license{}, stripText: s.WithoutLicenseTexts}
+}
 
 // license is one licence name a package declares.
 type license struct {
@@ -22,8 +34,12 @@ type license struct {
 }
 
 func (l licensing) read(text string) license {
-	if known, ok := l[text]; ok {
+	if known, ok := l.known[text]; ok {
 		return known
+	}
+	read := text
+	if l.stripText && len(text) > longestName {
+		text = fmt.Sprintf("licence text %x", sha256.Sum256([]byte(text)))[:29]
 	}
 	found := license{text: text}
 	if e, ok := spdx.Normalize(text); ok {
@@ -31,7 +47,7 @@ func (l licensing) read(text string) license {
 	} else {
 		found.ref = "LicenseRef-" + slug(text)
 	}
-	l[text] = found
+	l.known[read] = found
 	return found
 }
 

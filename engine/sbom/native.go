@@ -163,6 +163,8 @@ var nativeWords = map[string]struct{ kind, language string }{
 	catalog.TypeJava:     {"java-archive", "java"},
 	catalog.TypeGo:       {"go-module", "go"},
 	catalog.TypeGem:      {"gem", "ruby"},
+	catalog.TypeCran:     {"R-package", "R"},
+	catalog.TypeOTP:      {"erlang-otp", "erlang"},
 }
 
 // Native writes the native document.
@@ -179,7 +181,7 @@ func Native(w io.Writer, s Subject, img *image.Image, now time.Time) error {
 	if d := img.Distro; d != nil {
 		doc.Distro = nativeDistro{d.Name, d.ID, d.ID, d.Like, d.VersionID, d.VersionID, d.Codename}
 	}
-	names, owner := licensing{}, owners(all)
+	names, owner := s.licensing(), owners(all)
 	for _, a := range all {
 		doc.Artifacts = append(doc.Artifacts, nativeArtifact(a, names))
 		doc.Relationships = append(doc.Relationships, nativeRelationship{sourceID, a.id, "contains"})

@@ -13,6 +13,7 @@ import (
 	"github.com/spdx/tools-golang/spdx"
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
+	"github.com/spdx/tools-golang/tagvalue"
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/image"
@@ -29,6 +30,21 @@ const (
 
 // SPDX writes an SPDX 2.3 document in JSON.
 func SPDX(w io.Writer, s Subject, img *image.Image, now time.Time) error {
+	if err := spdxjson.Write(s.spdx(img, now), w, spdxjson.Indent(" "), spdxjson.EscapeHTML(false)); err != nil {
+		return fmt.Errorf("write SPDX document of %s: %w", s.ImageDigest, err)
+	}
+	return nil
+}
+
+// SPDXTagValue writes an SPDX 2.3 document as tags and values.
+func SPDXTagValue(w io.Writer, s Subject, img *image.Image, now time.Time) error {
+	if err := tagvalue.Write(s.spdx(img, now), w); err != nil {
+		return fmt.Errorf("write SPDX document of %s: %w", s.ImageDigest, err)
+	}
+	return nil
+}
+
+func (s Subject) spdx(img *image.Image, now time.Time) *spdx.Document {
 	name := s.reference()
 	doc := &spdx.Document{
 		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: spdxDocument, DocumentName: name,
@@ -46,7 +62,7 @@ func SPDX(w io.Writer, s Subject, img *image.Image, now time.Time) error {
 		doc.Relationships = append(doc.Relationships, relate(spdxImage, os.PackageSPDXIdentifier, common.TypeRelationshipContains, ""))
 	}
 	all := artifacts(img)
-	names, owner := licensing{}, owners(all)
+	names, owner := s.licensing(), owners(all)
 	for _, a := range all {
 		id := spdxID(a)
 		doc.Packages = append(doc.Packages, spdxPackage(id, a, names))
@@ -56,10 +72,8 @@ func SPDX(w io.Writer, s Subject, img *image.Image, now time.Time) error {
 		}
 	}
 	doc.OtherLicenses = names.extracted()
-	if err := spdxjson.Write(doc, w, spdxjson.Indent(" "), spdxjson.EscapeHTML(false)); err != nil {
-		return fmt.Errorf("write SPDX document of %s: %w", s.ImageDigest, err)
-	}
-	return nil
+	confess(doc, img, Tool+"-"+s.ToolVersion, now)
+	return doc
 }
 
 func relate(a, b common.ElementID, kind, comment string) *v2_3.Relationship {
@@ -96,7 +110,7 @@ func spdxSubject(s Subject) *v2_3.Package {
 
 func spdxDistro(d *catalog.Distro) *v2_3.Package {
 	p := blank("OperatingSystem", d.ID, d.VersionID, "OPERATING_SYSTEM")
-	p.PackageDescription = d.Name
+	p.PackageDescription = catalog.Text(d.Name)
 	return p
 }
 
@@ -106,7 +120,7 @@ func spdxPackage(id common.ElementID, a artifact, names licensing) *v2_3.Package
 		purpose = "APPLICATION"
 	}
 	p := blank(id, a.Name, a.Version, purpose)
-	p.PackageSourceInfo = fmt.Sprintf("%s package found in %s, layer %s", a.Type, a.Location, a.Layer)
+	p.PackageSourceInfo = fmt.Sprintf("%s package found in %s, layer %s", a.Type, catalog.Text(a.Location), a.Layer)
 	if a.Source != "" {
 		p.PackageSourceInfo += "; " + builtFrom + strings.TrimSpace(a.Source+" "+a.SourceVersion)
 	}
@@ -126,7 +140,7 @@ func supplier(p *catalog.Package) *common.Supplier {
 	if catalog.IsOS(p.Type) {
 		kind = "Organization"
 	}
-	who := strings.Join(strings.Fields(p.Origin), " ")
+	who := strings.Join(strings.Fields(catalog.Text(p.Origin)), " ")
 	if a, err := mail.ParseAddress(who); err == nil && a.Name != "" {
 		who = fmt.Sprintf("%s (%s)", a.Name, a.Address)
 	}
@@ -151,9 +165,9 @@ func references(purl string, cpes []string) []*v2_3.PackageExternalReference {
 // extracted defines every LicenseRef that was handed out.
 func (l licensing) extracted() []*v2_3.OtherLicense {
 	var out []*v2_3.OtherLicense
-	for _, text := range slices.Sorted(maps.Keys(l)) {
-		if found := l[text]; found.ref != "" {
-			out = append(out, &v2_3.OtherLicense{LicenseIdentifier: found.ref, ExtractedText: text, LicenseName: text})
+	for _, text := range slices.Sorted(maps.Keys(l.known)) {
+		if found := l.known[text]; found.ref != "" {
+			out = append(out, &v2_3.OtherLicense{LicenseIdentifier: found.ref, ExtractedText: found.text, LicenseName: found.text})
 		}
 	}
 	return out

@@ -30,6 +30,8 @@ type Subject struct {
 	Manifest     []byte // as pulled; may be missing
 	Config       []byte // as pulled; may be missing
 	ToolVersion  string // of the program that writes the document
+	// WithoutLicenseTexts leaves out what packages state as the text of a licence instead of its name.
+	WithoutLicenseTexts bool
 }
 
 // reference is the name the image goes by: its first tag, or its digest.

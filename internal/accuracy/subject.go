@@ -137,7 +137,7 @@ func (s *subject) ours(ctx context.Context) (found, error) {
 		}
 		layers = append(layers, layer)
 	}
-	img, err := image.Assemble(layers, match.DistroNamespace)
+	img, _, err := image.Assemble(layers, match.DistroNamespace)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/cpe"
+	"plimsoll/engine/catalog/executable"
 )
 
 // maxSize: the largest program of the table, traefik, has some 250 MB; Node.js has 120 MB, with debug symbols
@@ -29,7 +30,7 @@ const MetadataType = "BinaryMetadata"
 
 // Analyzer returns the analyzer of all classifiers.
 func Analyzer() catalog.Analyzer {
-	return catalog.Analyzer{Name: "binary-classifier", Version: 1, MaxSize: maxSize, Wants: wants, Analyze: analyze}
+	return catalog.Analyzer{Name: "binary-classifier", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze}
 }
 
 func wants(c catalog.Candidate) bool {
@@ -60,12 +61,26 @@ func analyze(ctx context.Context, f *catalog.File) (catalog.Evidence, error) {
 	if err := p.Check(); err != nil {
 		return catalog.Evidence{}, err
 	}
-	return catalog.Evidence{Packages: []catalog.Package{p}}, nil
+	return catalog.Evidence{Packages: []catalog.Package{p}, Distro: system(hit.classifier, hit.version, f.Path)}, nil
 }
+
+// system is the distro that a program stands for where no release file says one: images of nothing but BusyBox
+// have none.
+func system(k *Classifier, version, file string) *catalog.Distro {
+	if dir := path.Dir(file); k.Package != busybox || dir != "/bin" && dir != "/usr/bin" {
+		return nil
+	}
+	return &catalog.Distro{ID: busybox, VersionID: version, Name: "BusyBox v" + version}
+}
+
+const busybox = "busybox"
 
 // unversioned reports whether the file is the Go program of an import path and its build information has no
 // version of it. A program that another is given out for, or a wrapper, is not searched.
 func unversioned(f *catalog.File, program string) bool {
+	if executable.Check(f.Reader()) != nil {
+		return false
+	}
 	info, err := buildinfo.Read(f.Reader())
 	if err != nil {
 		return false

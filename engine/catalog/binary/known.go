@@ -8,7 +8,7 @@ import (
 )
 
 // known is every classifier, by the names of its files.
-var known = newIndex(slices.Concat(languages, servers, libraries, goPrograms, []Classifier{javaRelease}))
+var known = newIndex(slices.Concat(languages, servers, libraries, goPrograms, tools, linkedPrograms, []Classifier{javaRelease}))
 
 // Most versions are three of the numbers n1.
 const (

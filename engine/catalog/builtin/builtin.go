@@ -7,18 +7,30 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/binary"
+	"plimsoll/engine/catalog/lang/beam"
 	"plimsoll/engine/catalog/lang/dotnet"
 	"plimsoll/engine/catalog/lang/golang"
+	"plimsoll/engine/catalog/lang/graal"
+	"plimsoll/engine/catalog/lang/haskell"
 	"plimsoll/engine/catalog/lang/java"
+	"plimsoll/engine/catalog/lang/model"
 	"plimsoll/engine/catalog/lang/npm"
 	"plimsoll/engine/catalog/lang/php"
+	"plimsoll/engine/catalog/lang/prolog"
 	"plimsoll/engine/catalog/lang/python"
+	"plimsoll/engine/catalog/lang/r"
 	"plimsoll/engine/catalog/lang/ruby"
 	"plimsoll/engine/catalog/lang/rust"
+	"plimsoll/engine/catalog/lang/terraform"
+	"plimsoll/engine/catalog/os/alpm"
 	"plimsoll/engine/catalog/os/apk"
 	"plimsoll/engine/catalog/os/dpkg"
+	"plimsoll/engine/catalog/os/nix"
 	"plimsoll/engine/catalog/os/osrelease"
+	"plimsoll/engine/catalog/os/portage"
 	"plimsoll/engine/catalog/os/rpm"
+	"plimsoll/engine/catalog/receipt"
+	"plimsoll/engine/catalog/scalibr"
 )
 
 // All returns every analyzer; the caller may change the slice. The order is of no consequence.
@@ -31,6 +43,8 @@ func All() []catalog.Analyzer {
 		[]catalog.Analyzer{npm.Analyzer(), python.Analyzer(), java.Analyzer(), golang.Analyzer()},
 		[]catalog.Analyzer{ruby.Gems(), rust.Programs(), dotnet.Applications(), php.Composer(), php.Pear()},
 		[]catalog.Analyzer{binary.Analyzer()},
+		[]catalog.Analyzer{nix.Analyzer(), alpm.Files(), beam.Applications(), haskell.Database(), prolog.Packs(), r.Library(), graal.NativeImages()},
+		portage.Analyzers(), receipt.Analyzers(), model.Analyzers(), scalibr.Installed(),
 	)
 }
 
@@ -40,5 +54,7 @@ func Declared() []catalog.Analyzer {
 	return slices.Concat(
 		npm.Locks(), python.Locks(),
 		[]catalog.Analyzer{ruby.Lock(), rust.Lock(), dotnet.Lock(), php.Lock()},
+		[]catalog.Analyzer{beam.Lock(), terraform.Lock()},
+		scalibr.Declared(),
 	)
 }

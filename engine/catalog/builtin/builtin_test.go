@@ -36,6 +36,12 @@ func TestNoFileIsWantedTwice(t *testing.T) {
 		"/app/poetry.lock": nil, "/app/uv.lock": nil, "/app/Gemfile.lock": nil, "/app/Cargo.lock": nil, "/app/packages.lock.json": nil,
 		"/app/composer.lock":    nil,
 		"/usr/local/go/VERSION": []byte("go1.26.8\ntime"), "/opt/java/release": []byte("IMPLEMENTOR=\"N/A\"\nJAVA_"),
+		"/nix/store/x-a-1/bin/a": []byte("#!/bin/sh"), "/var/lib/pacman/local/a-1/files": nil, "/app/lib/a-1/ebin/a.app": nil,
+		"/usr/lib/ghc/package.conf.d/a-1.conf": nil, "/pack/a/pack.pl": nil, "/usr/lib/R/library/a/DESCRIPTION": nil,
+		"/var/db/pkg/a/b-1/CONTENTS": nil, "/var/db/pkg/a/b-1/LICENSE": nil, "/opt/bitnami/a/.spdx-a.spdx": nil,
+		"/installed/x64-linux/share/a/vcpkg.spdx.json": nil, "/root/.conan/data/a/1/_/_/package/b/conaninfo.txt": nil,
+		"/opt/local/var/macports/registry/portfiles/a-1_0/b/Portfile": nil, "/app/rebar.lock": nil, "/app/.terraform.lock.hcl": nil,
+		"/models/a.gguf": []byte("GGUF"), "/models/a.safetensors": nil, "/hub/models--a--b/refs/main": nil,
 	} {
 		if names := wantedBy(name, head); len(names) != 1 || compiled[names[0]] {
 			t.Errorf("%s: wanted by %v", name, names)

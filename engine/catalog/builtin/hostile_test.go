@@ -42,6 +42,9 @@ func samples(t testing.TB) map[string][]byte {
 	for name, text := range texts {
 		all[name] = []byte(text)
 	}
+	for name, text := range rare {
+		all[name] = []byte(text)
+	}
 	for name, database := range rpmDatabases(t) {
 		all[name] = database
 	}
@@ -54,6 +57,7 @@ var texts = map[string]string{
 	"var/lib/dpkg/status.d/base":                   "Package: base\nVersion: 1\nArchitecture: all\n\n",
 	"var/lib/dpkg/status.d/base.md5sums":           "d41d8cd98f00b204e9800998ecf8427e  etc/x\n",
 	"var/lib/dpkg/info/bash.list":                  "/.\n/bin\n/bin/bash\n",
+	"var/lib/dpkg/diversions":                      "/bin/sh\n/bin/sh.distrib\ndash\n",
 	"var/lib/dpkg/info/bash.md5sums":               "d41d8cd98f00b204e9800998ecf8427e  bin/bash\n",
 	"usr/share/doc/bash/copyright":                 "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: GPL-3+\n",
 	"lib/apk/db/installed":                         "C:Q1abc=\nP:musl\nV:1.2.4-r1\nA:x86_64\nF:lib\nR:libc.so\nZ:Q1xyz=\n\n",
@@ -220,7 +224,7 @@ func TestHostileFilesEndInAResult(t *testing.T) {
 			if err != nil || len(left) > 0 {
 				t.Errorf("left in the scratch directory: %v, %v", left, err)
 			}
-			if _, err := image.Assemble([]*image.Layer{l}, func(*catalog.Distro) string { return "" }); err != nil {
+			if _, _, err := image.Assemble([]*image.Layer{l}, func(*catalog.Distro) string { return "" }); err != nil {
 				t.Errorf("assemble: %v", err)
 			}
 		})

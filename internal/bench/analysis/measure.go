@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/builtin"
+	"plimsoll/engine/catalog/search/retrieve"
+	"plimsoll/engine/catalog/search/secret"
 	"plimsoll/engine/image"
 )
 
@@ -117,7 +120,11 @@ func variantNamed(o options) (reading, error) {
 	case "floor":
 		return floor, nil
 	case "pass":
-		analyzers = append(builtin.All(), builtin.Declared()...)
+		searches, err := searchers()
+		if err != nil {
+			return nil, err
+		}
+		analyzers = slices.Concat(builtin.All(), builtin.Declared(), searches)
 	case "hash":
 	default:
 		return nil, fmt.Errorf("unknown variant %q", o.variant)
@@ -137,6 +144,16 @@ func variantNamed(o options) (reading, error) {
 		results = append(results, l) // what production holds until it is stored counts as memory
 		return m, nil
 	}, nil
+}
+
+// searchers are the searches of an installation nobody has tuned.
+func searchers() ([]catalog.Analyzer, error) {
+	secrets, err := secret.Analyzer(secret.Settings{MaxBytes: secret.DefaultMaxBytes, Skip: secret.DefaultSkip()})
+	if err != nil {
+		return nil, err
+	}
+	kept, err := retrieve.Analyzer(retrieve.Settings{Paths: retrieve.DefaultPaths(), MaxBytes: retrieve.DefaultMaxBytes})
+	return []catalog.Analyzer{secrets, kept}, err
 }
 
 var (

@@ -43,7 +43,7 @@ var ErrBuildInfo = errors.New("unreadable Go build information")
 
 // Analyzer returns the analyzer of Go binaries.
 func Analyzer() catalog.Analyzer {
-	return catalog.Analyzer{Name: "go-binary", Version: 1, MaxSize: maxSize, Wants: wants, Analyze: analyze}
+	return catalog.Analyzer{Name: "go-binary", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze}
 }
 
 func wants(c catalog.Candidate) bool {
@@ -51,6 +51,9 @@ func wants(c catalog.Candidate) bool {
 }
 
 func analyze(_ context.Context, f *catalog.File) (catalog.Evidence, error) {
+	if err := executable.Check(f.Reader()); err != nil {
+		return catalog.Evidence{}, fmt.Errorf("%w: %s: %w", ErrBuildInfo, f.Path, err)
+	}
 	info, err := buildinfo.Read(io.NewSectionReader(f.Content, 0, f.Size))
 	if err != nil {
 		if notGo(err) {

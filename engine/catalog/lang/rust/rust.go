@@ -43,7 +43,7 @@ const (
 
 // Programs returns the analyzer of Rust programs and libraries.
 func Programs() catalog.Analyzer {
-	return catalog.Analyzer{Name: "rust-binary", Version: 1, MaxSize: maxSize, Wants: wants, Analyze: analyze}
+	return catalog.Analyzer{Name: "rust-binary", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze}
 }
 
 func wants(c catalog.Candidate) bool {
@@ -81,6 +81,9 @@ func sections(f *catalog.File) ([]io.Reader, error) {
 	}
 	switch {
 	case bytes.HasPrefix(head[:], []byte("\x7fELF")):
+		if err := executable.Check(content); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
+		}
 		if file, err := elf.NewFile(content); err == nil {
 			return pick(file.Section(section), file.Section(legacySection)), nil
 		}

@@ -23,9 +23,9 @@ const maxSize = 256 << 20
 // maxPackages bounds one database.
 const maxPackages = 200_000
 
-// maxOwned bounds the bytes of all paths kept of one database. Paths are put together from a directory and a
-// name, so a hostile file could make them of many times its own size.
-const maxOwned = 64 << 20
+// maxOwned bounds the memory all file records of one database take, in bytes. Paths are put together from a
+// directory and a name, so a hostile file could make them of many times its own size.
+const maxOwned = 128 << 20
 
 // maxFaults bounds how many unusable packages of one file are reported one by one.
 const maxFaults = 10
@@ -35,7 +35,7 @@ var ErrMalformed = errors.New("malformed package database")
 
 // Analyzer returns the analyzer of the installed database.
 func Analyzer() catalog.Analyzer {
-	return catalog.Analyzer{Name: "apk-installed", Version: 1, MaxSize: maxSize, Wants: wants, Analyze: analyze}
+	return catalog.Analyzer{Name: "apk-installed", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze}
 }
 
 // wants: the database lies below /lib/apk, in distributions whose /lib is merged into /usr below /usr/lib/apk.
@@ -49,7 +49,7 @@ type database struct {
 	found  catalog.Evidence
 	faults []error
 	odd    int // lines that are no field
-	owned  int // bytes of paths kept
+	owned  int // bytes of file records kept
 	full   bool
 }
 
@@ -88,7 +88,9 @@ func analyze(ctx context.Context, f *catalog.File) (catalog.Evidence, error) {
 type record struct {
 	fields map[byte]string
 	dir    string
-	files  []string
+	files  []catalog.RecordedFile
+	// Indexes in files of the current directory and file, which further lines speak of; -1 for one not kept.
+	inDir, inFile int
 }
 
 // described are the fields that are kept, with the name metadata gives them ("" for those that are part of the
@@ -99,17 +101,29 @@ var described = map[byte]string{
 }
 
 // set takes one line of a record. In its file list F is a directory and R a file in it; M, a and Z tell access
-// and checksum of the entry before and are not needed.
+// and checksum of the entry before.
 func (db *database) set(r *record, name byte, value string) {
 	switch name {
 	case 'F':
 		r.dir = value
+		r.inDir, r.inFile = -1, -1
+		if value != "" {
+			r.inDir = db.own(r, "/"+value, defaultDirMode)
+		}
 	case 'R':
-		if value == "" || strings.Contains(value, "/") {
+		if r.inFile = -1; value == "" || strings.Contains(value, "/") {
 			db.odd++
 			return
 		}
-		db.own(r, "/"+r.dir+"/"+value)
+		r.inFile = db.own(r, "/"+r.dir+"/"+value, defaultFileMode)
+	case 'M':
+		if len(r.files) > 0 && r.inDir >= 0 {
+			specify(&r.files[r.inDir], name, value)
+		}
+	case 'a', 'Z':
+		if len(r.files) > 0 && r.inFile >= 0 {
+			specify(&r.files[r.inFile], name, value)
+		}
 	default:
 		if _, ok := described[name]; !ok {
 			return
@@ -121,20 +135,22 @@ func (db *database) set(r *record, name byte, value string) {
 	}
 }
 
-func (db *database) own(r *record, file string) {
+// own keeps an entry and returns its index in the record, -1 if it is not kept.
+func (db *database) own(r *record, file string, mode uint32) int {
 	file = absolute(file)
 	if len(file) > maxPath {
 		db.odd++
-		return
+		return -1
 	}
-	if db.owned += len(file); db.owned > maxOwned {
+	if db.owned += recordSize + len(file); db.owned > maxOwned {
 		if !db.full {
 			db.full = true
-			db.tooMany(fmt.Sprintf("paths of more than %d bytes", maxOwned))
+			db.tooMany(fmt.Sprintf("file records of more than %d bytes", maxOwned))
 		}
-		return
+		return -1
 	}
-	r.files = append(r.files, file)
+	r.files = append(r.files, catalog.RecordedFile{Path: file, Mode: mode, Config: mode == defaultFileMode && strings.HasPrefix(file, protected)})
+	return len(r.files) - 1
 }
 
 // take ends a record.
@@ -156,7 +172,7 @@ func (db *database) take(r *record) {
 	}
 	db.found.Packages = append(db.found.Packages, p)
 	if len(r.files) > 0 {
-		db.found.Owns = append(db.found.Owns, catalog.Ownership{Type: catalog.TypeApk, Name: p.Name, Paths: r.files})
+		db.found.Owns = append(db.found.Owns, catalog.Ownership{Type: catalog.TypeApk, Name: p.Name, Recorded: r.files})
 	}
 }
 

@@ -105,7 +105,7 @@ func TestBrokenDatabaseKeepsWhatIsReadable(t *testing.T) {
 	in := "P:a\nV:1-r0\n\nP:b\n\nnonsense\nP:c\nV:2-r0\nF:usr\nR:../../x\nR:\nR:ok\nD:" + strings.Repeat("x ", maxLine) +
 		"\nF:" + strings.Repeat("d/", maxPath) + "\nR:deep\n\n\nP:d\nV:3-r0"
 	got, err := analyze(context.Background(), file(installed, []byte(in)))
-	if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "5 lines") || !errors.Is(err, catalog.ErrInvalidPackage) {
+	if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "6 lines") || !errors.Is(err, catalog.ErrInvalidPackage) {
 		t.Errorf("got error %v", err)
 	}
 	var names []string
@@ -115,7 +115,9 @@ func TestBrokenDatabaseKeepsWhatIsReadable(t *testing.T) {
 	if diff := cmp.Diff([]string{"a=1-r0", "c=2-r0", "d=3-r0"}, names); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]catalog.Ownership{{Type: "apkg", Name: "c", Paths: []string{"/usr/ok"}}}, got.Owns); diff != "" {
+	if diff := cmp.Diff([]catalog.Ownership{{Type: "apkg", Name: "c", Recorded: []catalog.RecordedFile{
+		{Path: "/usr", Mode: 0o040755}, {Path: "/usr/ok", Mode: 0o644},
+	}}}, got.Owns); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -123,13 +125,13 @@ func TestBrokenDatabaseKeepsWhatIsReadable(t *testing.T) {
 // Few bytes can name many long paths.
 func TestPathsAreBounded(t *testing.T) {
 	t.Parallel()
-	in := "P:many\nV:1\nF:" + strings.Repeat("d", maxPath-10) + "\n" + strings.Repeat("R:x\n", 20_000) + "\nP:later\nV:1\n"
+	in := "P:many\nV:1\nF:" + strings.Repeat("d", maxPath-10) + "\n" + strings.Repeat("R:x\n", 40_000) + "\nP:later\nV:1\n"
 	got, err := analyze(context.Background(), file(installed, []byte(in)))
 	var reason *catalog.Incompleteness
 	if !errors.As(err, &reason) || reason.Reason != catalog.ReasonTooMany {
 		t.Errorf("got error %v", err)
 	}
-	if n := len(got.Owns[0].Paths) * (maxPath - 7); n > maxOwned || len(got.Packages) != 1 {
+	if n := len(got.Owns[0].Recorded) * (maxPath - 7); n > maxOwned || len(got.Packages) != 1 {
 		t.Errorf("%d bytes of paths, %d packages", n, len(got.Packages))
 	}
 }
@@ -152,7 +154,7 @@ func FuzzInstalled(f *testing.F) {
 			}
 		}
 		for _, o := range evidence.Owns {
-			for _, name := range o.Paths {
+			for name := range o.Files() {
 				if !path.IsAbs(name) || path.Clean(name) != name {
 					t.Fatalf("path %q", name)
 				}

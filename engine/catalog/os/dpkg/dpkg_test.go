@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/stanza"
@@ -228,7 +229,15 @@ func TestOwnership(t *testing.T) {
 		"sums of status.d": {
 			"/var/lib/dpkg/status.d/base.md5sums",
 			"d41d8cd98f00b204e9800998ecf8427e  etc/host.conf\nnot a sum  etc/x\n00000000000000000000000000000000 *usr/lib/a b\n",
-			[]catalog.Ownership{{Type: "dpkg", Name: "base", Record: "/var/lib/dpkg/status.d/base", Paths: []string{"/etc/host.conf", "/usr/lib/a b"}}},
+			[]catalog.Ownership{{Type: "dpkg", Name: "base", Record: "/var/lib/dpkg/status.d/base", Recorded: []catalog.RecordedFile{
+				{Path: "/etc/host.conf", Digest: "md5:d41d8cd98f00b204e9800998ecf8427e"}, {Path: "/usr/lib/a b", Digest: "md5:00000000000000000000000000000000"},
+			}}},
+		},
+		"sums of the info directory": {
+			"/var/lib/dpkg/info/libc6:amd64.md5sums", "D41D8CD98F00B204E9800998ECF8427E  lib/libc.so.6\n",
+			[]catalog.Ownership{{Type: "dpkg", Name: "libc6", Arch: "amd64", Recorded: []catalog.RecordedFile{
+				{Path: "/lib/libc.so.6", Digest: "md5:d41d8cd98f00b204e9800998ecf8427e"},
+			}}},
 		},
 		"nothing owned": {"/var/lib/dpkg/info/empty.list", "/.\n", nil},
 	} {
@@ -242,6 +251,26 @@ func TestOwnership(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestDiversions(t *testing.T) {
+	t.Parallel()
+	want := []catalog.Diversion{{Type: "dpkg", From: "/bin/sh", To: "/bin/sh.distrib", By: "dash"}, {Type: "dpkg", From: "/a", To: "/b"}}
+	for name, test := range map[string]struct {
+		content string
+		found   int
+		err     error
+	}{
+		"two":             {"/bin/sh\n/bin/sh.distrib\ndash\n/a\n/b\n:\n", 2, nil},
+		"none":            {"", 0, nil},
+		"cut":             {"/bin/sh\n/bin/sh.distrib\ndash\n/a\n/b\n", 1, ErrMalformed},
+		"a relative path": {"/bin/sh\n/bin/sh.distrib\ndash\na\n/b\n:\n", 1, ErrMalformed},
+	} {
+		got, err := analyzeDiversions(context.Background(), file(diversions, []byte(test.content)))
+		if !errors.Is(err, test.err) || !cmp.Equal(want[:test.found], got.Diversions, cmpopts.EquateEmpty()) {
+			t.Errorf("%s: got %+v, %v", name, got.Diversions, err)
+		}
 	}
 }
 
@@ -290,7 +319,8 @@ func TestWants(t *testing.T) {
 		"/var/lib/dpkg/info/libc6:amd64.list":     "dpkg-files",
 		"/usr/share/doc/libc6/copyright":          "dpkg-copyright",
 		"/var/lib/dpkg/status-old":                "",
-		"/var/lib/dpkg/info/libc6:amd64.md5sums":  "",
+		"/var/lib/dpkg/diversions":                "dpkg-diversions",
+		"/var/lib/dpkg/info/libc6:amd64.md5sums":  "dpkg-files",
 		"/var/lib/dpkg/info/sub/x.list":           "",
 		"/usr/share/doc/libc6/examples/copyright": "",
 		"/srv/var/lib/dpkg/status":                "",
@@ -330,14 +360,20 @@ func FuzzFilesAndCopyright(f *testing.F) {
 	f.Add("/.\n/usr\n/usr/bin\n/usr/bin/x\n")
 	f.Add("d41d8cd98f00b204e9800998ecf8427e  etc/host.conf\n")
 	f.Add("Format: x\n\nLicense: A or B\n text\n")
+	f.Add("/bin/sh\n/bin/sh.distrib\ndash\n")
 	f.Fuzz(func(t *testing.T, in string) {
+		if found, _ := analyzeDiversions(context.Background(), file(diversions, []byte(in))); len(found.Diversions) > 0 {
+			if d := found.Diversions[0]; !path.IsAbs(d.From) || !path.IsAbs(d.To) {
+				t.Fatalf("diversion %+v", d)
+			}
+		}
 		for _, name := range []string{infoDir + "a.list", statusDir + "a.md5sums"} {
 			evidence, err := analyzeFiles(context.Background(), file(name, []byte(in)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, owned := range evidence.Owns {
-				for _, p := range owned.Paths {
+				for p := range owned.Files() {
 					if !path.IsAbs(p) || path.Clean(p) != p {
 						t.Fatalf("path %q", p)
 					}

@@ -25,7 +25,7 @@ var ErrMalformed = errors.New("malformed package database")
 
 var statusFields = []string{
 	"Package", "Status", "Version", "Architecture", "Source", "Maintainer", "Installed-Size",
-	"Section", "Priority", "Essential",
+	"Section", "Priority", "Essential", "Conffiles",
 }
 
 func analyzeStatus(ctx context.Context, f *catalog.File) (catalog.Evidence, error) {
@@ -61,6 +61,9 @@ func analyzeStatus(ctx context.Context, f *catalog.File) (catalog.Evidence, erro
 			break
 		}
 		found.Packages = append(found.Packages, p)
+		if files := conffiles(s.Get("Conffiles")); len(files) > 0 {
+			found.Owns = append(found.Owns, catalog.Ownership{Type: catalog.TypeDpkg, Name: p.Name, Arch: p.Arch, Recorded: files})
+		}
 	}
 	if n := in.Malformed(); n > 0 {
 		faults = append(faults, fmt.Errorf("%w: %d lines of %s", ErrMalformed, n, f.Path))

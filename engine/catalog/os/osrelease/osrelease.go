@@ -24,7 +24,7 @@ var ErrUnknown = errors.New("release file names no distro")
 
 // Analyzer returns the analyzer of release files.
 func Analyzer() catalog.Analyzer {
-	return catalog.Analyzer{Name: "os-release", Version: 1, MaxSize: maxSize, Wants: wants, Analyze: analyze}
+	return catalog.Analyzer{Name: "os-release", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze}
 }
 
 // lines are the release files of one line, with the reader of that line.
@@ -34,6 +34,11 @@ var lines = map[string]func(string) *catalog.Distro{
 	"/etc/redhat-release": redhat,
 	"/etc/centos-release": redhat,
 	"/etc/system-release": redhat,
+	"/etc/oracle-release": redhat,
+	"/etc/fedora-release": redhat,
+	"/etc/photon-release": named,
+	"/etc/gentoo-release": named,
+	"/etc/SuSE-release":   suse,
 }
 
 func wants(c catalog.Candidate) bool {
@@ -64,8 +69,7 @@ func analyze(_ context.Context, f *catalog.File) (catalog.Evidence, error) {
 
 func read(file, content string) *catalog.Distro {
 	if line, ok := lines[file]; ok {
-		first, _, _ := strings.Cut(strings.TrimSpace(content), "\n")
-		return line(strings.TrimSpace(first))
+		return line(strings.TrimSpace(content))
 	}
 	fields := assignments(content)
 	if file == "/etc/lsb-release" {
@@ -86,6 +90,10 @@ func osRelease(fields map[string]string) *catalog.Distro {
 	}
 	if like := strings.ToLower(fields["ID_LIKE"]); like != "" {
 		d.Like = strings.Fields(like)
+	}
+	// Descendants of Ubuntu and Debian have code names of their own; what counts is whose packages they hold.
+	if d.ID != "ubuntu" && d.ID != "debian" {
+		d.Codename = strings.ToLower(first(fields["UBUNTU_CODENAME"], fields["DEBIAN_CODENAME"], d.Codename))
 	}
 	if d.ID == "" {
 		d.ID = "linux" // the default of os-release(5)
@@ -122,7 +130,8 @@ func lsb(fields map[string]string) *catalog.Distro {
 	}
 }
 
-func alpine(line string) *catalog.Distro {
+func alpine(content string) *catalog.Distro {
+	line := firstLine(content)
 	if line == "" {
 		return nil
 	}
@@ -131,8 +140,52 @@ func alpine(line string) *catalog.Distro {
 
 var debianPoint = regexp.MustCompile(`^([0-9]+)(\.[0-9]+)*$`)
 
+// firstLine is the line that counts of a release file.
+func firstLine(content string) string {
+	line, _, _ := strings.Cut(content, "\n")
+	return strings.TrimSpace(line)
+}
+
+var namedLine = regexp.MustCompile(`^(VMware Photon|Gentoo Base System)\b[^0-9]*([0-9]+(?:\.[0-9]+)*)`)
+
+// named reads "VMware Photon Linux 1.0" and "Gentoo Base System release 2.14".
+func named(content string) *catalog.Distro {
+	m := namedLine.FindStringSubmatch(firstLine(content))
+	if m == nil {
+		return nil
+	}
+	id := "gentoo"
+	if strings.HasPrefix(m[1], "VMware") {
+		id = "photon"
+	}
+	return &catalog.Distro{ID: id, VersionID: m[2], Name: firstLine(content)}
+}
+
+// suse reads the file that SUSE had until version 12: a name, then VERSION and PATCHLEVEL.
+func suse(content string) *catalog.Distro {
+	name := firstLine(content)
+	fields := map[string]string{}
+	for line := range strings.Lines(content) {
+		if key, value, ok := strings.Cut(line, "="); ok {
+			fields[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		}
+	}
+	d := &catalog.Distro{Name: name, VersionID: fields["VERSION"]}
+	switch {
+	case strings.HasPrefix(name, "SUSE Linux Enterprise"):
+		d.ID = "sles"
+		if level := fields["PATCHLEVEL"]; level != "" && level != "0" {
+			d.VersionID += "." + level
+		}
+	case strings.HasPrefix(name, "openSUSE"):
+		d.ID = "opensuse"
+	}
+	return d
+}
+
 // debian reads debian_version: "12.5" in releases, "trixie/sid" in testing and sid.
-func debian(line string) *catalog.Distro {
+func debian(content string) *catalog.Distro {
+	line := firstLine(content)
 	d := &catalog.Distro{ID: "debian", Name: "Debian GNU/Linux " + line}
 	if m := debianPoint.FindStringSubmatch(line); m != nil {
 		d.VersionID = m[1]
@@ -150,10 +203,12 @@ var redhatLine = regexp.MustCompile(`^(.+?) (?:Linux )?(?:AMI )?release ([0-9]+(
 var redhatIDs = []struct{ prefix, id string }{
 	{"red hat enterprise", "rhel"}, {"centos", "centos"}, {"fedora", "fedora"}, {"rocky", "rocky"},
 	{"almalinux", "almalinux"}, {"oracle", "ol"}, {"amazon", "amzn"},
+	{"scientific", "scientific"}, {"cloudlinux", "cloudlinux"}, {"eurolinux", "eurolinux"},
 }
 
 // redhat reads "CentOS release 6.10 (Final)" and its relatives.
-func redhat(line string) *catalog.Distro {
+func redhat(content string) *catalog.Distro {
+	line := firstLine(content)
 	m := redhatLine.FindStringSubmatch(line)
 	if m == nil {
 		return nil

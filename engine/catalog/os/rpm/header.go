@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"path"
-	"strings"
 )
 
 // maxHeader bounds one header, in bytes; rpm's own bound is 256 MB (header.c, HEADER_DATA_MAX), packages with
@@ -25,12 +23,22 @@ const (
 	tagPackager    = 1015
 	tagURL         = 1020
 	tagArch        = 1022
+	tagFileSizes   = 1028
+	tagFileStates  = 1029
 	tagFileModes   = 1030
+	tagFileDigests = 1035
+	tagFileLinks   = 1036
+	tagFileFlags   = 1037
+	tagFileUsers   = 1039
+	tagFileGroups  = 1040
 	tagSourceRPM   = 1044
+	tagVerifyFlags = 1045
 	tagDirIndexes  = 1116
 	tagBaseNames   = 1117
 	tagDirNames    = 1118
+	tagLongSizes   = 5008
 	tagLongSize    = 5009
+	tagDigestAlgo  = 5011
 	tagModularity  = 5096
 	maxTags        = 0xffff // header.c, HEADER_TAGS_MAX
 	indexEntrySize = 16
@@ -38,6 +46,8 @@ const (
 
 // Types of a tag's data (rpmtypes.h).
 const (
+	typeChar        = 1
+	typeInt8        = 2
 	typeInt16       = 3
 	typeInt32       = 4
 	typeInt64       = 5
@@ -59,6 +69,8 @@ var wanted = map[uint32]bool{
 	tagName: true, tagVersion: true, tagRelease: true, tagEpoch: true, tagSummary: true, tagSize: true, tagVendor: true,
 	tagLicense: true, tagPackager: true, tagURL: true, tagArch: true, tagFileModes: true, tagSourceRPM: true,
 	tagDirIndexes: true, tagBaseNames: true, tagDirNames: true, tagLongSize: true, tagModularity: true,
+	tagFileSizes: true, tagFileStates: true, tagFileDigests: true, tagFileLinks: true, tagFileFlags: true, tagFileUsers: true, tagFileGroups: true,
+	tagVerifyFlags: true, tagLongSizes: true, tagDigestAlgo: true,
 }
 
 // parseHeader reads a header as databases have it, without the magic of package files: the number of index
@@ -143,51 +155,4 @@ func (h header) strings(tag uint32) ([][]byte, bool) {
 		all, rest = append(all, s), after
 	}
 	return all, true
-}
-
-// Bits of a file's mode (stat(2)).
-const (
-	modeType      = 0o170000
-	modeDirectory = 0o040000
-)
-
-// maxPath is PATH_MAX.
-const maxPath = 4096
-
-// files lists the paths the package owns, without directories: base names, each with the index of its
-// directory (rpm's docs, "RPM V4 Header Format"). The paths take at most room bytes; errFull tells that there
-// are more.
-func (h header) files(room int) ([]string, error) {
-	names, ok := h.strings(tagBaseNames)
-	if !ok {
-		return nil, fmt.Errorf("%w: file names", ErrMalformed)
-	}
-	if len(names) == 0 {
-		return nil, nil
-	}
-	dirs, ok := h.strings(tagDirNames)
-	indexes := h.words(tagDirIndexes, typeInt32, 4)
-	if !ok || len(indexes) != 4*len(names) {
-		return nil, fmt.Errorf("%w: directories of %d files", ErrMalformed, len(names))
-	}
-	modes := h.words(tagFileModes, typeInt16, 2)
-	paths := make([]string, 0, len(names))
-	for i, name := range names {
-		dir := binary.BigEndian.Uint32(indexes[4*i:])
-		if int64(dir) >= int64(len(dirs)) {
-			return paths, fmt.Errorf("%w: file in directory %d of %d", ErrMalformed, dir, len(dirs))
-		}
-		if 2*i+2 <= len(modes) && binary.BigEndian.Uint16(modes[2*i:])&modeType == modeDirectory {
-			continue
-		}
-		if len(dirs[dir])+len(name) > maxPath {
-			return paths, fmt.Errorf("%w: path of %d bytes", ErrMalformed, len(dirs[dir])+len(name))
-		}
-		file := path.Join("/", string(dirs[dir]), string(name))
-		if room -= len(file); room < 0 {
-			return paths, errFull
-		}
-		paths = append(paths, strings.ToValidUTF8(file, "\ufffd"))
-	}
-	return paths, nil
 }

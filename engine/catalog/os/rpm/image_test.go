@@ -59,7 +59,7 @@ func TestInAnImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, err := image.Assemble([]*image.Layer{layer}, match.DistroNamespace)
+	img, _, err := image.Assemble([]*image.Layer{layer}, match.DistroNamespace)
 	if err != nil {
 		t.Fatal(err)
 	}

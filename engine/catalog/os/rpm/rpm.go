@@ -26,9 +26,9 @@ const maxSize = 512 << 20
 // Bounds of one database.
 const (
 	maxPackages = 200_000
-	// maxOwned bounds the bytes of all paths kept. Headers name files by directory and base name, so a hostile
-	// one could make them of many times its own size.
-	maxOwned = 64 << 20
+	// maxOwned bounds the memory all file records take, in bytes. Headers name files by directory and base name,
+	// so a hostile one could make paths of many times its own size.
+	maxOwned = 128 << 20
 	// maxFaults bounds how many unusable packages are reported one by one.
 	maxFaults = 10
 )
@@ -39,7 +39,7 @@ var ErrMalformed = errors.New("malformed rpm database")
 // Analyzers returns the analyzers of rpm databases and of package lists.
 func Analyzers() []catalog.Analyzer {
 	return []catalog.Analyzer{
-		{Name: "rpm-database", Version: 1, MaxSize: maxSize, Wants: wants, Analyze: analyze},
+		{Name: "rpm-database", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze},
 		// The list has some 150 bytes for each of the few packages of a distroless image.
 		{Name: "rpm-manifest", Version: 1, MaxSize: 16 << 20, Wants: wantsManifest, Analyze: analyzeManifest},
 	}
@@ -110,7 +110,7 @@ type database struct {
 	path   string
 	found  catalog.Evidence
 	faults []error
-	owned  int // bytes of paths kept
+	owned  int // bytes of file records kept
 }
 
 // header takes in one package.
@@ -132,16 +132,16 @@ func (db *database) header(blob []byte) error {
 	if err := db.add(p); err != nil {
 		return err
 	}
-	paths, err := h.files(maxOwned - db.owned)
-	for _, file := range paths {
-		db.owned += len(file)
+	files, err := h.files(maxOwned - db.owned)
+	for i := range files {
+		db.owned += recordSize + len(files[i].Path) + len(files[i].Link)
 	}
-	if len(paths) > 0 {
-		db.found.Owns = append(db.found.Owns, catalog.Ownership{Type: catalog.TypeRpm, Name: p.Name, Arch: p.Arch, Paths: paths})
+	if len(files) > 0 {
+		db.found.Owns = append(db.found.Owns, catalog.Ownership{Type: catalog.TypeRpm, Name: p.Name, Arch: p.Arch, Recorded: files})
 	}
 	switch {
 	case errors.Is(err, errFull):
-		return db.tooMany(fmt.Sprintf("paths of more than %d bytes", maxOwned))
+		return db.tooMany(fmt.Sprintf("file records of more than %d bytes", maxOwned))
 	case err != nil:
 		db.fault(fmt.Errorf("files of %s: %w", p.Name, err))
 	}

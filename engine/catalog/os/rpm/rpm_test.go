@@ -74,7 +74,9 @@ func TestDescribesPackagesAndFiles(t *testing.T) {
 				"source_rpm": "nodejs-16.14.0-4.module+el8.6.0+1.src.rpm", "vendor": "Red Hat, Inc.", "summary": "JavaScript runtime",
 			},
 		}},
-		Owns: []catalog.Ownership{{Type: "rpm", Name: "nodejs", Arch: "x86_64", Paths: []string{"/usr/bin/node", "/usr/lib/x"}}},
+		Owns: []catalog.Ownership{{Type: "rpm", Name: "nodejs", Arch: "x86_64", Recorded: []catalog.RecordedFile{
+			{Path: "/usr/bin/node", Mode: 0o100755}, {Path: "/usr/lib/node_modules", Mode: 0o040755}, {Path: "/usr/lib/x", Mode: 0o120777},
+		}}},
 	}
 	for name, content := range map[string][]byte{
 		"ndb": ndbFile(key, blob), "Berkeley DB": hashFileOf(key, blob), "SQLite": sqliteFile(key, blob),
@@ -168,7 +170,7 @@ func TestKeepsWhatIsReadable(t *testing.T) {
 	if diff := cmp.Diff([]string{"first", "files", "last"}, names); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]catalog.Ownership{{Type: "rpm", Name: "files", Paths: []string{"/x/a"}}}, got.Owns); diff != "" {
+	if diff := cmp.Diff([]catalog.Ownership{{Type: "rpm", Name: "files", Recorded: []catalog.RecordedFile{{Path: "/x/a"}}}}, got.Owns); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -226,7 +228,7 @@ func TestHostileDatabases(t *testing.T) {
 // Few bytes can name many long paths.
 func TestPathsAreBounded(t *testing.T) {
 	t.Parallel()
-	const files = 20_000
+	const files = 40_000
 	blob := build(tag{tagName, "many"}, tag{tagVersion, "1"}, tag{tagBaseNames, slices.Repeat([]string{"x"}, files)},
 		tag{tagDirNames, []string{"/" + strings.Repeat("d", maxPath-10) + "/"}}, tag{tagDirIndexes, make([]uint32, files)})
 	got, err := analyze(context.Background(), file("/var/lib/rpm/x", ndbFile(blob, simple("later"))))
@@ -234,7 +236,7 @@ func TestPathsAreBounded(t *testing.T) {
 	if !errors.As(err, &reason) || reason.Reason != catalog.ReasonTooMany {
 		t.Errorf("got error %v", err)
 	}
-	if n := len(got.Owns[0].Paths) * (maxPath - 7); n > maxOwned || len(got.Packages) != 1 {
+	if n := len(got.Owns[0].Recorded) * (maxPath - 7); n > maxOwned || len(got.Packages) != 1 {
 		t.Errorf("%d bytes of paths, %d packages", n, len(got.Packages))
 	}
 }
@@ -288,7 +290,7 @@ func check(t *testing.T, evidence catalog.Evidence) {
 		}
 	}
 	for _, o := range evidence.Owns {
-		for _, name := range o.Paths {
+		for name := range o.Files() {
 			if !filepath.IsAbs(name) || filepath.Clean(name) != name || len(name) > 2*maxPath {
 				t.Fatalf("path %q", name)
 			}
