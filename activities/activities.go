@@ -50,7 +50,9 @@ type Activities struct {
 	registries  *persistence.Registries
 	settings    *persistence.Settings
 	outbox      *persistence.Outbox
+	referrers   *persistence.Referrers
 	services    *persistence.Services
+	imports     *persistence.Imports
 	blobs       blob.Store
 	facts       *facts.Loader
 
@@ -85,12 +87,15 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		registries:  persistence.NewRegistries(deps.Pool, deps.Sealer),
 		settings:    persistence.NewSettings(deps.Pool),
 		outbox:      persistence.NewOutbox(deps.Pool),
+		referrers:   persistence.NewReferrers(deps.Pool),
 		services:    persistence.NewServices(deps.Pool),
+		imports:     persistence.NewImports(deps.Pool),
 		blobs:       deps.Blobs,
 		facts:       facts.New(deps.Pool, deps.Blobs),
-		pass:        image.NewPass(analyzers, analysis.limits(), analysis.scratch()),
+		pass:        image.NewPass(analyzers, analysis.limits(), analysis.scratch(), analysis.Digests...),
 		registry: registry.New(registry.Config{
 			ManifestBytes: analysis.MaxManifestBytes, ConfigBytes: analysis.MaxConfigBytes, StallTimeout: analysis.StallTimeout,
+			ForeignHosts: analysis.Foreign,
 		}),
 		fetcher: fetch.New(feeds.fetch(analysis.scratch())),
 		drivers: sources.All(),
@@ -108,9 +113,12 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.BeginAnalysis, a.beginAnalysis)
 	bind(b, workflows.AnalyzeLayer, a.analyzeLayer)
 	bind(b, workflows.VerifyLayerAccess, a.verifyLayerAccess)
+	bind(b, workflows.ListReferrers, a.listReferrers)
 	bind(b, workflows.AssembleImage, a.assembleImage)
+	bind(b, workflows.AssembleImport, a.assembleImport)
 	bind(b, workflows.MatchAnalysis, a.matchAnalysis)
 	bind(b, workflows.CompleteAnalysis, a.completeAnalysis)
+	bind(b, workflows.MeasureAnalysis, a.measureAnalysis)
 	bind(b, workflows.EvaluateImage, a.evaluateImage)
 	bind(b, workflows.FailAnalysis, a.failAnalysis)
 	bind(b, workflows.CancelAnalysis, a.cancelAnalysis)

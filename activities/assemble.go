@@ -57,13 +57,18 @@ func (a *Activities) assemble(ctx context.Context, record persistence.Image) (pe
 	if err != nil {
 		return out, err
 	}
-	found, err := image.Assemble(layers, match.DistroNamespace)
+	found, findings, err := image.Assemble(layers, match.DistroNamespace)
 	if err != nil {
 		return out, err
 	}
+	found.OwnedListed = !a.analysis.Owned
 	content, err := json.Marshal(found)
 	if err != nil {
 		return out, fmt.Errorf("encode image document: %w", err)
+	}
+	kept, err := json.Marshal(findings)
+	if err != nil {
+		return out, fmt.Errorf("encode findings: %w", err)
 	}
 	platform, err := a.platform(ctx, record)
 	if err != nil {
@@ -71,10 +76,10 @@ func (a *Activities) assemble(ctx context.Context, record persistence.Image) (pe
 	}
 	out = persistence.NewAnalysis{
 		ImageDigest: record.Digest, AnalyzerSet: a.pass.Set(), ImageID: record.ImageID,
-		ManifestBlob: record.ManifestBlob, ConfigBlob: record.ConfigBlob, Content: content,
+		ManifestBlob: record.ManifestBlob, ConfigBlob: record.ConfigBlob, Content: content, Findings: kept,
 		OS: platform.OS, Arch: platform.Architecture, ImageSize: found.Size, LayerDigests: digests,
 		FileCount: found.FileCount, Incomplete: len(found.Incomplete), AnalyzedAt: a.now(),
-		Packages: packageRows(found.Packages),
+		Packages: packageRows(found),
 	}
 	if d := found.Distro; d != nil {
 		out.Distro, out.DistroVersion, out.DistroLike = d.ID, d.VersionID, d.Like
@@ -141,12 +146,12 @@ func (a *Activities) layerResult(ctx context.Context, s persistence.Layer) (*ima
 }
 
 // packageRows are the edges of an image to the dictionary.
-func packageRows(packages []catalog.Package) []persistence.PackageRow {
-	rows := make([]persistence.PackageRow, len(packages))
-	for i := range packages {
-		p := &packages[i]
+func packageRows(found *image.Image) []persistence.PackageRow {
+	rows := make([]persistence.PackageRow, len(found.Packages))
+	for i := range found.Packages {
+		p := &found.Packages[i]
 		rows[i] = persistence.PackageRow{
-			Identity: p.Identity(), Target: persistence.Target(match.TargetOf(p.Identity(), p.PURL)), PURL: p.PURL, Owned: p.Owner != "",
+			Identity: p.Identity(), Target: persistence.Target(match.TargetOf(p.Identity(), p.PURL)), PURL: p.PURL, Owned: !found.Lists(p),
 		}
 		if !catalog.IsOS(p.Type) {
 			rows[i].Path = p.Location

@@ -80,7 +80,7 @@ func (a *Activities) Dispatch(ctx context.Context, start func(ctx context.Contex
 // Collect removes what deletions have left unused for longer than the grace period; a deletion itself comes too
 // early for that. Of several workers one does it.
 func (a *Activities) Collect(ctx context.Context) error {
-	gone, err := a.analyses.Collect(ctx, persistence.CollectGrace)
+	gone, err := a.analyses.Collect(ctx, a.analysis.retention())
 	if gone != (persistence.Collected{}) {
 		log.From(ctx).Info("unused results collected",
 			zap.Int64("analyses", gone.Analyses), zap.Int64("layers", gone.Layers), zap.Int64("blobs", gone.Blobs))

@@ -9,7 +9,9 @@ import (
 
 	"plimsoll/activities/fetch"
 	"plimsoll/activities/registry"
+	"plimsoll/engine/catalog"
 	"plimsoll/engine/image"
+	"plimsoll/engine/imported"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
 	"plimsoll/persistence/seal"
@@ -44,6 +46,8 @@ var table = []boundary{
 	{registry.ErrUnreachable, workflows.FailRegistryUnreachable, false},
 	{registry.ErrBadResponse, workflows.FailRegistryBadResponse, false},
 	{registry.ErrDigestMismatch, workflows.FailDigestMismatch, true},
+	{registry.ErrArtifact, workflows.FailUnsupported, true},
+	{registry.ErrForeign, workflows.FailUnsupported, true},
 	{registry.ErrUnsupported, workflows.FailUnsupported, true},
 	{registry.ErrTooLarge, workflows.FailLimitExceeded, true},
 
@@ -51,7 +55,12 @@ var table = []boundary{
 	{image.ErrDigestFormat, workflows.FailUnsupported, true},
 	{image.ErrLimit, workflows.FailLimitExceeded, true},
 	{image.ErrCorrupt, workflows.FailLayerCorrupt, true},
+	{imported.ErrDigest, workflows.FailDigestMismatch, true},
+	{imported.ErrInvalid, workflows.FailImportInvalid, true},
+	{imported.ErrUnsupported, workflows.FailUnsupported, true},
+	{imported.ErrLimit, workflows.FailLimitExceeded, true},
 	{errLayerTimeout, workflows.FailTimeout, true},
+	{catalog.ErrUnavailable, workflows.FailScannerUnreachable, false},
 
 	{fetch.ErrUnreachable, workflows.FailFeedUnreachable, false},
 	{fetch.ErrResponse, workflows.FailFeedBadResponse, true},

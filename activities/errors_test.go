@@ -21,7 +21,9 @@ import (
 
 	"plimsoll/activities/fetch"
 	"plimsoll/activities/registry"
+	"plimsoll/engine/catalog"
 	"plimsoll/engine/image"
+	"plimsoll/engine/imported"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
 	"plimsoll/workflows"
@@ -32,7 +34,7 @@ import (
 var internalOnly = []string{
 	"persistence.ErrNotFound", "persistence.ErrExists", "persistence.ErrActive", "persistence.ErrAnalyzing",
 	"persistence.ErrNotAnalyzed", "persistence.ErrState", "persistence.ErrSchemaOld", "persistence.ErrSchemaNew",
-	"persistence.ErrUnsuitable", "seal.ErrKey",
+	"persistence.ErrUnsuitable", "persistence.ErrTooMany", "persistence.ErrNotUploaded", "seal.ErrKey",
 }
 
 func parseDir(t *testing.T, dir string) []*ast.File {
@@ -65,7 +67,7 @@ func TestEveryErrorOfTheLayersBelowIsClassified(t *testing.T) {
 	for _, name := range internalOnly {
 		known[name] = true
 	}
-	packages := map[string]bool{"registry": true, "fetch": true, "image": true, "persistence": true, "blob": true, "seal": true}
+	packages := map[string]bool{"registry": true, "fetch": true, "image": true, "imported": true, "persistence": true, "blob": true, "seal": true}
 	source, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +82,7 @@ func TestEveryErrorOfTheLayersBelowIsClassified(t *testing.T) {
 		return true
 	})
 	exists := make(map[string]bool)
-	for _, dir := range []string{"registry", "fetch", "../engine/image", "../persistence", "../persistence/blob", "../persistence/seal"} {
+	for _, dir := range []string{"registry", "fetch", "../engine/image", "../engine/imported", "../persistence", "../persistence/blob", "../persistence/seal"} {
 		for _, file := range parseDir(t, dir) {
 			for _, decl := range file.Decls {
 				group, ok := decl.(*ast.GenDecl)
@@ -115,6 +117,9 @@ func TestFailuresCarryCodeAndRetryability(t *testing.T) {
 		{&registry.Error{Kind: registry.ErrUnreachable}, workflows.FailRegistryUnreachable, false, 0},
 		{&fetch.Error{Kind: fetch.ErrUnreachable, RetryAfter: time.Minute}, workflows.FailFeedUnreachable, false, time.Minute},
 		{fmt.Errorf("layer: %w", &image.LimitError{What: "Entries", Max: 1}), workflows.FailLimitExceeded, true, 0},
+		{fmt.Errorf("layer: %w", catalog.ErrUnavailable), workflows.FailScannerUnreachable, false, 0},
+		{fmt.Errorf("manifest: %w", imported.ErrDigest), workflows.FailDigestMismatch, true, 0},
+		{fmt.Errorf("packages: %w", imported.ErrInvalid), workflows.FailImportInvalid, true, 0},
 		{fmt.Errorf("layer: %w", image.ErrCorrupt), workflows.FailLayerCorrupt, true, 0},
 		{fmt.Errorf("begin: %w", persistence.ErrSuperseded), workflows.FailSuperseded, true, 0},
 		{fmt.Errorf("osv/npm: %w", persistence.ErrShrunk), workflows.FailFeedRefused, true, 0},

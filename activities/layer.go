@@ -46,7 +46,7 @@ func (a *Activities) analyzeLayer(ctx context.Context, in workflows.AnalyzeLayer
 		if err != nil {
 			return out, err
 		}
-		if vouched(known[in.Layer], from.repositories) {
+		if a.vouched(layer, known[in.Layer], from.repositories) {
 			out.Reused = true
 			return out, from.verify(ctx, []registry.Layer{layer}, known)
 		}
@@ -76,7 +76,7 @@ func (a *Activities) readLayer(ctx context.Context, from *source, layer registry
 	return a.layers.Save(ctx, persistence.NewLayer{
 		Digest: found.Digest, Registry: host, AnalyzerSet: a.pass.Set(), DiffID: found.DiffID,
 		CompressedSize: found.CompressedSize, Size: found.Size, EntryCount: len(found.Entries),
-		Entries: entries.Bytes(), Evidence: evidence.Bytes(),
+		Entries: entries.Bytes(), Evidence: evidence.Bytes(), Host: a.origin.HostID, Version: a.origin.Version,
 	})
 }
 
@@ -147,9 +147,9 @@ func repositoriesOf(record persistence.Image) []string {
 }
 
 // vouched tells whether one of the repositories lies in a registry that has delivered the layer before, so that
-// its word on who may read it counts.
-func vouched(registries, repositories []string) bool {
-	return slices.ContainsFunc(repositories, func(r string) bool { return slices.Contains(registries, hostOf(r)) })
+// its word on who may read it counts. A foreign layer that came from a public place is anybody's.
+func (a *Activities) vouched(l registry.Layer, registries, repositories []string) bool {
+	return a.registry.Public(l, registries) || slices.ContainsFunc(repositories, func(r string) bool { return slices.Contains(registries, hostOf(r)) })
 }
 
 func hostOf(repository string) string {
@@ -176,7 +176,7 @@ func (s *source) try(do func(repository string) error) error {
 		if first == nil {
 			first = err
 		}
-		if !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrUnauthorized) {
+		if !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrUnauthorized) && !errors.Is(err, registry.ErrForeign) {
 			return err
 		}
 	}
@@ -190,12 +190,20 @@ func (s *source) open(ctx context.Context, l registry.Layer) (body io.ReadCloser
 		body, err = s.client.Blob(ctx, s.credentials, repository, l)
 		return err
 	})
+	if errors.Is(err, registry.ErrForeign) && len(l.URLs) > 0 {
+		if from, place, failed := s.client.Foreign(ctx, l); !errors.Is(failed, registry.ErrForeign) {
+			return from, place, failed
+		}
+	}
 	return body, host, err
 }
 
 // verify asks whether the account may read the layers: of each, only registries that have delivered it before.
 func (s *source) verify(ctx context.Context, layers []registry.Layer, known map[string][]string) error {
-	open := layers
+	open := slices.DeleteFunc(slices.Clone(layers), func(l registry.Layer) bool { return s.client.Public(l, known[l.Digest]) })
+	if len(open) == 0 {
+		return nil
+	}
 	return s.try(func(repository string) error {
 		var mine, others []registry.Layer
 		for _, l := range open {

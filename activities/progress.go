@@ -74,7 +74,7 @@ func (t *tracker) save(ctx context.Context, p workflows.LayerProgress, done bool
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	err := t.store.Report(ctx, t.account, t.digest, []persistence.Progress{{
-		Stage: p.Stage, Layer: p.Layer, BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, Done: done,
+		Stage: p.Stage, Layer: p.Layer, BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, Done: done, Begun: true,
 	}})
 	if err != nil && ctx.Err() == nil {
 		// Progress is for those who watch; the work does not depend on it.

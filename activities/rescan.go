@@ -65,6 +65,6 @@ func (a *Activities) deleteRecord(ctx context.Context, in workflows.DeleteImageI
 }
 
 func (a *Activities) collectGarbage(ctx context.Context, _ workflows.CollectInput) (workflows.CollectResult, error) {
-	collected, err := a.analyses.Collect(ctx, persistence.CollectGrace)
+	collected, err := a.analyses.Collect(ctx, a.analysis.retention())
 	return workflows.CollectResult{Analyses: collected.Analyses, Layers: collected.Layers, Blobs: collected.Blobs}, err
 }

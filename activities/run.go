@@ -14,10 +14,13 @@ func runOf(r workflows.Run) persistence.Run {
 }
 
 func (a *Activities) beginAnalysis(ctx context.Context, in workflows.Run) (workflows.AnalysisPlan, error) {
-	plan := workflows.AnalysisPlan{AnalyzerSet: a.pass.Set()}
+	plan := workflows.AnalysisPlan{AnalyzerSet: a.pass.Set(), TimeLimit: a.analysis.Timeout}
 	record, err := a.images.Begin(ctx, runOf(in), a.origin)
 	if err != nil {
 		return plan, err
+	}
+	if record.ImportOperation != "" {
+		return a.planImport(ctx, record)
 	}
 	layers, err := a.layersOf(ctx, record)
 	if err != nil {
@@ -35,7 +38,7 @@ func (a *Activities) beginAnalysis(ctx context.Context, in workflows.Run) (workf
 	var lines []persistence.Progress // for every layer, so that totals are right from the start
 	seen := make(map[string]bool, len(layers))
 	for i, l := range layers {
-		plan.Layers = append(plan.Layers, workflows.PlannedLayer{Digest: l.Digest, Size: l.Size, Stored: vouched(known[l.Digest], repositories)})
+		plan.Layers = append(plan.Layers, workflows.PlannedLayer{Digest: l.Digest, Size: l.Size, Stored: a.vouched(l, known[l.Digest], repositories)})
 		if seen[l.Digest] {
 			continue
 		}
@@ -56,10 +59,6 @@ func (a *Activities) layersOf(ctx context.Context, record persistence.Image) ([]
 		return nil, fmt.Errorf("load manifest of %s: %w", record.Digest, err)
 	}
 	return registry.Layers(manifest)
-}
-
-func (a *Activities) completeAnalysis(ctx context.Context, in workflows.CompleteInput) (workflows.Done, error) {
-	return workflows.Done{}, a.images.Complete(ctx, runOf(in.Run), in.AnalysisID, a.now(), a.origin)
 }
 
 func (a *Activities) failAnalysis(ctx context.Context, in workflows.FailInput) (workflows.Done, error) {

@@ -46,13 +46,18 @@ type system struct {
 	mirror string
 	blobs  atomic.Int64 // GETs of blobs at the registry
 	deny   atomic.Bool  // the registry refuses blobs
+	hide   atomic.Bool  // the registry refuses what is attached to images
 }
 
-func newSystem(t *testing.T) *system {
+func newSystem(t *testing.T, change ...func(*activities.Analysis)) *system {
 	t.Helper()
 	s := &system{t: t, pool: pgtest.New(t), mirror: t.TempDir()}
 	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.hide.Load() && (strings.Contains(r.URL.Path, "/referrers/") || strings.Contains(r.URL.Path, "/manifests/sha256-")) {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
 		if strings.Contains(r.URL.Path, "/blobs/sha256:") {
 			if s.deny.Load() {
 				w.WriteHeader(http.StatusForbidden)
@@ -76,6 +81,10 @@ func newSystem(t *testing.T) *system {
 	feeds.OSV.Ecosystems = []string{"Debian", "npm"}
 	analysis := activities.DefaultAnalysis()
 	analysis.ScratchDir = t.TempDir()
+	for _, c := range change {
+		c(&analysis)
+	}
+	analysis.Cache = 0 // what no image needs goes as soon as it may
 	s.acts, err = activities.New(activities.Deps{
 		Pool: s.pool, Sealer: sealer, Blobs: blob.NewPostgres(s.pool), Host: "test", Version: "v0",
 	}, analysis, feeds)

@@ -19,6 +19,7 @@ type Analysis struct {
 	ManifestBlob  string
 	ConfigBlob    string
 	ContentBlob   string // the image document (JSON of image.Image)
+	FindingsBlob  string // JSON of image.Findings; empty for analyses from before there were any
 	OS            string
 	Arch          string
 	Distro        string
@@ -52,6 +53,7 @@ type NewAnalysis struct {
 	ManifestBlob  string
 	ConfigBlob    string
 	Content       []byte // stored as the content blob
+	Findings      []byte // stored as the findings blob; nil for none
 	OS            string
 	Arch          string
 	Distro        string
@@ -89,7 +91,7 @@ type Collected struct {
 }
 
 const analysisColumns = `a.id, a.image_digest, a.analyzer_set, a.image_id, a.manifest_blob, a.config_blob, a.content_blob,
-  a.os, a.arch, a.distro, a.distro_version, a.distro_like, a.image_size, a.layer_digests, a.package_count,
+  coalesce(a.findings_blob, '') AS findings_blob, a.os, a.arch, a.distro, a.distro_version, a.distro_like, a.image_size, a.layer_digests, a.package_count,
   a.file_count, a.incomplete, a.analyzed_at`
 
 var (

@@ -23,9 +23,9 @@ const (
 
 var (
 	analysisInsert = query("analysis.insert", `
-INSERT INTO plimsoll.analysis (image_digest, analyzer_set, image_id, manifest_blob, config_blob, content_blob, os, arch,
+INSERT INTO plimsoll.analysis (image_digest, analyzer_set, image_id, manifest_blob, config_blob, content_blob, findings_blob, os, arch,
   distro, distro_version, distro_like, image_size, layer_digests, package_count, file_count, incomplete, analyzed_at)
-VALUES (@image_digest, @set, @image_id, @manifest_blob, @config_blob, @content_blob, @os, @arch,
+VALUES (@image_digest, @set, @image_id, @manifest_blob, @config_blob, @content_blob, @findings_blob, @os, @arch,
   @distro, @distro_version, @distro_like, @image_size, @layer_digests, @package_count, @file_count, @incomplete, @analyzed_at)
 ON CONFLICT (image_digest, analyzer_set) DO NOTHING RETURNING id`)
 
@@ -34,7 +34,7 @@ SELECT id FROM plimsoll.analysis WHERE image_digest = @image_digest AND analyzer
 
 	analysisReplace = query("analysis.replace", `
 UPDATE plimsoll.analysis SET image_id = @image_id, manifest_blob = @manifest_blob, config_blob = @config_blob,
-  content_blob = @content_blob, os = @os, arch = @arch, distro = @distro, distro_version = @distro_version,
+  content_blob = @content_blob, findings_blob = @findings_blob, os = @os, arch = @arch, distro = @distro, distro_version = @distro_version,
   distro_like = @distro_like, image_size = @image_size, layer_digests = @layer_digests,
   package_count = @package_count, file_count = @file_count, incomplete = @incomplete
 WHERE id = @id`)
@@ -109,7 +109,15 @@ func (n NewAnalysis) save(ctx context.Context, tx pgx.Tx) (SavedAnalysis, error)
 	if err != nil {
 		return out, err
 	}
-	fields := n.args(content, packages)
+	var findings *string
+	if n.Findings != nil {
+		digest, err := blob.PutTx(ctx, tx, n.Findings)
+		if err != nil {
+			return out, err
+		}
+		findings = &digest
+	}
+	fields := n.args(content, findings, packages)
 	key := args{"image_digest": n.ImageDigest, "set": n.AnalyzerSet}
 	out.ID, err = value[int64](ctx, tx, analysisInsert, merge(fields, key, args{"analyzed_at": n.AnalyzedAt}))
 	replaced := errors.Is(err, ErrNotFound)
@@ -137,7 +145,7 @@ func (n NewAnalysis) save(ctx context.Context, tx pgx.Tx) (SavedAnalysis, error)
 	return out, err
 }
 
-func (n NewAnalysis) args(content string, packages int) args {
+func (n NewAnalysis) args(content string, findings *string, packages int) args {
 	if n.DistroLike == nil {
 		n.DistroLike = []string{}
 	}
@@ -145,7 +153,7 @@ func (n NewAnalysis) args(content string, packages int) args {
 		n.LayerDigests = []string{}
 	}
 	return args{
-		"image_id": n.ImageID, "manifest_blob": n.ManifestBlob, "config_blob": n.ConfigBlob, "content_blob": content,
+		"image_id": n.ImageID, "manifest_blob": n.ManifestBlob, "config_blob": n.ConfigBlob, "content_blob": content, "findings_blob": findings,
 		"os": clean(n.OS, maxWord), "arch": clean(n.Arch, maxWord), "distro": clean(n.Distro, maxWord),
 		"distro_version": clean(n.DistroVersion, maxVersion), "distro_like": cleanAll(n.DistroLike, maxWord),
 		"image_size": n.ImageSize, "layer_digests": n.LayerDigests, "package_count": packages,

@@ -112,7 +112,7 @@ func (w *world) newAnalysis(image string, packages ...persistence.PackageRow) pe
 	digest := digestOf(image)
 	return persistence.NewAnalysis{
 		ImageDigest: digest, AnalyzerSet: analyzerSet, ImageID: digest[7:], ManifestBlob: w.document,
-		ConfigBlob: w.document, Content: []byte(`{"image":"` + image + `"}`), OS: "linux", Arch: "amd64", Distro: "debian",
+		ConfigBlob: w.document, Content: []byte(`{"image":"` + image + `"}`), Findings: []byte(`{"findings":"` + image + `"}`), OS: "linux", Arch: "amd64", Distro: "debian",
 		DistroVersion: "12", LayerDigests: []string{digestOf("base"), digestOf(image + " layer")}, ImageSize: 1 << 20,
 		FileCount: 7, AnalyzedAt: noon, Packages: packages,
 	}

@@ -27,21 +27,25 @@ type Image struct {
 	ParentDigest   string // of the index it was chosen from; may be empty
 	ImageID        string // config digest, 64 hex
 	MediaType      string
+	Platform       string // os/arch[/variant]; empty when nothing says
 	ManifestBlob   string
 	ConfigBlob     string
 	ImageStatus    string
 	AnalysisStatus string
 	Requested      int64  // number of the latest submission that asked for an analysis
 	RunID          string // of the analysis that began last; only it may commit
-	AnalysisID     *int64 // stays while a re-analysis runs
-	ErrorCode      string // of a failed analysis
-	ErrorMessage   string
-	Dockerfile     string // as submitted (base64); empty when guessed
-	DockerfileMode string
-	Annotations    map[string]any
-	AnalyzedAt     *time.Time
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	// ImportOperation is what the latest submission wants the image made of; empty when it is to be pulled.
+	ImportOperation string
+	AnalysisID      *int64 // stays while a re-analysis runs
+	ErrorCode       string // of a failed analysis
+	ErrorMessage    string
+	Dockerfile      string // as submitted (base64); empty when guessed
+	DockerfileMode  string
+	Annotations     map[string]any
+	AnalyzedAt      *time.Time
+	CancelledAt     *time.Time // the analysis it waited for was taken back; nil again once it is submitted anew
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
 
 	// Content is nil until analysed; Tags are filled by every read of Images.
 	Content *ImageContent `db:"-"`
@@ -57,6 +61,7 @@ type ImageContent struct {
 	Size          int64 // decompressed bytes of all layers
 	LayerCount    int
 	PackageCount  int
+	Incomplete    int // files and databases that could not be read completely
 }
 
 // Tag is one full tag an image was seen under. An image has one per full tag, the most recent.
@@ -92,11 +97,20 @@ type SubmitImage struct {
 	Tag          string
 	PullDigest   string
 	DetectedAt   time.Time
-	Dockerfile   *string // nil: keep what is there
+	Platform     string
+	Labels       map[string]string // of the image; replaces the stored ones
+	// Beside files the image under the tag without making it what the tag means: another platform's image of the
+	// same index does that.
+	Beside     bool
+	Dockerfile *string // nil: keep what is there
 	// Annotations are merged into the stored ones; a nil value or "null" removes the key.
 	Annotations map[string]any
 	// Force asks for a fresh analysis of a known image.
 	Force bool
+	// Also are further tags to file the image under.
+	Also []TagName
+	// Import, if set, finishes an import operation: the image is made of its documents and not pulled.
+	Import *ImportUse
 	// Start says how to start the analysis with the given request number.
 	Start func(request int64) Start
 }
@@ -121,6 +135,7 @@ type ImageFilter struct {
 	ImageStatus    string
 	AnalysisStatus string
 	AnalyzedSince  *time.Time
+	Labels         map[string]string // every one of them
 }
 
 // ImageCursor is the last image of a page; pages run from newest to oldest.

@@ -15,13 +15,13 @@ const listPage = 1000
 
 const (
 	imageSelect = `
-SELECT i.account, i.digest, i.parent_digest, i.image_id, i.media_type, i.manifest_blob, i.config_blob, i.image_status,
-  i.analysis_status, i.requested, i.run_id, i.analysis_id, i.error_code, i.error_message, i.dockerfile,
-  i.dockerfile_mode, i.annotations, i.analyzed_at, i.created_at, i.updated_at,
+SELECT i.account, i.digest, i.parent_digest, i.image_id, i.media_type, i.platform, i.manifest_blob, i.config_blob, i.image_status,
+  i.analysis_status, i.requested, i.run_id, i.import_operation, i.analysis_id, i.error_code, i.error_message, i.dockerfile,
+  i.dockerfile_mode, i.annotations, i.analyzed_at, i.cancelled_at, i.created_at, i.updated_at,
   a.id IS NOT NULL AS has_content, coalesce(a.os, '') AS os, coalesce(a.arch, '') AS arch,
   coalesce(a.distro, '') AS distro, coalesce(a.distro_version, '') AS distro_version,
   coalesce(a.image_size, 0) AS size, coalesce(cardinality(a.layer_digests), 0) AS layer_count,
-  coalesce(a.package_count, 0) AS package_count
+  coalesce(a.package_count, 0) AS package_count, coalesce(a.incomplete, 0) AS incomplete
 FROM plimsoll.image i LEFT JOIN plimsoll.analysis a ON a.id = i.analysis_id
 WHERE i.account = @account`
 
@@ -32,6 +32,7 @@ WHERE i.account = @account`
   AND (@image_id = '' OR i.image_id = @image_id)
   AND (@parent_digest = '' OR i.parent_digest = @parent_digest)
   AND (@digest = '' OR i.digest = @digest)
+  AND i.labels @> @labels::jsonb
   AND i.created_at <= @after::timestamptz AND (i.created_at < @after::timestamptz OR i.digest > @after_digest)
 ORDER BY i.created_at DESC, i.digest LIMIT @limit`
 
@@ -47,6 +48,7 @@ var (
 	imageByDigest  = query("image.by_digest", imageSelect+` AND i.digest = @digest`+imageRest)
 	imageByParent  = query("image.by_parent", imageSelect+` AND i.parent_digest = @parent_digest AND i.parent_digest <> ''`+imageRest)
 	imageByID      = query("image.by_id", imageSelect+` AND i.image_id = @image_id`+imageRest)
+	imageByLabel   = query("image.by_label", imageSelect+` AND i.labels @> @labels::jsonb AND i.labels <> '{}'`+imageRest)
 	imageByTag     = query("image.by_tag", imageSelect+tagRows+` AND t.current)`+imageRest)
 	imageByTagEver = query("image.by_tag_ever", imageSelect+tagRows+`)`+imageRest)
 
@@ -108,6 +110,10 @@ func (s *Images) List(ctx context.Context, account string, f ImageFilter) ([]Ima
 // after the last one.
 func (s *Images) Page(ctx context.Context, account string, f ImageFilter, after *ImageCursor, limit int) ([]Image, *ImageCursor, error) {
 	statement, a := f.statement()
+	var err error
+	if a["labels"], err = encodeMap(f.Labels); err != nil {
+		return nil, nil, fmt.Errorf("list images: %w", err)
+	}
 	a["account"], a["limit"] = account, limit
 	a["after"], a["after_digest"] = pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, ""
 	if after != nil {
@@ -144,6 +150,8 @@ func (f ImageFilter) statement() (string, args) {
 		return imageByID, a
 	case f.ParentDigest != "":
 		return imageByParent, a
+	case len(f.Labels) > 0:
+		return imageByLabel, a
 	}
 	return imagePage, a
 }

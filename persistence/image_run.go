@@ -16,7 +16,8 @@ FROM plimsoll.image WHERE account = @account AND digest = @digest FOR UPDATE`)
 
 	runMove = query("run.move", `
 UPDATE plimsoll.image SET analysis_status = @status, run_id = @run_id,
-  requested = CASE WHEN @withdrawn THEN nextval('plimsoll.request') ELSE requested END, error_code = @error_code,
+  requested = CASE WHEN @withdrawn THEN nextval('plimsoll.request') ELSE requested END,
+  cancelled_at = CASE WHEN @withdrawn THEN now() END, error_code = @error_code,
   error_message = @error_message, analysis_id = coalesce(@analysis_id, analysis_id),
   analyzed_at = coalesce(@analyzed_at, analyzed_at), updated_at = now()
 WHERE account = @account AND digest = @digest`)

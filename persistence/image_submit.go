@@ -1,37 +1,46 @@
 package persistence
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
 var (
-	// A failed analysis, a pending deletion and force ask for a new analysis. Everything else leaves the status.
+	// A failed analysis, a pending deletion, force, and another way of getting to know an image that is not analysed
+	// yet ask for a new analysis. Everything else leaves the status.
 	imageSubmit = query("image.submit", `
 INSERT INTO plimsoll.image AS i (account, digest, parent_digest, image_id, media_type, manifest_blob, config_blob,
-  dockerfile, dockerfile_mode, annotations)
+  platform, labels, import_operation, dockerfile, dockerfile_mode, annotations)
 VALUES (@account, @digest, @parent_digest, @image_id, @media_type, @manifest_blob, @config_blob,
-  coalesce(@dockerfile::text, ''), CASE WHEN coalesce(@dockerfile::text, '') = '' THEN 'Guessed' ELSE 'Actual' END,
+  @platform, @labels::jsonb, @import::text, coalesce(@dockerfile::text, ''), CASE WHEN coalesce(@dockerfile::text, '') = '' THEN 'Guessed' ELSE 'Actual' END,
   @annotations::jsonb - @removed::text[])
 ON CONFLICT (account, digest) DO UPDATE SET
   parent_digest = coalesce(nullif(excluded.parent_digest, ''), i.parent_digest),
   image_id = excluded.image_id, media_type = excluded.media_type,
   manifest_blob = excluded.manifest_blob, config_blob = excluded.config_blob,
+  platform = coalesce(nullif(excluded.platform, ''), i.platform), labels = excluded.labels,
   dockerfile = coalesce(@dockerfile::text, i.dockerfile),
   dockerfile_mode = CASE WHEN @dockerfile::text IS NULL THEN i.dockerfile_mode ELSE excluded.dockerfile_mode END,
   annotations = (i.annotations || excluded.annotations) - @removed::text[],
-  image_status = 'active',
+  image_status = 'active', cancelled_at = NULL,
   analysis_status = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    OR i.analysis_status <> 'analyzed' AND i.import_operation <> excluded.import_operation
     THEN 'not_analyzed' ELSE i.analysis_status END,
   requested = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    OR i.analysis_status <> 'analyzed' AND i.import_operation <> excluded.import_operation
     THEN excluded.requested ELSE i.requested END,
   run_id = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    OR i.analysis_status <> 'analyzed' AND i.import_operation <> excluded.import_operation
     THEN '' ELSE i.run_id END,
+  import_operation = CASE WHEN @force OR i.analysis_status = 'analysis_failed' OR i.image_status = 'deleting'
+    OR i.analysis_status <> 'analyzed' THEN excluded.import_operation ELSE i.import_operation END,
   error_code = CASE WHEN i.analysis_status = 'analysis_failed' THEN '' ELSE i.error_code END,
   error_message = CASE WHEN i.analysis_status = 'analysis_failed' THEN '' ELSE i.error_message END,
   updated_at = now()
@@ -75,29 +84,78 @@ type currentTag struct {
 // image was detected later. An analysis is due unless the image is analysed already, and always with Force;
 // ErrNotFound without such an account.
 func (s *Images) Submit(ctx context.Context, in SubmitImage) (Submission, error) {
-	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Submission, error) {
-		row, err := upsertImage(ctx, tx, in)
-		if err != nil {
-			return Submission{}, err
+	out, err := s.SubmitAll(ctx, []SubmitImage{in})
+	if err != nil {
+		return Submission{}, err
+	}
+	return out[0], nil
+}
+
+// SubmitAll submits images of one index together: all of them or none. Digests must differ.
+func (s *Images) SubmitAll(ctx context.Context, all []SubmitImage) ([]Submission, error) {
+	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) ([]Submission, error) { return submitAll(ctx, tx, all) })
+	if err != nil && len(all) > 0 {
+		return nil, wrap(err, "submit image %s", all[0].Digest)
+	}
+	return out, err
+}
+
+// submitAll takes the locks of all records, by digest, before those of tags, so that no two submissions wait for
+// each other.
+func submitAll(ctx context.Context, tx pgx.Tx, all []SubmitImage) ([]Submission, error) {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(all[a].Digest, all[b].Digest) })
+	rows := make([]submitted, len(all))
+	for _, i := range order {
+		var err error
+		if rows[i], err = upsertImage(ctx, tx, all[i]); err != nil {
+			return nil, err
 		}
+		if use := all[i].Import; use != nil {
+			if err := use.finish(ctx, tx, all[i].Account, all[i].Digest); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out := make([]Submission, len(all))
+	for i, in := range all {
 		// A running analysis takes no notice of the same request. One that is lost, as after its workflow was
 		// terminated from outside, begins anew.
-		due := row.AnalysisStatus == NotAnalyzed || row.AnalysisStatus == Analyzing
-		out := Submission{Created: row.Created, Due: due}
+		due := rows[i].AnalysisStatus == NotAnalyzed || rows[i].AnalysisStatus == Analyzing
+		out[i] = Submission{Created: rows[i].Created, Due: due}
 		if in.Tag != "" {
 			if err := moveTag(ctx, tx, in); err != nil {
-				return Submission{}, fmt.Errorf("file under %s/%s:%s: %w", in.Registry, in.Repository, in.Tag, err)
+				return nil, fmt.Errorf("file under %s/%s:%s: %w", in.Registry, in.Repository, in.Tag, err)
 			}
 		}
-		if out.Due {
-			if out.OutboxID, err = enqueue(ctx, tx, in.Start(row.Requested)); err != nil {
-				return Submission{}, err
+		for _, tag := range in.Also {
+			also := in
+			also.Registry, also.Repository, also.Tag = tag.Registry, tag.Repository, tag.Tag
+			if err := moveTag(ctx, tx, also); err != nil {
+				return nil, fmt.Errorf("file under %s/%s:%s: %w", tag.Registry, tag.Repository, tag.Tag, err)
 			}
 		}
-		out.Image, err = getImage(ctx, tx, in.Account, in.Digest)
-		return out, err
-	})
-	return out, wrap(err, "submit image %s", in.Digest)
+		var err error
+		if due {
+			if out[i].OutboxID, err = enqueue(ctx, tx, in.Start(rows[i].Requested)); err != nil {
+				return nil, err
+			}
+		}
+		if out[i].Image, err = getImage(ctx, tx, in.Account, in.Digest); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (in SubmitImage) importOperation() string {
+	if in.Import == nil {
+		return ""
+	}
+	return in.Import.Operation
 }
 
 func upsertImage(ctx context.Context, tx pgx.Tx, in SubmitImage) (submitted, error) {
@@ -113,10 +171,15 @@ func upsertImage(ctx context.Context, tx pgx.Tx, in SubmitImage) (submitted, err
 		return submitted{}, fmt.Errorf("encode annotations: %w", err)
 	}
 	encoded = storableJSON(encoded)
+	labels, err := encodeMap(in.Labels)
+	if err != nil {
+		return submitted{}, fmt.Errorf("encode labels: %w", err)
+	}
 	row, err := one[submitted](ctx, tx, imageSubmit, args{
 		"account": in.Account, "digest": in.Digest, "parent_digest": in.ParentDigest, "image_id": in.ImageID,
 		"media_type": in.MediaType, "manifest_blob": in.ManifestBlob, "config_blob": in.ConfigBlob,
 		"dockerfile": in.Dockerfile, "annotations": encoded, "removed": removed, "force": in.Force,
+		"platform": in.Platform, "labels": labels, "import": in.importOperation(),
 	})
 	if isViolationOf(err, "image_account_fkey") {
 		return submitted{}, fmt.Errorf("account %s: %w", in.Account, ErrNotFound)
@@ -135,6 +198,12 @@ func moveTag(ctx context.Context, tx pgx.Tx, in SubmitImage) error {
 		return a
 	}
 	if _, err := exec(ctx, tx, tagLock, key(args{"lock": lockTag})); err != nil {
+		return err
+	}
+	if in.Beside {
+		_, err := exec(ctx, tx, tagInsert, key(args{
+			"digest": in.Digest, "pull_digest": in.PullDigest, "current": false, "detected_at": in.DetectedAt,
+		}))
 		return err
 	}
 	newest := true

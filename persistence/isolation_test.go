@@ -36,6 +36,9 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 	_, _, err = w.evaluations.Save(ctx, persistence.NewEvaluation{EvaluationKey: key, FinalAction: "go", Result: json.RawMessage(`{}`), EvaluatedAt: noon, AnalysisID: id})
 	w.must(err)
 	w.leftProgress("theirs", digest)
+	w.must(persistence.NewReferrers(w.pool).Store(ctx, "theirs", digest, persistence.ReferrerListing{ListedAt: noon, Referrers: []persistence.Referrer{{Subject: digest, Referrer: digestOf("sbom")}}}))
+	_, err = w.pool.Exec(ctx, `UPDATE plimsoll.image SET labels = '{"team":"theirs"}'`)
+	w.must(err)
 	before := w.rowVersions("plimsoll.image", "plimsoll.image_tag", "plimsoll.policy", "plimsoll.registry", "plimsoll.app_user", "plimsoll.evaluation", "plimsoll.analysis_progress", "plimsoll.image_transition")
 
 	digests := []string{digest}
@@ -63,6 +66,19 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 		"image by tag ever": list(persistence.ImageFilter{Tag: tag, History: true}),
 		"transitions":       func() error { m, err := w.images.Transitions(ctx, "mine", digests); return size(len(m), err) }(),
 		"progress":          func() error { m, err := w.progress.Read(ctx, "mine", digests); return size(len(m), err) }(),
+		"referrers": func() error {
+			l, err := persistence.NewReferrers(w.pool).List(ctx, "mine", digest)
+			return size(len(l.Referrers), err)
+		}(),
+		"image by label": list(persistence.ImageFilter{Labels: map[string]string{"team": "theirs"}}),
+		"withdrawal":     second(w.images.Withdraw(ctx, "mine", digest, by, func(int64) persistence.Start { return persistence.Start{} })),
+		"analysis run": func() error {
+			r, err := w.analyses.RunOf(ctx, "mine", digest)
+			if r == nil && err == nil {
+				return persistence.ErrNotFound
+			}
+			return err
+		}(),
 		"mark deleting":     second(w.images.MarkDeleting(ctx, "mine", digest, true, persistence.Start{})),
 		"analysis":          second(w.analyses.OfImage(ctx, "mine", digest)),
 		"vulnerabilities":   second(w.matches.Vulnerabilities(ctx, "mine", digest, persistence.VulnerabilityFilter{})),

@@ -36,6 +36,8 @@ type NewLayer struct {
 	EntryCount     int
 	Entries        []byte
 	Evidence       []byte
+	Host           string // that read it
+	Version        string // of the program
 }
 
 // Layers stores layer results, fleet-wide.
@@ -64,11 +66,12 @@ FROM plimsoll.layer WHERE analyzer_set = @set AND digest = ANY (@digests::text[]
 
 	layerSave = query("layer.save", `
 INSERT INTO plimsoll.layer (digest, analyzer_set, diff_id, compressed_size, size, entry_count, entries_blob, evidence_blob,
-  registries)
-VALUES (@digest, @set, @diff_id, @compressed_size, @size, @entry_count, @entries_blob, @evidence_blob, ARRAY[@registry::text])
+  registries, host, version)
+VALUES (@digest, @set, @diff_id, @compressed_size, @size, @entry_count, @entries_blob, @evidence_blob, ARRAY[@registry::text],
+  @host, @version)
 ON CONFLICT (digest, analyzer_set) DO UPDATE SET diff_id = excluded.diff_id, compressed_size = excluded.compressed_size,
   size = excluded.size, entry_count = excluded.entry_count, entries_blob = excluded.entries_blob,
-  evidence_blob = excluded.evidence_blob, analyzed_at = now(), used_at = now(),
+  evidence_blob = excluded.evidence_blob, host = excluded.host, version = excluded.version, analyzed_at = now(), used_at = now(),
   registries = array_remove(plimsoll.layer.registries, @registry) || excluded.registries`)
 
 	layerLock = query("layer.lock", `SELECT pg_advisory_lock(@lock::int, hashtext(@digest::text))`)
@@ -128,6 +131,7 @@ func (s *Layers) Save(ctx context.Context, n NewLayer) error {
 		_, err = exec(ctx, tx, layerSave, args{
 			"digest": n.Digest, "set": n.AnalyzerSet, "diff_id": n.DiffID, "compressed_size": n.CompressedSize,
 			"size": n.Size, "entry_count": n.EntryCount, "entries_blob": entries, "evidence_blob": evidence, "registry": n.Registry,
+			"host": n.Host, "version": n.Version,
 		})
 		return err
 	})

@@ -173,7 +173,7 @@ func TestCollectRemovesWhatNothingRefersTo(t *testing.T) {
 	w.save("forgotten")
 	stray, err := w.blobs.Put(ctx, []byte("stray"))
 	w.must(err)
-	out, err := w.analyses.Collect(ctx, persistence.CollectGrace)
+	out, err := w.analyses.Collect(ctx, persistence.Retention{Grace: persistence.CollectGrace})
 	w.must(err)
 	if diff := cmp.Diff(persistence.Collected{Analyses: 1}, out); diff != "" {
 		t.Errorf("within the grace period (-want +got):\n%s", diff)
@@ -183,10 +183,10 @@ func TestCollectRemovesWhatNothingRefersTo(t *testing.T) {
 	if _, err := w.layers.Known(ctx, analyzerSet, []string{digestOf("base")}); err != nil { // marks it as used
 		t.Fatal(err)
 	}
-	out, err = w.analyses.Collect(ctx, persistence.CollectGrace)
+	out, err = w.analyses.Collect(ctx, persistence.Retention{Grace: persistence.CollectGrace})
 	w.must(err)
-	// The orphan's two documents, the forgotten analysis' and the stray one.
-	if diff := cmp.Diff(persistence.Collected{Layers: 1, Blobs: 4}, out); diff != "" {
+	// The orphan's two documents, the forgotten analysis' two and the stray one.
+	if diff := cmp.Diff(persistence.Collected{Layers: 1, Blobs: 5}, out); diff != "" {
 		t.Errorf("after the grace period (-want +got):\n%s", diff)
 	}
 	if _, err := w.blobs.Get(ctx, stray); err == nil {

@@ -19,8 +19,8 @@ INSERT INTO plimsoll.analysis (image_digest, analyzer_set, image_id, manifest_bl
   image_size, layer_digests, package_count, file_count)
 SELECT 'sha256:' || n, 'set', n::text, b.digest, b.digest, b.digest, 'linux', 'amd64', 1, '{}', 30, 1
 FROM generate_series(1, 8000) n, (SELECT digest FROM plimsoll.blob LIMIT 1) b;
-INSERT INTO plimsoll.image (account, digest, image_id, manifest_blob, config_blob, analysis_status, analysis_id, analyzed_at, created_at)
-SELECT acc, a.image_digest, a.image_id, a.manifest_blob, a.config_blob, 'analyzed', a.id, now(), now() - a.id * interval '1 second'
+INSERT INTO plimsoll.image (account, digest, image_id, manifest_blob, config_blob, labels, analysis_status, analysis_id, analyzed_at, created_at)
+SELECT acc, a.image_digest, a.image_id, a.manifest_blob, a.config_blob, jsonb_build_object('team', a.image_id), 'analyzed', a.id, now(), now() - a.id * interval '1 second'
 FROM plimsoll.analysis a, unnest(ARRAY['admin', 'other']) acc;
 INSERT INTO plimsoll.image_tag (account, registry, repository, tag, digest, pull_digest)
 SELECT account, 'docker.io', 'library/app', digest, digest, digest FROM plimsoll.image;
@@ -52,7 +52,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 	page := pgx.NamedArgs{
 		"account": admin, "image_status": "active", "analysis_status": "", "analyzed_since": nil, "image_id": "",
 		"parent_digest": "", "digest": "", "after": "infinity", "after_digest": "", "limit": 100,
-		"registry": "docker.io", "repository": "library/app", "tag": "sha256:77",
+		"registry": "docker.io", "repository": "library/app", "tag": "sha256:77", "labels": "{}",
 	}
 	with := func(name string, value any) pgx.NamedArgs {
 		out := pgx.NamedArgs{name: value}
@@ -76,6 +76,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		{"image.by_tag", page},
 		{"image.by_tag_ever", page},
 		{"image.by_id", with("image_id", "77")},
+		{"image.by_label", with("labels", `{"team":"77"}`)},
 		{"image.by_digest", with("digest", "sha256:77")},
 		{"image.get", with("digest", "sha256:77")},
 		{"image.tags", pgx.NamedArgs{"account": admin, "digests": digests}},
@@ -85,6 +86,10 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		{"match.unmatched", pgx.NamedArgs{"analysis_id": 77}},
 		{"counter.renew", pgx.NamedArgs{"analyses": []int64{77}, "generation": 1}},
 		{"feed.status", pgx.NamedArgs{}},
+		{"progress.ahead", pgx.NamedArgs{"request": 1 << 40}},
+		{"progress.elapsed", with("digest", "sha256:77")},
+		{"analysis.run_of", with("digest", "sha256:77")},
+		{"layer.origins", pgx.NamedArgs{"set": "set", "digests": digests}},
 	} {
 		rows, err := w.pool.Query(ctx, "EXPLAIN (ANALYZE, TIMING OFF) "+byName[tc.name], tc.args)
 		w.must(err)

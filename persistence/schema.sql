@@ -39,8 +39,10 @@ CREATE TABLE plimsoll.analysis (
   file_count integer NOT NULL
   incomplete integer NOT NULL DEFAULT 0
   analyzed_at timestamp with time zone NOT NULL DEFAULT now()
+  findings_blob text
   CONSTRAINT analysis_config_blob_fkey FOREIGN KEY (config_blob) REFERENCES plimsoll.blob(digest)
   CONSTRAINT analysis_content_blob_fkey FOREIGN KEY (content_blob) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT analysis_findings_blob_fkey FOREIGN KEY (findings_blob) REFERENCES plimsoll.blob(digest)
   CONSTRAINT analysis_image_digest_analyzer_set_key UNIQUE (image_digest, analyzer_set)
   CONSTRAINT analysis_manifest_blob_fkey FOREIGN KEY (manifest_blob) REFERENCES plimsoll.blob(digest)
   CONSTRAINT analysis_pkey PRIMARY KEY (id)
@@ -48,6 +50,7 @@ CREATE TABLE plimsoll.analysis (
 
 CREATE INDEX analysis_config_blob ON plimsoll.analysis USING btree (config_blob);
 CREATE INDEX analysis_content_blob ON plimsoll.analysis USING btree (content_blob);
+CREATE INDEX analysis_findings_blob ON plimsoll.analysis USING btree (findings_blob);
 CREATE INDEX analysis_manifest_blob ON plimsoll.analysis USING btree (manifest_blob);
 CREATE TABLE plimsoll.analysis_counter WITH (fillfactor=70) (
   analysis_id bigint NOT NULL
@@ -73,7 +76,33 @@ CREATE UNLOGGED TABLE plimsoll.analysis_progress (
   bytes_total bigint NOT NULL DEFAULT 0
   done boolean NOT NULL DEFAULT false
   updated_at timestamp with time zone NOT NULL DEFAULT now()
+  began_at timestamp with time zone
   CONSTRAINT analysis_progress_pkey PRIMARY KEY (account, digest, layer)
+);
+
+CREATE TABLE plimsoll.analysis_run (
+  account text NOT NULL
+  digest text NOT NULL
+  analysis_id bigint NOT NULL
+  run_id text NOT NULL
+  host text NOT NULL
+  version text NOT NULL
+  setup text NOT NULL
+  layers integer NOT NULL
+  layers_reused integer NOT NULL
+  bytes_read bigint NOT NULL
+  started_at timestamp with time zone NOT NULL
+  ended_at timestamp with time zone NOT NULL
+  CONSTRAINT analysis_run_account_digest_fkey FOREIGN KEY (account, digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
+  CONSTRAINT analysis_run_pkey PRIMARY KEY (account, digest)
+  CONSTRAINT analysis_run_setup_fkey FOREIGN KEY (setup) REFERENCES plimsoll.analysis_setup(digest)
+);
+
+CREATE TABLE plimsoll.analysis_setup (
+  digest text NOT NULL
+  document jsonb NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT analysis_setup_pkey PRIMARY KEY (digest)
 );
 
 CREATE TABLE plimsoll.app_user (
@@ -144,6 +173,10 @@ CREATE TABLE plimsoll.image (
   analyzed_at timestamp with time zone
   created_at timestamp with time zone NOT NULL DEFAULT now()
   updated_at timestamp with time zone NOT NULL DEFAULT now()
+  import_operation text NOT NULL DEFAULT ''::text
+  cancelled_at timestamp with time zone
+  platform text NOT NULL DEFAULT ''::text
+  labels jsonb NOT NULL DEFAULT '{}'::jsonb
   CONSTRAINT image_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
   CONSTRAINT image_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES plimsoll.analysis(id)
   CONSTRAINT image_analysis_status_check CHECK ((analysis_status = ANY (ARRAY['not_analyzed'::text, 'analyzing'::text, 'analyzed'::text, 'analysis_failed'::text])))
@@ -158,9 +191,11 @@ CREATE INDEX image_analysis ON plimsoll.image USING btree (analysis_id) WHERE (a
 CREATE INDEX image_config_blob ON plimsoll.image USING btree (config_blob);
 CREATE INDEX image_digest ON plimsoll.image USING btree (digest);
 CREATE INDEX image_id_lookup ON plimsoll.image USING btree (account, image_id);
+CREATE INDEX image_labels ON plimsoll.image USING gin (labels jsonb_path_ops) WHERE (labels <> '{}'::jsonb);
 CREATE INDEX image_manifest_blob ON plimsoll.image USING btree (manifest_blob);
 CREATE INDEX image_page ON plimsoll.image USING btree (account, created_at DESC, digest);
 CREATE INDEX image_parent ON plimsoll.image USING btree (account, parent_digest) WHERE (parent_digest <> ''::text);
+CREATE INDEX image_waiting ON plimsoll.image USING btree (requested) WHERE ((analysis_status = ANY (ARRAY['not_analyzed'::text, 'analyzing'::text])) AND (image_status = 'active'::text) AND (cancelled_at IS NULL));
 CREATE TABLE plimsoll.image_package (
   analysis_id bigint NOT NULL
   package_id bigint NOT NULL
@@ -206,6 +241,32 @@ CREATE TABLE plimsoll.image_transition (
 );
 
 CREATE INDEX image_transition_image ON plimsoll.image_transition USING btree (account, digest, id);
+CREATE TABLE plimsoll.import_content (
+  operation text NOT NULL
+  kind text NOT NULL
+  digest text NOT NULL
+  size bigint NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT import_content_digest_fkey FOREIGN KEY (digest) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT import_content_operation_fkey FOREIGN KEY (operation) REFERENCES plimsoll.import_operation(id) ON DELETE CASCADE
+  CONSTRAINT import_content_pkey PRIMARY KEY (operation, kind, digest)
+);
+
+CREATE INDEX import_content_blob ON plimsoll.import_content USING btree (digest);
+CREATE TABLE plimsoll.import_operation (
+  id text NOT NULL
+  account text NOT NULL
+  image_digest text NOT NULL DEFAULT ''::text
+  contents jsonb NOT NULL DEFAULT '{}'::jsonb
+  expires_at timestamp with time zone NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT import_operation_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT import_operation_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX import_operation_account ON plimsoll.import_operation USING btree (account, created_at DESC, id);
+CREATE INDEX import_operation_expiry ON plimsoll.import_operation USING btree (expires_at);
 CREATE TABLE plimsoll.layer (
   digest text NOT NULL
   analyzer_set text NOT NULL
@@ -218,6 +279,8 @@ CREATE TABLE plimsoll.layer (
   analyzed_at timestamp with time zone NOT NULL DEFAULT now()
   used_at timestamp with time zone NOT NULL DEFAULT now()
   registries text[] NOT NULL DEFAULT '{}'::text[]
+  host text NOT NULL DEFAULT ''::text
+  version text NOT NULL DEFAULT ''::text
   CONSTRAINT layer_entries_blob_fkey FOREIGN KEY (entries_blob) REFERENCES plimsoll.blob(digest)
   CONSTRAINT layer_evidence_blob_fkey FOREIGN KEY (evidence_blob) REFERENCES plimsoll.blob(digest)
   CONSTRAINT layer_pkey PRIMARY KEY (digest, analyzer_set)
@@ -299,6 +362,29 @@ CREATE TABLE plimsoll.policy (
 );
 
 CREATE UNIQUE INDEX policy_active ON plimsoll.policy USING btree (account) WHERE active;
+CREATE TABLE plimsoll.referrer (
+  account text NOT NULL
+  digest text NOT NULL
+  subject text NOT NULL
+  referrer text NOT NULL
+  artifact_type text NOT NULL
+  media_type text NOT NULL
+  size bigint NOT NULL
+  annotations jsonb NOT NULL DEFAULT '{}'::jsonb
+  found_by text NOT NULL
+  CONSTRAINT referrer_account_digest_fkey FOREIGN KEY (account, digest) REFERENCES plimsoll.referrer_listing(account, digest) ON DELETE CASCADE
+  CONSTRAINT referrer_pkey PRIMARY KEY (account, digest, subject, referrer)
+);
+
+CREATE TABLE plimsoll.referrer_listing (
+  account text NOT NULL
+  digest text NOT NULL
+  listed_at timestamp with time zone NOT NULL
+  problem text NOT NULL DEFAULT ''::text
+  CONSTRAINT referrer_listing_account_digest_fkey FOREIGN KEY (account, digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
+  CONSTRAINT referrer_listing_pkey PRIMARY KEY (account, digest)
+);
+
 CREATE TABLE plimsoll.registry (
   account text NOT NULL
   registry text NOT NULL

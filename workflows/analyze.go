@@ -24,7 +24,12 @@ func AnalyzeImage(ctx workflow.Context, in AnalyzeImageInput) (AnalyzeImageResul
 	workCtx, stop := workflow.WithCancel(ctx)
 	newest := in
 	again := false // the same submission was sent once more: it revives a run that was being cancelled
+	gone := false  // the submission was taken back, and the record says so already
 	drain := func() {
+		if withdrawn(ctx, in.Request) {
+			gone = true
+			stop()
+		}
 		for {
 			var r AnalyzeImageInput // fresh: decoding leaves absent keys as they are
 			if !requests.ReceiveAsync(&r) {
@@ -53,6 +58,10 @@ func AnalyzeImage(ctx workflow.Context, in AnalyzeImageInput) (AnalyzeImageResul
 		return result, waitErr
 	}
 	if newest.Request == in.Request {
+		if gone && temporal.IsCanceledError(err) {
+			result.Superseded = true
+			return result, nil
+		}
 		again = false
 		result, err = settle(ctx, in, result, err)
 		drain()
@@ -107,31 +116,53 @@ func runOf(ctx workflow.Context, in AnalyzeImageInput) Run {
 func runAnalysis(ctx workflow.Context, in AnalyzeImageInput) (AnalyzeImageResult, error) {
 	var result AnalyzeImageResult
 	run := runOf(ctx, in)
+	started := workflow.Now(ctx)
 	plan, err := BeginAnalysis.Run(ctx, run)
 	if err != nil {
 		return result, err
 	}
 	result.Layers = len(plan.Layers)
-	if err := layers(ctx, in, plan, &result); err != nil {
+	work, verdict := limited(ctx, run, plan.TimeLimit)
+	if err := verdict(findOut(work, in, plan, &result)); err != nil {
 		return result, err
 	}
-	assembled, err := AssembleImage.Run(ctx, run)
+	_, err = CompleteAnalysis.Run(ctx, CompleteInput{
+		Run: run, AnalysisID: result.AnalysisID,
+		StartedAt: started, Layers: result.Layers, LayersReused: result.LayersReused, BytesRead: result.BytesRead,
+	})
 	if err != nil {
-		return result, err
-	}
-	result.AnalysisID, result.Packages = assembled.AnalysisID, assembled.Packages
-	matched, err := MatchAnalysis.Run(ctx, MatchInput{Run: run, AnalysisID: assembled.AnalysisID})
-	if err != nil {
-		return result, err
-	}
-	result.Vulnerabilities = matched.Vulnerabilities
-	if _, err := CompleteAnalysis.Run(ctx, CompleteInput{Run: run, AnalysisID: assembled.AnalysisID}); err != nil {
 		return result, err
 	}
 	// From here on the image is analysed whatever happens: a verdict that cannot be stored fails this run, but
 	// not the record, and whoever asks for the verdict gets it computed.
-	_, err = EvaluateImage.Run(ctx, EvaluateInput{Run: run, AnalysisID: assembled.AnalysisID})
+	_, err = EvaluateImage.Run(ctx, EvaluateInput{Run: run, AnalysisID: result.AnalysisID})
 	return result, err
+}
+
+// findOut stores what is inside the image and what is known to be wrong with it, which nobody sees before it is
+// published.
+func findOut(ctx workflow.Context, in AnalyzeImageInput, plan AnalysisPlan, result *AnalyzeImageResult) error {
+	run := runOf(ctx, in)
+	referrers := func(workflow.Context) {}
+	assemble := AssembleImport
+	if !plan.Import {
+		referrers, assemble = listReferrers(ctx, run), AssembleImage
+		if err := layers(ctx, in, plan, result); err != nil {
+			return err
+		}
+	}
+	assembled, err := assemble.Run(ctx, run)
+	if err != nil {
+		return err
+	}
+	result.AnalysisID, result.Packages = assembled.AnalysisID, assembled.Packages
+	matched, err := MatchAnalysis.Run(ctx, MatchInput{Run: run, AnalysisID: assembled.AnalysisID})
+	if err != nil {
+		return err
+	}
+	result.Vulnerabilities = matched.Vulnerabilities
+	referrers(ctx)
+	return nil
 }
 
 // layers makes sure that a result of every layer is stored and that the account may read every layer. A layer

@@ -50,6 +50,9 @@ const FeedScheduleID = "feeds"
 // SyncFeedsID is the workflow id of the one feed sync that may run at a time.
 const SyncFeedsID = "feeds"
 
+// AllPlatforms in place of a platform asks for every image an index holds.
+const AllPlatforms = "all"
+
 // ResolveImageInput names what to look up. Platform is "os/arch[/variant]"; empty: linux/amd64.
 type ResolveImageInput struct {
 	Account  string `json:"account"`
@@ -67,6 +70,9 @@ type ResolveImageResult struct {
 	ConfigBlob   string `json:"config_blob"`
 	Layers       int    `json:"layers"`
 	Size         int64  `json:"size"` // compressed bytes of all layers
+	Platform     string `json:"platform,omitempty"`
+	// Others are the index's images for other platforms, when all were asked for. ParentDigest is theirs, too.
+	Others []ResolveImageResult `json:"others,omitempty"`
 }
 
 // AnalyzeImageInput identifies an image record and the submission that asks; a later submission of the same
@@ -87,7 +93,7 @@ type AnalyzeImageResult struct {
 	BytesRead       int64 `json:"bytes_read"`    // compressed bytes this run took from the registry
 	Packages        int   `json:"packages"`
 	Vulnerabilities int   `json:"vulnerabilities"`
-	// Superseded: a newer submission or a deletion made this run's result unwanted; nothing was published.
+	// Superseded: a newer submission, a deletion or a withdrawal made this run's result unwanted; nothing was published.
 	Superseded bool `json:"superseded,omitempty"`
 }
 
@@ -151,6 +157,7 @@ const (
 	FailImageNotFound        = "REGISTRY_IMAGE_NOT_FOUND"
 	FailRegistryRateLimited  = "REGISTRY_RATE_LIMITED"
 	FailRegistryBadResponse  = "REGISTRY_BAD_RESPONSE"
+	FailImportInvalid        = "IMPORT_INVALID"
 	FailDigestMismatch       = "DIGEST_MISMATCH"
 	FailLayerCorrupt         = "LAYER_CORRUPT"
 	FailUnsupported          = "IMAGE_UNSUPPORTED"
@@ -158,6 +165,7 @@ const (
 	FailLimitExceeded        = "LIMIT_EXCEEDED"
 	FailSuperseded           = "SUPERSEDED"
 	FailTimeout              = "ANALYSIS_TIMEOUT"
+	FailScannerUnreachable   = "MALWARE_SCANNER_UNREACHABLE"
 	FailInternal             = "INTERNAL"
 
 	FailFeedUnreachable = "FEED_UNREACHABLE"

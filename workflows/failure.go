@@ -17,7 +17,7 @@ func Known(code string) bool {
 	switch code {
 	case FailRegistryUnreachable, FailRegistryUnauthorized, FailImageNotFound, FailRegistryRateLimited,
 		FailRegistryBadResponse, FailDigestMismatch, FailLayerCorrupt, FailUnsupported, FailInvalidReference,
-		FailLimitExceeded, FailSuperseded, FailTimeout, FailInternal:
+		FailLimitExceeded, FailSuperseded, FailTimeout, FailImportInvalid, FailScannerUnreachable, FailInternal:
 		return true
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/testsuite"
 
@@ -16,18 +17,20 @@ type fakes struct {
 	calls    []string
 	failures []workflows.FailInput
 
-	resolve  func(context.Context, workflows.ResolveImageInput) (workflows.ResolveImageResult, error)
-	begin    func(context.Context, workflows.Run) (workflows.AnalysisPlan, error)
-	layer    func(context.Context, workflows.AnalyzeLayerInput) (workflows.AnalyzeLayerResult, error)
-	verify   func(context.Context, workflows.VerifyLayersInput) (workflows.VerifyLayersResult, error)
-	complete func(context.Context, workflows.CompleteInput) (workflows.Done, error)
-	evaluate func(context.Context, workflows.EvaluateInput) (workflows.EvaluateResult, error)
-	collect  func(context.Context, workflows.CollectInput) (workflows.CollectResult, error)
-	group    func(context.Context, workflows.SyncGroupInput) (workflows.GroupResult, error)
-	pending  []int64
-	groups   []workflows.FeedGroup
-	through  int64
-	portion  func(in workflows.RescanPortion) workflows.RescanProgress
+	resolve   func(context.Context, workflows.ResolveImageInput) (workflows.ResolveImageResult, error)
+	begin     func(context.Context, workflows.Run) (workflows.AnalysisPlan, error)
+	layer     func(context.Context, workflows.AnalyzeLayerInput) (workflows.AnalyzeLayerResult, error)
+	verify    func(context.Context, workflows.VerifyLayersInput) (workflows.VerifyLayersResult, error)
+	complete  func(context.Context, workflows.CompleteInput) (workflows.Done, error)
+	evaluate  func(context.Context, workflows.EvaluateInput) (workflows.EvaluateResult, error)
+	referrers func(context.Context, workflows.Run) (workflows.ReferrersResult, error)
+	measure   func(context.Context, workflows.Run) (workflows.MeasureResult, error)
+	collect   func(context.Context, workflows.CollectInput) (workflows.CollectResult, error)
+	group     func(context.Context, workflows.SyncGroupInput) (workflows.GroupResult, error)
+	pending   []int64
+	groups    []workflows.FeedGroup
+	through   int64
+	portion   func(in workflows.RescanPortion) workflows.RescanProgress
 }
 
 func digestOf(i int) string { return fmt.Sprintf("sha256:%064x", i) }
@@ -55,6 +58,12 @@ func newFakes() *fakes {
 		complete: func(context.Context, workflows.CompleteInput) (workflows.Done, error) { return workflows.Done{}, nil },
 		evaluate: func(context.Context, workflows.EvaluateInput) (workflows.EvaluateResult, error) {
 			return workflows.EvaluateResult{Tags: 1}, nil
+		},
+		referrers: func(context.Context, workflows.Run) (workflows.ReferrersResult, error) {
+			return workflows.ReferrersResult{Found: 2}, nil
+		},
+		measure: func(context.Context, workflows.Run) (workflows.MeasureResult, error) {
+			return workflows.MeasureResult{Elapsed: time.Hour}, nil
 		},
 		collect: func(context.Context, workflows.CollectInput) (workflows.CollectResult, error) {
 			return workflows.CollectResult{Layers: 6, Blobs: 15}, nil
@@ -96,12 +105,17 @@ func (f *fakes) register(r workflows.Registry) {
 	bind(f, r, workflows.BeginAnalysis, f.begin)
 	bind(f, r, workflows.AnalyzeLayer, f.layer)
 	bind(f, r, workflows.VerifyLayerAccess, f.verify)
+	bind(f, r, workflows.ListReferrers, f.referrers)
 	bind(f, r, workflows.AssembleImage, func(context.Context, workflows.Run) (workflows.AssembleResult, error) {
 		return workflows.AssembleResult{AnalysisID: 7, Packages: 40, Files: 900}, nil
+	})
+	bind(f, r, workflows.AssembleImport, func(context.Context, workflows.Run) (workflows.AssembleResult, error) {
+		return workflows.AssembleResult{AnalysisID: 8, Packages: 41, Files: 901}, nil
 	})
 	bind(f, r, workflows.MatchAnalysis, func(context.Context, workflows.MatchInput) (workflows.MatchResult, error) {
 		return workflows.MatchResult{Matched: 5, Vulnerabilities: 12}, nil
 	})
+	bind(f, r, workflows.MeasureAnalysis, f.measure)
 	bind(f, r, workflows.EvaluateImage, f.evaluate)
 	bind(f, r, workflows.CompleteAnalysis, f.complete)
 	bind(f, r, workflows.FailAnalysis, func(_ context.Context, in workflows.FailInput) (workflows.Done, error) {

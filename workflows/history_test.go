@@ -65,6 +65,26 @@ var scenarios = []scenario{
 		_, err := workflows.StartAnalyzeImage(ctx, c, workflows.AnalyzeImageInput{Account: "acme", Digest: digestOf(6), Request: 2, Force: true})
 		return err
 	})},
+	{"analyze_image_referrers", nil, analyze(9, nil)},
+	{"analyze_image_referrers_refused", func(f *fakes) {
+		f.referrers = func(context.Context, workflows.Run) (workflows.ReferrersResult, error) {
+			return workflows.ReferrersResult{}, refused(workflows.FailInternal, "not listed")
+		}
+	}, analyze(10, nil)},
+	{"analyze_image_imported", func(f *fakes) {
+		f.begin = func(context.Context, workflows.Run) (workflows.AnalysisPlan, error) {
+			return workflows.AnalysisPlan{AnalyzerSet: "import:acme:0123456789abcdef", Import: true}, nil
+		}
+	}, analyze(11, nil)},
+	{"analyze_image_withdrawn", blockLayers, analyze(12, func(ctx context.Context, c client.Client, _ client.WorkflowRun) error {
+		return workflows.WithdrawAnalysis(ctx, c, workflows.WithdrawInput{Account: "acme", Digest: digestOf(12), Request: 1})
+	})},
+	{"analyze_image_within_limit", func(f *fakes) { f.begin = limitedTo(time.Hour) }, analyze(13, nil)},
+	{"analyze_image_out_of_time", func(f *fakes) {
+		blockLayers(f)
+		f.begin = limitedTo(time.Second)
+		f.measure = measured(0, time.Second)
+	}, analyze(14, nil)},
 	{"resolve_image", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartResolveImage(ctx, c, workflows.ResolveImageInput{Account: "acme", Ref: "registry.example/app:1"}, "n1")
 	})},

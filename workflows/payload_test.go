@@ -58,7 +58,17 @@ func TestLargestPayloadsStaySmall(t *testing.T) {
 		})
 	}
 	ref := strings.Repeat("r", 255) + "/" + strings.Repeat("p", 255) + ":" + strings.Repeat("t", 128)
+	platform := workflows.ResolveImageResult{
+		Digest: digest, ParentDigest: digest, ImageID: digest[7:], MediaType: "application/vnd.docker.distribution.manifest.v2+json",
+		ManifestBlob: digest, ConfigBlob: digest, Layers: maxLayers, Size: big, Platform: "linux/mips64le/v8",
+	}
+	platforms := platform
+	platform.ParentDigest = ""
+	for range 31 { // what a registry client gives at most
+		platforms.Others = append(platforms.Others, platform)
+	}
 	for _, payload := range []any{
+		platforms,
 		workflows.ResolveImageInput{Account: account, Ref: ref, Platform: "linux/arm64/v8"},
 		workflows.ResolveImageResult{
 			Digest: digest, ParentDigest: digest, ImageID: digest, MediaType: strings.Repeat("m", 100),

@@ -63,6 +63,11 @@ var (
 	compute = workflow.ActivityOptions{
 		TaskQueue: QueueAnalysis, StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: Heartbeat, RetryPolicy: retryCompute,
 	}
+	// A dozen small requests about what is attached to an image; its analysis waits for them, but not for long and
+	// not for their success.
+	listing = workflow.ActivityOptions{
+		TaskQueue: QueueControl, StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: time.Minute, RetryPolicy: retryShort,
+	}
 	// Garbage collection scans.
 	cleaning = workflow.ActivityOptions{
 		TaskQueue: QueueControl, StartToCloseTimeout: 5 * time.Minute, RetryPolicy: retryDatabase, ScheduleToCloseTimeout: 24 * time.Hour,

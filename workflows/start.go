@@ -27,6 +27,7 @@ var ErrUnknown = errors.New("unknown workflow")
 // Client is what starting needs of a Temporal client.
 type Client interface {
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, signalArg any, options client.StartWorkflowOptions, workflow any, workflowArgs ...any) (client.WorkflowRun, error)
 }
 
@@ -125,6 +126,11 @@ func Start(ctx context.Context, c Client, name string, input []byte) error {
 	switch name {
 	case AnalyzeImageName:
 		err = startFrom(ctx, c, input, StartAnalyzeImage)
+	case WithdrawAnalysisName:
+		var in WithdrawInput
+		if err = json.Unmarshal(input, &in); err == nil {
+			err = WithdrawAnalysis(ctx, c, in)
+		}
 	case DeleteImageName:
 		err = startFrom(ctx, c, input, StartDeleteImage)
 	case SyncFeedsName:

@@ -1,5 +1,7 @@
 package workflows
 
+import "time"
+
 // Steps of AnalyzeImage. Each is idempotent: repeating one, even while a lost worker's copy still runs,
 // changes nothing further.
 var (
@@ -10,8 +12,12 @@ var (
 	AnalyzeLayer = Activity[AnalyzeLayerInput, AnalyzeLayerResult]{Name: "AnalyzeLayer", Opts: layerWork}
 	// VerifyLayerAccess asks the registry whether the account may read blobs that are not read again.
 	VerifyLayerAccess = Activity[VerifyLayersInput, VerifyLayersResult]{Name: "VerifyLayerAccess", Opts: registryChecks}
+	// ListReferrers asks the registry what is attached to the image and stores the answer, or why there is none.
+	ListReferrers = Activity[Run, ReferrersResult]{Name: "ListReferrers", Opts: listing}
 	// AssembleImage overlays the layer results and stores what is inside the image.
 	AssembleImage = Activity[Run, AssembleResult]{Name: "AssembleImage", Opts: compute}
+	// AssembleImport stores what is inside an image as its uploaded documents have it.
+	AssembleImport = Activity[Run, AssembleResult]{Name: "AssembleImport", Opts: compute}
 	// MatchAnalysis matches the packages no image had before and counts the image's findings.
 	MatchAnalysis = Activity[MatchInput, MatchResult]{Name: "MatchAnalysis", Opts: compute}
 	// EvaluateImage evaluates the account's active policy for every tag of the image.
@@ -37,6 +43,10 @@ type Run struct {
 type AnalysisPlan struct {
 	AnalyzerSet string         `json:"analyzer_set"`
 	Layers      []PlannedLayer `json:"layers"`
+	// TimeLimit is how long workers may be at the image; 0 is no limit.
+	TimeLimit time.Duration `json:"time_limit,omitempty"`
+	// Import: the image is made of uploaded documents; no registry is asked and there are no layers to read.
+	Import bool `json:"import,omitempty"`
 }
 
 // PlannedLayer is one layer of the manifest.
@@ -93,6 +103,12 @@ type VerifyLayersResult struct {
 	Checked int `json:"checked"`
 }
 
+// ReferrersResult counts what is attached to an image. Incomplete: the registry did not tell all of it.
+type ReferrersResult struct {
+	Found      int  `json:"found"`
+	Incomplete bool `json:"incomplete,omitempty"`
+}
+
 // AssembleResult refers to the stored analysis.
 type AssembleResult struct {
 	AnalysisID int64 `json:"analysis_id"`
@@ -129,6 +145,11 @@ type EvaluateResult struct {
 type CompleteInput struct {
 	Run        Run   `json:"run"`
 	AnalysisID int64 `json:"analysis_id"`
+	// What the analysis' record says about the run.
+	StartedAt    time.Time `json:"started_at"`
+	Layers       int       `json:"layers"`
+	LayersReused int       `json:"layers_reused"`
+	BytesRead    int64     `json:"bytes_read"`
 }
 
 // FailInput carries a stable code and a message a person can act on.

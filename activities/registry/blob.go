@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -21,7 +22,10 @@ func (c *Client) Blob(ctx context.Context, list []Credential, repository string,
 	if err != nil {
 		return nil, err
 	}
-	b := &blob{ctx: ctx, session: s, layer: layer, left: resumes}
+	if layer.empty() {
+		return io.NopCloser(strings.NewReader("")), nil // nothing to fetch, and nobody's secret
+	}
+	b := &blob{ctx: ctx, session: s, layer: layer, path: "/blobs/" + layer.Digest, left: resumes}
 	if err := b.open(); err != nil {
 		return nil, s.foreign(layer, err)
 	}
@@ -34,7 +38,10 @@ func (c *Client) HasBlobs(ctx context.Context, list []Credential, repository str
 	if err != nil {
 		return err
 	}
-	return each(ctx, layers, func(ctx context.Context, l Layer) error {
+	return each(ctx, layers, func(ctx context.Context, _ int, l Layer) error {
+		if l.empty() {
+			return nil
+		}
 		return s.foreign(l, s.has(ctx, l))
 	})
 }
@@ -63,20 +70,12 @@ func (s *session) has(ctx context.Context, l Layer) error {
 	return resp.Body.Close()
 }
 
-// foreign explains a missing foreign layer. The addresses such a layer lists are never contacted: they are the
-// image author's choice, and this machine's network is not the author's.
-func (s *session) foreign(l Layer, err error) error {
-	if l.Foreign && errors.Is(err, ErrNotFound) {
-		return s.fail(ErrUnsupported, "layer %s is kept outside the registry (a foreign layer) and is not fetched from elsewhere; push the image with its foreign layers", l.Digest)
-	}
-	return err
-}
-
 // blob is a transfer that goes on where it broke off.
 type blob struct {
 	ctx     context.Context //nolint:containedctx // an io.Reader has no other way to take one; the blob lives within the call that opened it
 	session *session
 	layer   Layer
+	path    string // below the session's base
 	body    io.ReadCloser
 	stop    context.CancelFunc
 	stall   *time.Timer
@@ -94,7 +93,7 @@ func (b *blob) open() error {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", b.at))
 		want = http.StatusPartialContent
 	}
-	resp, err := b.session.do(ctx, http.MethodGet, "/blobs/"+b.layer.Digest, b.what(), header, want) //nolint:bodyclose // close does
+	resp, err := b.session.do(ctx, http.MethodGet, b.path, b.what(), header, want) //nolint:bodyclose // close does
 	if err != nil {
 		stop()
 		return err

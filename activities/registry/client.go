@@ -22,6 +22,7 @@ type Config struct {
 	ManifestBytes int64         // largest manifest or index
 	ConfigBytes   int64         // largest image config
 	StallTimeout  time.Duration // a blob transfer without a byte for this long is broken off
+	ForeignHosts  []string      // host[:port] that foreign layers may be fetched from
 }
 
 // DefaultConfig holds the limits most registries enforce themselves, or more.

@@ -1,9 +1,10 @@
 // Package registry reads container images from registries that speak the OCI distribution protocol: what a
-// reference names now, and the layer blobs, streamed.
+// reference names now, for one platform or all, the layer blobs, streamed, and what is attached to an image.
 //
 // A registry is not trusted. Documents are bounded and checked against their digests, a reference by digest
-// gets exactly those bytes, foreign layers are never fetched from the addresses a manifest lists, and what a
-// registry says in an error is cut short and freed of credentials before anybody sees it. Credentials go to
+// gets exactly those bytes, foreign layers are fetched from the addresses a manifest lists only at hosts the
+// operator allows, and what a registry says in an error is cut short and freed of credentials before anybody sees
+// it. Credentials go to
 // the registry they were entered for and to its token service, never over plain HTTP unless the registry is on
 // this machine or its entry says that TLS is not to be verified.
 //

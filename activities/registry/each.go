@@ -9,12 +9,12 @@ import (
 // parallelChecks bounds the small requests sent to one registry at a time.
 const parallelChecks = 8
 
-// each calls do for every layer, a few at a time, and returns the first error.
-func each(ctx context.Context, layers []Layer, do func(context.Context, Layer) error) error {
+// each calls do for every item, a few at a time, and returns the first error.
+func each[T any](ctx context.Context, items []T, do func(context.Context, int, T) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelChecks)
-	for _, l := range layers {
-		g.Go(func() error { return do(ctx, l) })
+	for i, item := range items {
+		g.Go(func() error { return do(ctx, i, item) })
 	}
 	return g.Wait()
 }

@@ -35,6 +35,11 @@ var (
 	ErrDigestMismatch = errors.New("content does not match its digest")
 	// ErrUnsupported: the thing exists and is no image this system can read.
 	ErrUnsupported = errors.New("unsupported image")
+	// ErrArtifact: a chart, signature, SBOM or whatever else registries hold; the message names it. It is a kind
+	// of ErrUnsupported.
+	ErrArtifact = fmt.Errorf("not a container image: %w", ErrUnsupported)
+	// ErrForeign: a layer that the registry leaves to other places. It is a kind of ErrUnsupported.
+	ErrForeign = fmt.Errorf("layer is kept outside the registry: %w", ErrUnsupported)
 	// ErrTooLarge: a document beyond its limit.
 	ErrTooLarge = errors.New("document is too large")
 )

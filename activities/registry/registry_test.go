@@ -180,7 +180,7 @@ func TestResolveRefusesWhatIsNoImage(t *testing.T) {
 		says                    string
 	}{
 		{"schema 1", "application/vnd.docker.distribution.manifest.v1+prettyjws", `{"schemaVersion":1,"fsLayers":[]}`, own.ErrUnsupported, "schema 1"},
-		{"helm chart", string(types.OCIManifestSchema1), `{"schemaVersion":2,"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","size":1,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[` + layer + `]}`, own.ErrUnsupported, "helm"},
+		{"helm chart", string(types.OCIManifestSchema1), `{"schemaVersion":2,"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","size":1,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[` + layer + `]}`, own.ErrArtifact, "a Helm chart"},
 		{"encrypted layer", string(types.OCIManifestSchema1), `{"schemaVersion":2,` + config + `,"layers":[` + strings.Replace(layer, "tar", "tar+encrypted", 1) + `]}`, own.ErrUnsupported, "encrypted"},
 		{"image and index at once", string(types.OCIManifestSchema1), `{"schemaVersion":2,` + config + `,"layers":[],"manifests":[]}`, own.ErrUnsupported, "at once"},
 		{"no layers", string(types.OCIManifestSchema1), `{"schemaVersion":2,` + config + `,"layers":[]}`, own.ErrUnsupported, "no layers"},

@@ -6,10 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,55 +24,83 @@ type Resolved struct {
 	Config       []byte
 	ImageID      string // config digest without its algorithm
 	Layers       int
-	Size         int64 // compressed bytes of all layers
+	Size         int64  // compressed bytes of all layers
+	Platform     string // os/arch[/variant] by the index, else by the config; empty when neither says
+
+	says platform // by the config
 }
 
 // MaxLayers bounds an image's layers. Container runtimes stop at 127.
 const MaxLayers = 500
 
-// maxDepth bounds indexes within indexes.
-const maxDepth = 3
-
 // Resolve asks what ref names for a platform ("os/arch[/variant]"). An empty platform is linux/amd64, or else
 // the only one there is.
 func (c *Client) Resolve(ctx context.Context, list []Credential, ref, platform string) (*Resolved, error) {
-	parsed, err := name.ParseReference(ref)
-	if err != nil {
-		return nil, &Error{Kind: ErrReference, Message: clean(fmt.Sprintf("image reference %q: %v", ref, err))}
-	}
 	wanted, err := parsePlatform(platform)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.open(ctx, list, parsed.Context())
+	s, doc, err := c.named(ctx, list, ref)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := s.manifest(ctx, parsed.Identifier())
-	if err != nil {
-		return nil, err
-	}
-	parent := ""
-	for depth := 0; doc.mediaType.IsIndex(); depth++ {
-		if depth == maxDepth {
-			return nil, s.fail(ErrUnsupported, "%s is an index of indexes more than %d deep", parsed.Identifier(), maxDepth)
-		}
-		if parent == "" {
-			parent = doc.digest
-		}
-		child, err := s.choose(doc, wanted)
+	if doc.mediaType.IsIndex() {
+		out, err := s.choose(ctx, doc, wanted)
 		if err != nil {
 			return nil, err
 		}
-		if doc, err = s.manifest(ctx, child); err != nil {
-			return nil, err
-		}
+		out.ParentDigest = doc.digest
+		return out, nil
 	}
-	out, err := s.image(ctx, doc, wanted)
+	out, err := s.alone(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
-	out.ParentDigest = parent
+	if wanted.asked() && wanted.contradicts(out.says) {
+		return nil, s.fail(ErrUnsupported, "the image is for %s, not for %s", out.says, wanted)
+	}
+	return out, nil
+}
+
+// ResolveAll asks what ref names for every platform it has. The first image is the one Resolve gives for an
+// empty platform, or where that has no answer the first of the index.
+func (c *Client) ResolveAll(ctx context.Context, list []Credential, ref string) ([]*Resolved, error) {
+	s, doc, err := c.named(ctx, list, ref)
+	if err != nil {
+		return nil, err
+	}
+	if !doc.mediaType.IsIndex() {
+		out, err := s.alone(ctx, doc)
+		return []*Resolved{out}, err
+	}
+	all, err := s.every(ctx, doc)
+	for _, image := range all {
+		image.ParentDigest = doc.digest
+	}
+	return all, err
+}
+
+// named signs in and fetches what a reference names.
+func (c *Client) named(ctx context.Context, list []Credential, ref string) (*session, document, error) {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return nil, document{}, &Error{Kind: ErrReference, Message: clean(fmt.Sprintf("image reference %q: %v", ref, err))}
+	}
+	s, err := c.open(ctx, list, parsed.Context())
+	if err != nil {
+		return nil, document{}, err
+	}
+	doc, err := s.manifest(ctx, parsed.Identifier())
+	return s, doc, err
+}
+
+// alone reads an image that no index led to.
+func (s *session) alone(ctx context.Context, doc document) (*Resolved, error) {
+	out, err := s.image(ctx, doc)
+	if err != nil {
+		return nil, err
+	}
+	out.Platform = out.says.named()
 	return out, nil
 }
 
@@ -114,75 +140,13 @@ func (s *session) manifest(ctx context.Context, identifier string) (document, er
 	return doc, err
 }
 
-// kindOf decides what a document is. What it says about itself counts first: some registries send every
-// manifest as application/json.
-func (s *session) kindOf(what, contentType string, body []byte) (types.MediaType, error) {
-	sent, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		sent = contentType
-	}
-	var head struct {
-		SchemaVersion int                        `json:"schemaVersion"`
-		MediaType     types.MediaType            `json:"mediaType"`
-		Manifests     []json.RawMessage          `json:"manifests"`
-		Layers        []json.RawMessage          `json:"layers"`
-		Config        map[string]json.RawMessage `json:"config"`
-		FSLayers      []json.RawMessage          `json:"fsLayers"`
-	}
-	if err := json.Unmarshal(body, &head); err != nil {
-		return "", s.fail(ErrBadResponse, "%s: the answer (%s) is no manifest", what, sent)
-	}
-	if head.SchemaVersion == 1 || head.FSLayers != nil {
-		return "", s.fail(ErrUnsupported, "%s has the schema 1 format, which is obsolete and without verifiable layers; push the image again with a current client", what)
-	}
-	isIndex, isImage := head.Manifests != nil, head.Layers != nil || head.Config != nil
-	if isIndex && isImage {
-		// Which one is meant would depend on the reader (CVE-2021-41190).
-		return "", s.fail(ErrUnsupported, "%s claims to be an index and an image at once", what)
-	}
-	kind := head.MediaType
-	if kind == "" {
-		kind = types.MediaType(sent)
-	}
-	switch kind {
-	case types.DockerManifestSchema2, types.OCIManifestSchema1:
-		if isIndex {
-			return "", s.fail(ErrUnsupported, "%s is an index that calls itself %s", what, kind)
-		}
-		return kind, nil
-	case types.DockerManifestList, types.OCIImageIndex:
-		if isImage {
-			return "", s.fail(ErrUnsupported, "%s is an image that calls itself %s", what, kind)
-		}
-		return kind, nil
-	}
-	switch { // OCI documents may leave their type to a header that the registry did not send
-	case head.SchemaVersion == 2 && isIndex && generic(kind):
-		return types.OCIImageIndex, nil
-	case head.SchemaVersion == 2 && isImage && generic(kind):
-		return types.OCIManifestSchema1, nil
-	}
-	if head.SchemaVersion == 0 {
-		return "", s.fail(ErrBadResponse, "%s: the answer (%s) is no manifest", what, sent)
-	}
-	return "", s.fail(ErrUnsupported, "%s has the media type %s, which is no container image", what, kind)
-}
-
-func generic(kind types.MediaType) bool {
-	switch kind {
-	case "", "application/json", "text/plain", "application/octet-stream":
-		return true
-	}
-	return false
-}
-
 var digestForm = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
 
 // image reads an image manifest and its config.
-func (s *session) image(ctx context.Context, doc document, wanted platform) (*Resolved, error) {
+func (s *session) image(ctx context.Context, doc document) (*Resolved, error) {
 	m, err := parseManifest(doc.body)
 	if err != nil {
-		return nil, s.fail(ErrUnsupported, "manifest %s: %v", doc.digest, err)
+		return nil, s.fail(kindOfRefusal(err), "manifest %s: %v", doc.digest, err)
 	}
 	out := &Resolved{Digest: doc.digest, MediaType: string(doc.mediaType), Manifest: doc.body, Layers: len(m.Layers)}
 	for _, l := range m.Layers {
@@ -194,11 +158,7 @@ func (s *session) image(ctx context.Context, doc document, wanted platform) (*Re
 	}
 	out.ImageID = id
 	what := "config " + m.Config.Digest.String()
-	resp, err := s.do(ctx, http.MethodGet, "/blobs/"+m.Config.Digest.String(), what, nil, http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
-	if out.Config, err = s.document(ctx, resp, what, s.client.cfg.ConfigBytes); err != nil {
+	if out.Config, err = s.config(ctx, m.Config, what); err != nil {
 		return nil, err
 	}
 	if sum := sha256.Sum256(out.Config); hex.EncodeToString(sum[:]) != id {
@@ -208,68 +168,18 @@ func (s *session) image(ctx context.Context, doc document, wanted platform) (*Re
 	if err := json.Unmarshal(out.Config, &config); err != nil {
 		return nil, s.fail(ErrUnsupported, "%s is not readable: %v", what, err)
 	}
-	if got := (platform{config.OS, config.Architecture, config.Variant}); wanted.asked() && !wanted.matches(got) {
-		return nil, s.fail(ErrUnsupported, "the image is for %s, not for %s", got, wanted)
-	}
+	out.says = platform{config.OS, config.Architecture, config.Variant}
 	return out, nil
 }
 
-// parseManifest decodes an image manifest and refuses what is no image.
-func parseManifest(body []byte) (*v1.Manifest, error) {
-	var m v1.Manifest
-	if err := json.Unmarshal(body, &m); err != nil {
-		return nil, fmt.Errorf("not readable: %w", err)
+// config is what the descriptor embeds (OCI image specification, descriptor.md, "data"), else the blob.
+func (s *session) config(ctx context.Context, d v1.Descriptor, what string) ([]byte, error) {
+	if len(d.Data) > 0 {
+		return d.Data, nil
 	}
-	if t := m.Config.MediaType; t != types.DockerConfigJSON && t != types.OCIConfigJSON {
-		return nil, fmt.Errorf("an artifact of type %q, not a container image", t)
-	}
-	if len(m.Layers) == 0 {
-		return nil, fmt.Errorf("no layers")
-	}
-	if len(m.Layers) > MaxLayers {
-		return nil, fmt.Errorf("%d layers, the limit is %d", len(m.Layers), MaxLayers)
-	}
-	for i, l := range m.Layers {
-		if !layerTypes[l.MediaType] {
-			return nil, fmt.Errorf("layer %d has the media type %q, which is no file system layer", i+1, l.MediaType)
-		}
-		if !digestForm.MatchString(l.Digest.String()) {
-			return nil, fmt.Errorf("layer %d has the digest %q", i+1, l.Digest)
-		}
-		if l.Size <= 0 || l.Size > 1<<50 {
-			return nil, fmt.Errorf("layer %d claims a size of %d bytes", i+1, l.Size)
-		}
-	}
-	return &m, nil
-}
-
-// layerTypes are the media types of file system layers; compression is told from the bytes.
-var layerTypes = map[types.MediaType]bool{
-	types.DockerLayer: true, types.DockerUncompressedLayer: true, types.DockerForeignLayer: true,
-	"application/vnd.docker.image.rootfs.diff.tar.zstd": true,
-	types.OCILayer: true, types.OCIUncompressedLayer: true, types.OCILayerZStd: true,
-	types.OCIRestrictedLayer: true, types.OCIUncompressedRestrictedLayer: true,
-	"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": true,
-}
-
-// Layer is one layer of a manifest.
-type Layer struct {
-	Digest  string
-	Size    int64 // compressed bytes
-	Foreign bool  // may be kept outside the registry
-}
-
-// Layers lists the layers of a stored image manifest, bottom first.
-func Layers(manifest []byte) ([]Layer, error) {
-	m, err := parseManifest(manifest)
+	resp, err := s.do(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), what, nil, http.StatusOK)
 	if err != nil {
-		return nil, &Error{Kind: ErrUnsupported, Message: clean("stored manifest: " + err.Error())}
+		return nil, err
 	}
-	return slices.Collect(func(yield func(Layer) bool) {
-		for _, l := range m.Layers {
-			if !yield(Layer{Digest: l.Digest.String(), Size: l.Size, Foreign: !l.MediaType.IsDistributable()}) {
-				return
-			}
-		}
-	}), nil
+	return s.document(ctx, resp, what, s.client.cfg.ConfigBytes)
 }

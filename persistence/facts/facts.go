@@ -131,7 +131,24 @@ func (s *stored) Dockerfile(ctx context.Context) (policy.Dockerfile, error) {
 	for i, h := range c.History {
 		lines[i] = h.CreatedBy
 	}
-	return policy.Dockerfile{Text: dockerfile.Guess(lines), Mode: policy.DockerfileGuessed}, nil
+	base, err := s.base(ctx)
+	if err != nil {
+		return policy.Dockerfile{}, err
+	}
+	return policy.Dockerfile{Text: dockerfile.Guess(lines, base), Mode: policy.DockerfileGuessed}, nil
+}
+
+// base is the image that this one names as its base.
+func (s *stored) base(ctx context.Context) (string, error) {
+	manifest, err := s.blobs.Get(ctx, s.analysis.ManifestBlob)
+	if err != nil {
+		return "", fmt.Errorf("load manifest of %s: %w", s.record.Digest, err)
+	}
+	config, err := s.blobs.Get(ctx, s.analysis.ConfigBlob)
+	if err != nil {
+		return "", fmt.Errorf("load config of %s: %w", s.record.Digest, err)
+	}
+	return dockerfile.Base(manifest, config), nil
 }
 
 // Files yields the squashed file system in path order.

@@ -1,0 +1,68 @@
+package imported
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strconv"
+
+	"plimsoll/engine/catalog"
+	"plimsoll/engine/image"
+)
+
+// AddFiles puts the files of an image into its native document, as Read finds them there.
+func AddFiles(document []byte, layers []*image.Layer) ([]byte, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(document, &members); err != nil {
+		return nil, fmt.Errorf("read native document: %w", err)
+	}
+	entries := make([][]catalog.Entry, len(layers))
+	for i, l := range layers {
+		entries[i] = l.Entries
+	}
+	squashed := image.Squash(entries)
+	files := make([]file, 0, len(squashed))
+	for i := range squashed {
+		files = append(files, describe(&squashed[i], layers[squashed[i].Layer].DiffID))
+	}
+	list, err := json.Marshal(files)
+	if err != nil {
+		return nil, fmt.Errorf("write file list: %w", err)
+	}
+	members["files"] = list
+	return json.Marshal(members)
+}
+
+var fileWords = func() map[catalog.EntryType]string {
+	words := make(map[catalog.EntryType]string, len(fileTypes))
+	for word, kind := range fileTypes {
+		words[kind] = word
+	}
+	return words
+}()
+
+func describe(e *image.SquashedEntry, layer string) file {
+	f := file{ID: DigestOf([]byte(layer + e.Path))[7:23], Location: location{Path: e.Path, LayerID: layer}}
+	f.Metadata = &metadata{
+		Mode: digitsOf(e.Mode), Type: fileWords[e.Type], LinkDestination: e.Link, UserID: e.UID, GroupID: e.GID, Size: e.Size,
+	}
+	if e.SHA256 != "" {
+		f.Digests = []digest{{"sha256", e.SHA256}}
+	}
+	return f
+}
+
+// digitsOf writes Go's file mode in base eight and reads the digits as a decimal number, as the document has it.
+func digitsOf(mode uint32) int {
+	full := fs.FileMode(mode & 0o777)
+	for bit, goBit := range map[uint32]fs.FileMode{catalog.ModeSetuid: fs.ModeSetuid, catalog.ModeSetgid: fs.ModeSetgid, catalog.ModeSticky: fs.ModeSticky} {
+		if mode&bit != 0 {
+			full |= goBit
+		}
+	}
+	digits, err := strconv.Atoi(strconv.FormatUint(uint64(full), 8))
+	if err != nil {
+		return 0 // more digits than an int has, on machines of 32 bits
+	}
+	return digits
+}
