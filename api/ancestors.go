@@ -8,7 +8,7 @@ import (
 	"plimsoll/persistence"
 )
 
-// baseAuto asks for the nearest ancestor as base image.
+// baseAuto asks for the ancestor that counts as base image.
 const baseAuto = "auto"
 
 // ancestors finds what an image was built on, nearest last.
@@ -26,11 +26,15 @@ func (h *handlers) ListImageAncestors(ctx context.Context, req oas.ListImageAnce
 	if err != nil {
 		return nil, err
 	}
+	base, err := h.chosenBase(ctx, req.ImageDigest, found)
+	if err != nil {
+		return nil, err
+	}
 	answer := oas.ListImageAncestors200JSONResponse{}
 	for i, a := range found {
 		answer = append(answer, oas.ImageAncestor{
 			ImageDigest: a.Digest, ParentDigest: cmp.Or(a.ParentDigest, a.Digest), Tags: list(a.Tags), Layers: list(a.LayerDigests),
-			ChosenBaseImage: i == len(found)-1,
+			UserMarkedBase: a.MarkedBase, ChosenBaseImage: i == base,
 		})
 	}
 	return answer, nil
@@ -48,5 +52,9 @@ func (h *handlers) baseImage(ctx context.Context, digest, base string) (string, 
 	if err != nil || len(found) == 0 {
 		return "", err
 	}
-	return found[len(found)-1].Digest, nil
+	chosen, err := h.chosenBase(ctx, digest, found)
+	if err != nil {
+		return "", err
+	}
+	return found[chosen].Digest, nil
 }

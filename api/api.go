@@ -30,7 +30,9 @@ type Deps struct {
 	Registries  Registries
 	Images      Images
 	Progress    Progress
+	Referrers   Referrers
 	Analyses    Analyses
+	Imports     Imports
 	Layers      Layers
 	Matches     Matches
 	Policies    Policies
@@ -44,6 +46,8 @@ type Deps struct {
 	// Gates is the policy language, and DefaultPolicy what a new account starts with.
 	Gates         []policy.Gate
 	DefaultPolicy persistence.NewPolicy
+	// Host names this process in status histories.
+	Host string
 	// SchemaVersion and Ready ask the database.
 	SchemaVersion func(ctx context.Context) (core, feeds int64, err error)
 	Ready         func(ctx context.Context) error
@@ -106,7 +110,7 @@ func (a *API) routes() (chi.Router, error) {
 		RequestErrorHandlerFunc:  badRequest,
 		ResponseErrorHandlerFunc: writeError,
 	})
-	guarded := root.With(limit(a.config.MaxBodyBytes, a.timeout), a.guard, normalize(a.operations), validate(a.doc), refuseUnstorable)
+	guarded := root.With(limit(a.maxBody, a.timeout), a.guard, normalize(a.operations), takeUpload(a.operations), validate(a.doc), refuseUnstorable)
 	oas.HandlerWithOptions(strict, oas.ChiServerOptions{BaseURL: basePath, BaseRouter: guarded, ErrorHandlerFunc: badRequest})
 	return root, nil
 }
@@ -125,13 +129,25 @@ func (a *API) timeout(r *http.Request) time.Duration {
 	if currentRoute(r) == routeKey(http.MethodPost, basePath+"/system/feeds") {
 		return a.config.FeedSyncWait + syncGrace
 	}
+	if a.operations[currentRoute(r)].raw {
+		return max(uploadTimeout, a.config.RequestTimeout)
+	}
 	return a.config.RequestTimeout
+}
+
+// maxBody bounds the body of a request by its operation.
+func (a *API) maxBody(r *http.Request) int64 {
+	if a.operations[currentRoute(r)].raw {
+		return a.config.MaxImportContentBytes
+	}
+	return a.config.MaxBodyBytes
 }
 
 // openRoutes are the routes outside the document: no credentials, nothing of an account in the answers.
 var openRoutes = []string{
 	"GET /", "GET /health", "GET /liveness", "GET /ready", "GET /version", "GET /metrics",
 	"GET /v2/openapi.json", "GET /v2/console/", "GET /v2/console/{asset}",
+	"POST /v2/import/images",
 }
 
 // mountOpen mounts openRoutes: what probes, scrapers and clients of other API versions ask for.
@@ -151,6 +167,7 @@ func (a *API) mountOpen(root chi.Router) error {
 	root.Get("/v2/openapi.json", document)
 	root.Get("/v2/console/", console)
 	root.Get("/v2/console/{asset}", console)
+	root.Post("/v2/import/images", replaced)
 	return nil
 }
 

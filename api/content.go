@@ -22,6 +22,9 @@ type Analyses interface {
 	OfImage(ctx context.Context, account, digest string) (persistence.Analysis, error)
 	// Ancestors returns what an image was built on, fewest layers first.
 	Ancestors(ctx context.Context, account, digest string) ([]persistence.Ancestor, error)
+	// RunOf returns how the analysis came to be; nil when that was not recorded.
+	RunOf(ctx context.Context, account, digest string) (*persistence.AnalysisRun, error)
+	LayerOrigins(ctx context.Context, set string, digests []string) (map[string]persistence.LayerOrigin, error)
 }
 
 // Layers stores what is inside layers.
@@ -40,7 +43,7 @@ const (
 	contentFiles = "files"
 )
 
-// knownContent is what every image answers, be it with an empty list; other package types are listed when present.
+// knownContent is what every image answers, be it with an empty list; other package types are known when present.
 var knownContent = []string{
 	contentOS, contentFiles, catalog.TypeNpm, catalog.TypeGem, catalog.TypePython, catalog.TypeJava, catalog.TypeGo, catalog.TypeBinary,
 }
@@ -110,29 +113,18 @@ func (h *handlers) ListImageContentTypes(ctx context.Context, req oas.ListImageC
 	return oas.ListImageContentTypes200JSONResponse(contentTypes(content)), nil
 }
 
-func contentTypes(content *image.Image) []string {
-	types := slices.Clone(knownContent)
-	for i := range content.Packages {
-		if t := contentType(content.Packages[i].Type); !slices.Contains(types, t) {
-			types = append(types, t)
-		}
-	}
-	slices.Sort(types)
-	return types
-}
-
 // GetImagePackages lists the packages of a type. What an OS package owns is listed once, as that package.
 func (h *handlers) GetImagePackages(ctx context.Context, req oas.GetImagePackagesRequestObject) (oas.GetImagePackagesResponseObject, error) {
 	content, err := h.contents(ctx, req.ImageDigest)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(contentTypes(content), req.ContentType) {
+	if !slices.Contains(knownContent, req.ContentType) && contentCounts(content)[req.ContentType] == 0 {
 		return nil, fail(codeContentNotFound, fmt.Sprintf("Image %s has no content of type %s; GET .../content lists the types.", req.ImageDigest, req.ContentType))
 	}
 	answer := oas.GetImagePackages200JSONResponse{ImageDigest: req.ImageDigest, ContentType: req.ContentType, Content: []oas.PackageContent{}}
 	for i := range content.Packages {
-		if p := &content.Packages[i]; p.Owner == "" && contentType(p.Type) == req.ContentType {
+		if p := &content.Packages[i]; content.Lists(p) && contentType(p.Type) == req.ContentType {
 			answer.Content = append(answer.Content, packageBody(p))
 		}
 	}
@@ -162,7 +154,7 @@ func (h *handlers) GetImageJavaPackages(ctx context.Context, req oas.GetImageJav
 	}
 	answer := oas.GetImageJavaPackages200JSONResponse{ImageDigest: req.ImageDigest, ContentType: catalog.TypeJava, Content: []oas.JavaPackageContent{}}
 	for i := range content.Packages {
-		if p := &content.Packages[i]; p.Owner == "" && p.Type == catalog.TypeJava {
+		if p := &content.Packages[i]; content.Lists(p) && p.Type == catalog.TypeJava {
 			answer.Content = append(answer.Content, javaBody(p))
 		}
 	}
@@ -224,6 +216,8 @@ const (
 	metadataManifest   = "manifest"
 	metadataHistory    = "docker_history"
 	metadataDockerfile = "dockerfile"
+	metadataLabels     = "labels"         // not among the published ones
+	metadataInspect    = "docker_inspect" // nor is this
 )
 
 // ListImageMetadataTypes names the metadata documents.
@@ -231,7 +225,7 @@ func (h *handlers) ListImageMetadataTypes(ctx context.Context, req oas.ListImage
 	if _, err := h.image(ctx, req.ImageDigest); err != nil {
 		return nil, err
 	}
-	return oas.ListImageMetadataTypes200JSONResponse{metadataManifest, metadataHistory, metadataDockerfile}, nil
+	return oas.ListImageMetadataTypes200JSONResponse{metadataManifest, metadataHistory, metadataDockerfile, metadataLabels, metadataInspect}, nil
 }
 
 // GetImageMetadata gives one metadata document. All of them are known as soon as the image is submitted.

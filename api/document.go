@@ -55,6 +55,7 @@ type access struct {
 // operation is what the shell needs to know of a route of the document.
 type operation struct {
 	access   access
+	raw      bool            // the handler takes the body byte for byte
 	bodies   []string        // accepted media types of the body; nil when there is none
 	booleans map[string]bool // query parameters of type boolean
 	lists    map[string]bool // query parameters written as one comma-separated value
@@ -103,6 +104,7 @@ func readOperation(item *openapi3.PathItem, op *openapi3.Operation) (operation, 
 		o.booleans[p.Name] = p.Schema.Value.Type.Is("boolean")
 		o.lists[p.Name] = p.Schema.Value.Type.Is("array") && p.Explode != nil && !*p.Explode
 	}
+	o.raw, _ = op.Extensions["x-raw-body"].(bool)
 	if op.RequestBody != nil {
 		for mediaType := range op.RequestBody.Value.Content {
 			o.bodies = append(o.bodies, mediaType)

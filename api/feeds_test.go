@@ -76,6 +76,8 @@ func (e engine) ExecuteWorkflow(context.Context, client.StartWorkflowOptions, an
 	return e.run, e.err
 }
 
+func (e engine) SignalWorkflow(context.Context, string, string, string, any) error { return e.err }
+
 func (e engine) SignalWithStartWorkflow(context.Context, string, string, any, client.StartWorkflowOptions, any, ...any) (client.WorkflowRun, error) {
 	return e.run, e.err
 }

@@ -70,7 +70,7 @@ func (s *server) analyzeLayers(account, digest string, names []string, packages 
 	must(s.t, err)
 	layers := each(names, s.layer)
 	content, err := json.Marshal(image.Image{
-		Packages: packages, FileCount: 2, Size: 20,
+		Packages: packages, FileCount: 3, Size: 20,
 		Layers: each(layers, func(digest string) image.LayerSummary { return image.LayerSummary{Digest: digest} }),
 	})
 	must(s.t, err)
@@ -82,10 +82,12 @@ func (s *server) analyzeLayers(account, digest string, names []string, packages 
 			rows[i].Path = p.Location
 		}
 	}
+	findings, err := json.Marshal(found)
+	must(s.t, err)
 	saved, err := persistence.NewAnalyses(s.pool).Save(ctx, persistence.NewAnalysis{
 		ImageDigest: digest, AnalyzerSet: "set", ImageID: record.ImageID, ManifestBlob: record.ManifestBlob, ConfigBlob: record.ConfigBlob,
-		Content: content, OS: "linux", Arch: "amd64", Distro: "debian", DistroVersion: "12", ImageSize: 20, LayerDigests: layers,
-		FileCount: 2, AnalyzedAt: time.Now(), Packages: rows,
+		Content: content, Findings: findings, OS: "linux", Arch: "amd64", Distro: "debian", DistroVersion: "12", ImageSize: 20, LayerDigests: layers,
+		FileCount: 3, AnalyzedAt: time.Now(), Packages: rows,
 	})
 	must(s.t, err)
 	_, err = persistence.NewMatches(s.pool).MatchAnalysis(ctx, saved.ID, time.Now(), decide)

@@ -104,11 +104,11 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 	s.deps = Deps{
 		Logger: zap.New(core), Authorizer: authorizer, Hasher: hasher,
 		Accounts: accounts, Users: persistence.NewUsers(pool), Grants: grants, Registries: persistence.NewRegistries(pool, sealer),
-		Images: persistence.NewImages(pool), Progress: persistence.NewProgresses(pool), Analyses: persistence.NewAnalyses(pool),
+		Images: persistence.NewImages(pool), Progress: persistence.NewProgresses(pool), Referrers: persistence.NewReferrers(pool), Analyses: persistence.NewAnalyses(pool), Imports: persistence.NewImports(pool),
 		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool), Policies: persistence.NewPolicies(pool),
 		Evaluations: persistence.NewEvaluations(pool), Feeds: persistence.NewFeeds(pool), Services: persistence.NewServices(pool),
 		Blobs: s.blobs, Facts: facts.New(pool, s.blobs), Starter: s.starter,
-		Gates: gates.All(), DefaultPolicy: defaultPolicy,
+		Gates: gates.All(), DefaultPolicy: defaultPolicy, Host: "api-host",
 		SchemaVersion: func(ctx context.Context) (int64, int64, error) { return persistence.SchemaVersion(ctx, pool) },
 		Ready:         func(ctx context.Context) error { return persistence.CheckSchema(ctx, pool) },
 		Metrics:       http.NotFoundHandler(),

@@ -7,7 +7,6 @@ import (
 
 	"plimsoll/api/oas"
 	"plimsoll/persistence"
-	"plimsoll/workflows"
 )
 
 // recordVersion is the version of the image record's form that clients know.
@@ -66,13 +65,14 @@ func imageRecord(image persistence.Image, transitions []persistence.Transition, 
 		ImageContent: oas.ImageContent{Metadata: contentMetadata(image)},
 		ImageDetail:  each(image.Tags, func(t persistence.Tag) oas.ImageDetail { return imageDetail(image, t) }),
 	}
+	body.Platform = given(image.Platform)
 	if len(transitions) > 0 {
 		history := each(transitions, transitionBody)
 		body.AnalysisStatusDetail = &history
 	}
-	if len(progress) > 0 && image.AnalysisStatus == persistence.Analyzing {
-		body.AnalysisProgress = progressBody(progress)
-	}
+	body.AnalysisProgress = progressOf(image, progress, time.Now())
+	body.AnalysisIncomplete = incompleteness(image)
+	body.AnalysisCancelledAt = utcOrNil(image.CancelledAt)
 	if image.AnalysisStatus == persistence.AnalysisFailed {
 		body.AnalysisError = &oas.AnalysisError{Code: analysisCode(image.ErrorCode), Message: image.ErrorMessage}
 	}
@@ -111,39 +111,3 @@ func transitionBody(t persistence.Transition) oas.AnalysisStatusDetail {
 		Source: oas.ServiceAnalysisReference{HostId: given(t.Host), ServiceName: given(t.Service), EnterpriseVersion: given(t.Version)},
 	}
 }
-
-// progressBody sums up the lines of the layers; the line of the image as a whole names the stage.
-func progressBody(lines []persistence.Progress) *oas.AnalysisProgress {
-	body := &oas.AnalysisProgress{Stage: stageOf(lines)}
-	for _, line := range lines {
-		if line.Layer == persistence.WholeImage {
-			continue
-		}
-		body.LayersTotal++
-		body.BytesDone += line.BytesDone
-		body.BytesTotal += line.BytesTotal
-		if line.Done {
-			body.LayersDone++
-		}
-	}
-	body.Message = fmt.Sprintf("%s: %d of %d layers done, %.1f of %.1f MiB read",
-		body.Stage, body.LayersDone, body.LayersTotal, mebibytes(body.BytesDone), mebibytes(body.BytesTotal))
-	return body
-}
-
-// stageOf names what is going on: the step of the image as a whole, else that of the layers that move. Lines come with the
-// whole image first.
-func stageOf(lines []persistence.Progress) string {
-	stage := ""
-	for _, line := range lines {
-		if line.Layer == persistence.WholeImage {
-			return line.Stage
-		}
-		if stage == "" || stage == workflows.StageWaiting {
-			stage = line.Stage
-		}
-	}
-	return stage
-}
-
-func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

@@ -14,16 +14,19 @@ import (
 
 // Images stores what accounts submitted.
 type Images interface {
-	Submit(ctx context.Context, in persistence.SubmitImage) (persistence.Submission, error)
+	SubmitAll(ctx context.Context, all []persistence.SubmitImage) ([]persistence.Submission, error)
 	Get(ctx context.Context, account, digest string) (persistence.Image, error)
 	List(ctx context.Context, account string, f persistence.ImageFilter) ([]persistence.Image, error)
 	Transitions(ctx context.Context, account string, digests []string) (map[string][]persistence.Transition, error)
+	Withdraw(ctx context.Context, account, digest string, by persistence.Origin, stop func(request int64) persistence.Start) (persistence.Withdrawal, error)
 	MarkDeleting(ctx context.Context, account, digest string, force bool, start persistence.Start) (persistence.Deletion, error)
 }
 
 // Progress tells how far running analyses are.
 type Progress interface {
 	Read(ctx context.Context, account string, digests []string) (map[string][]persistence.Progress, error)
+	// Ahead counts the images of all accounts that wait for a worker and were submitted before.
+	Ahead(ctx context.Context, request int64) (int, error)
 }
 
 // The words of a deletion's answer.
@@ -78,6 +81,11 @@ func imageFilter(p oas.ListImagesParams) (persistence.ImageFilter, error) {
 		ImageStatus:    string(orElse(p.ImageStatus, persistence.ImageActive)),
 		AnalysisStatus: string(orElse(p.AnalysisStatus, "")),
 		History:        orElse(p.History, false),
+		ParentDigest:   orElse(p.ParentDigest, ""),
+	}
+	var err error
+	if f.Labels, err = labelFilter(orElse(p.Label, nil)); err != nil {
+		return f, err
 	}
 	if f.ImageStatus == "all" {
 		f.ImageStatus = ""
@@ -117,6 +125,9 @@ func (h *handlers) GetImage(ctx context.Context, req oas.GetImageRequestObject) 
 	}
 	body, err := h.imageBody(ctx, image)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.countAhead(ctx, image, &body); err != nil {
 		return nil, err
 	}
 	return oas.GetImage200JSONResponse(body), nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"plimsoll/api/oas"
 	"plimsoll/persistence"
@@ -139,18 +140,18 @@ func TestProgressAndFailureAreVisible(t *testing.T) {
 	_, err := images.Begin(ctx, run, persistence.Origin{Service: "analyzer"})
 	must(t, err)
 	must(t, persistence.NewProgresses(s.pool).Report(ctx, "admin", digest, []persistence.Progress{
-		{Stage: "analyzing", Layer: persistence.WholeImage},
-		{Stage: "reading", Layer: 0, BytesDone: 2 << 20, BytesTotal: 2 << 20, Done: true},
-		{Stage: "reading", Layer: 1, BytesDone: 1 << 20, BytesTotal: 4 << 20},
+		{Stage: "analyzing", Layer: persistence.WholeImage, Begun: true},
+		{Stage: "reading", Layer: 0, BytesDone: 2 << 20, BytesTotal: 2 << 20, Done: true, Begun: true},
+		{Stage: "reading", Layer: 1, BytesDone: 1 << 20, BytesTotal: 4 << 20, Begun: true},
 	}))
 	var got oas.AnchoreImage
 	s.admin(http.MethodGet, "/v2/images/"+digest, "").wants(http.StatusOK).decode(&got)
 	want := &oas.AnalysisProgress{
 		Stage: "analyzing", LayersDone: 1, LayersTotal: 2, BytesDone: 3 << 20, BytesTotal: 6 << 20,
-		Message: "analyzing: 1 of 2 layers done, 3.0 of 6.0 MiB read",
+		Percentage: pointer(45), Message: "analyzing: 1 of 2 layers done, 3.0 of 6.0 MiB read, 45 %",
 	}
-	if diff := cmp.Diff(want, got.AnalysisProgress); diff != "" {
-		t.Error(diff)
+	if diff := cmp.Diff(want, got.AnalysisProgress, cmpopts.IgnoreFields(oas.AnalysisProgress{}, "StartedAt")); diff != "" || got.AnalysisProgress.StartedAt == nil {
+		t.Error(diff, got.AnalysisProgress.StartedAt)
 	}
 	body := s.admin(http.MethodGet, "/v2/images/"+digest+"/vuln/all", "").fails(http.StatusNotFound, codeImageNotAnalyzed)
 	if !strings.Contains(body.Message, "analysis_status: analyzing") {
@@ -206,7 +207,6 @@ func TestStageIsThatOfWhatMoves(t *testing.T) {
 	reading := persistence.Progress{Stage: workflows.StageAnalyze, Layer: 1}
 	matching := persistence.Progress{Stage: workflows.StageMatch, Layer: persistence.WholeImage}
 	for want, lines := range map[string][]persistence.Progress{
-		"":                     nil,
 		workflows.StageWaiting: {waiting, waiting},
 		workflows.StageAnalyze: {waiting, reading, waiting},
 		workflows.StageMatch:   {matching, waiting, reading},

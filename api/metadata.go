@@ -30,6 +30,18 @@ func (h *handlers) metadata(ctx context.Context, record persistence.Image, kind 
 		return json.Marshal(list(made.History))
 	case metadataDockerfile:
 		return h.dockerfile(ctx, record)
+	case metadataInspect:
+		shown, err := h.inspection(ctx, record)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(shown)
+	case metadataLabels:
+		says, err := h.inscription(ctx, record.ManifestBlob, record.ConfigBlob)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(says)
 	}
 	return nil, fail(codeContentNotFound, fmt.Sprintf("There is no metadata of type %s; GET .../metadata lists the types.", kind))
 }
@@ -77,7 +89,11 @@ func (h *handlers) dockerfile(ctx context.Context, record persistence.Image) ([]
 		}
 		steps = append(steps, step.CreatedBy)
 	}
-	return []byte(dockerfile.Guess(steps)), nil
+	says, err := h.inscription(ctx, record.ManifestBlob, record.ConfigBlob)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(dockerfile.Guess(steps, says.find(baseNameKey))), nil
 }
 
 // entries loads the file list of a layer.

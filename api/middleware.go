@@ -102,9 +102,10 @@ func recoverPanics(next http.Handler) http.Handler {
 const writeGrace = 30 * time.Second
 
 // limit bounds how much a request may send and how long the work on it may take.
-func limit(maxBody int64, timeout func(*http.Request) time.Duration) func(http.Handler) http.Handler {
+func limit(most func(*http.Request) int64, timeout func(*http.Request) time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			maxBody := most(r)
 			if r.ContentLength > maxBody {
 				writeError(w, r, fail(codeTooLarge, fmt.Sprintf("The request body is larger than the %d bytes the server accepts.", maxBody)))
 				return

@@ -32,6 +32,8 @@ const (
 	codeContentNotFound     = "CONTENT_NOT_FOUND"
 	codePolicyNotFound      = "POLICY_NOT_FOUND"
 	codeRegistryNotFound    = "REGISTRY_NOT_FOUND"
+	codeImportNotFound      = "IMPORT_NOT_FOUND"
+	codeImportInvalid       = "IMPORT_INVALID"
 	codeAccountExists       = "ACCOUNT_EXISTS"
 	codeUserExists          = "USER_EXISTS"
 	codePolicyExists        = "POLICY_EXISTS"
@@ -56,6 +58,7 @@ const (
 	codeImageUnsupported    = "IMAGE_UNSUPPORTED"
 	codeLimitExceeded       = "LIMIT_EXCEEDED"
 	codeAnalysisTimeout     = "ANALYSIS_TIMEOUT"
+	codeScannerUnreachable  = "MALWARE_SCANNER_UNREACHABLE"
 	codeAnalysisFailed      = "ANALYSIS_FAILED"
 )
 
@@ -86,6 +89,8 @@ var failures = []failure{
 	{codeContentNotFound, http.StatusNotFound, "The image has no content or metadata of that type."},
 	{codePolicyNotFound, http.StatusNotFound, "No such policy in the account, or none is active."},
 	{codeRegistryNotFound, http.StatusNotFound, "No credential for that registry in the account."},
+	{codeImportNotFound, http.StatusNotFound, "No such import operation in the account."},
+	{codeImportInvalid, http.StatusBadRequest, "The documents of an image import cannot be read, contradict each other, or were not uploaded."},
 	{codeAccountExists, http.StatusConflict, "An account of that name exists."},
 	{codeUserExists, http.StatusConflict, "A user of that name exists."},
 	{codePolicyExists, http.StatusConflict, "A policy with that id exists in the account."},
@@ -109,6 +114,7 @@ var failures = []failure{
 	{codeLayerCorrupt, http.StatusBadRequest, "A layer of the image cannot be decompressed or read."},
 	{codeImageUnsupported, http.StatusBadRequest, "The manifest is of a kind that cannot be analysed."},
 	{codeLimitExceeded, http.StatusBadRequest, "The image exceeds a limit of this installation."},
+	{codeScannerUnreachable, http.StatusBadGateway, "The malware scanner this installation uses does not answer."},
 	{codeAnalysisTimeout, http.StatusGatewayTimeout, "The analysis of the image, or of one of its layers, took longer than this installation allows."},
 	{codeAnalysisFailed, http.StatusInternalServerError, "The analysis of the image failed."},
 }

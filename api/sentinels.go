@@ -21,6 +21,8 @@ var sentinels = []struct {
 	{persistence.ErrState, codeConflict, "The state of what the request names does not allow this."},
 	{persistence.ErrAnalyzing, codeConflict, "The image is being analyzed; wait for the end, or use force=true."},
 	{persistence.ErrSuperseded, codeConflict, "Another request changed the same thing at the same time; try again."},
+	{persistence.ErrTooMany, codeLimitExceeded, "There are too many of what the request would create."},
+	{persistence.ErrNotUploaded, codeImportInvalid, "The import names a document that was not uploaded in its operation."},
 	{workflows.ErrRunning, codeConflict, "The work the request asks for is under way already."},
 	{blob.ErrTooLarge, codeLimitExceeded, "A document is larger than this installation stores."},
 }
@@ -33,9 +35,11 @@ var workflowFailures = map[string]string{
 	workflows.FailRegistryRateLimited:  codeRegistryRateLimited,
 	workflows.FailRegistryBadResponse:  codeRegistryBadResponse,
 	workflows.FailDigestMismatch:       codeDigestMismatch,
+	workflows.FailImportInvalid:        codeImportInvalid,
 	workflows.FailLayerCorrupt:         codeLayerCorrupt,
 	workflows.FailUnsupported:          codeImageUnsupported,
 	workflows.FailInvalidReference:     codeInvalidReference,
 	workflows.FailLimitExceeded:        codeLimitExceeded,
 	workflows.FailTimeout:              codeAnalysisTimeout,
+	workflows.FailScannerUnreachable:   codeScannerUnreachable,
 }

@@ -35,6 +35,8 @@ var conditions = map[string]struct {
 	"persistence.ErrState":       {persistence.ErrState, codeConflict},
 	"persistence.ErrSchemaOld":   {persistence.ErrSchemaOld, codeUnavailable},
 	"persistence.ErrSchemaNew":   {persistence.ErrSchemaNew, codeUnavailable},
+	"persistence.ErrTooMany":     {persistence.ErrTooMany, codeLimitExceeded},
+	"persistence.ErrNotUploaded": {persistence.ErrNotUploaded, codeImportInvalid},
 	"blob.ErrTooLarge":           {blob.ErrTooLarge, codeLimitExceeded},
 	"workflows.ErrRunning":       {workflows.ErrRunning, codeConflict},
 	"authz.ErrAccountNotFound":   {authz.ErrAccountNotFound, codeAccountNotFound},

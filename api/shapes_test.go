@@ -108,7 +108,7 @@ func (s *shapes) known(kind string) error {
 	for strings.HasPrefix(kind, "[]") || strings.HasPrefix(kind, "[1]") {
 		kind = kind[strings.IndexByte(kind, ']')+1:]
 	}
-	if word, _, _ := strings.Cut(kind, "("); scalars[word] != nil || word == "empty" || s.objects[word] != nil {
+	if word, _, _ := strings.Cut(kind, "("); scalars[word] != nil || word == "empty" || word == "text" || s.objects[word] != nil {
 		return nil
 	}
 	return fmt.Errorf("unknown kind %s", kind)
@@ -145,6 +145,12 @@ func (s *shapes) faults(kind, body string) []string {
 	if kind == "empty" {
 		if body != "" {
 			return []string{"the answer must be empty, but is " + body}
+		}
+		return nil
+	}
+	if kind == "text" {
+		if body == "" {
+			return []string{"the answer is empty"}
 		}
 		return nil
 	}

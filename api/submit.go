@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -8,8 +10,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"plimsoll/api/oas"
+	"plimsoll/engine/dockerfile"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -29,12 +33,20 @@ func (h *handlers) AddImage(ctx context.Context, req oas.AddImageRequestObject) 
 	if kind := orElse(req.Body.ImageType, imageTypeDocker); kind != imageTypeDocker {
 		return nil, fail(codeInvalidRequest, fmt.Sprintf("image_type %q is not supported; use %s.", kind, imageTypeDocker))
 	}
+	if source := req.Body.Source.Import; source != nil {
+		image, err := h.addImported(ctx, *source, orElse(req.Body.Annotations, nil), orElse(req.Params.Force, false))
+		if err != nil {
+			return nil, err
+		}
+		body, err := h.imageBody(ctx, image)
+		return oas.AddImage200JSONResponse(body), err
+	}
 	sub, err := readSource(req.Body.Source, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	if _, err := base64.StdEncoding.DecodeString(orElse(sub.dockerfile, "")); err != nil {
-		return nil, fail(codeInvalidRequest, "dockerfile is not base64.").because(err)
+	if err := checkDockerfile(orElse(sub.dockerfile, "")); err != nil {
+		return nil, err
 	}
 	force := orElse(req.Params.Force, false)
 	if sub.digest != "" && force {
@@ -42,13 +54,17 @@ func (h *handlers) AddImage(ctx context.Context, req oas.AddImageRequestObject) 
 			return nil, err
 		}
 	}
-	image, err := h.submit(ctx, sub, orElse(req.Body.Annotations, nil), force)
+	images, err := h.submit(ctx, sub, orElse(req.Body.Annotations, nil), force)
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.imageBody(ctx, image)
+	body, err := h.imageBody(ctx, images[0])
 	if err != nil {
 		return nil, err
+	}
+	if sub.platform == workflows.AllPlatforms {
+		platforms := each(images, platformImage)
+		body.PlatformImages = &platforms
 	}
 	return oas.AddImage200JSONResponse(body), nil
 }
@@ -64,7 +80,7 @@ func readSource(source oas.ImageSource, now time.Time) (submission, error) {
 	case source.Digest != nil && source.Tag == nil:
 		return readDigestSource(source.Digest, now)
 	}
-	return submission{}, fail(codeInvalidRequest, "source must hold exactly one of: tag, digest.")
+	return submission{}, fail(codeInvalidRequest, "source must hold exactly one of: tag, digest, import.")
 }
 
 func readDigestSource(source *oas.RegistryDigestSource, now time.Time) (submission, error) {
@@ -110,26 +126,54 @@ func checkAnnotations(annotations map[string]any) error {
 	return nil
 }
 
-// submit asks the registry through a worker, then writes the record and the start of the analysis together.
-func (h *handlers) submit(ctx context.Context, sub submission, annotations map[string]any, force bool) (persistence.Image, error) {
+// submit asks the registry through a worker, then writes the records and the starts of their analyses together. It
+// returns one image, or with all platforms that of the default one first.
+func (h *handlers) submit(ctx context.Context, sub submission, annotations map[string]any, force bool) ([]persistence.Image, error) {
 	if err := checkAnnotations(annotations); err != nil {
-		return persistence.Image{}, err
+		return nil, err
 	}
 	account := callerOf(ctx).Account
-	found, err := h.deps.Starter.ResolveImage(ctx, workflows.ResolveImageInput{Account: account, Ref: sub.ref, Platform: sub.platform})
+	first, err := h.deps.Starter.ResolveImage(ctx, workflows.ResolveImageInput{Account: account, Ref: sub.ref, Platform: sub.platform})
 	if err != nil {
-		return persistence.Image{}, err
+		return nil, err
 	}
-	pulled := found.Digest
-	if found.ParentDigest != "" {
-		pulled = found.ParentDigest
+	all := make([]persistence.SubmitImage, 0, 1+len(first.Others))
+	for i, found := range append([]workflows.ResolveImageResult{first}, first.Others...) {
+		found.ParentDigest = first.ParentDigest
+		one, err := h.record(ctx, sub, found, force)
+		if err != nil {
+			return nil, err
+		}
+		one.Annotations, one.Beside = annotations, i > 0
+		all = append(all, one)
 	}
-	result, err := h.deps.Images.Submit(ctx, persistence.SubmitImage{
+	results, err := h.deps.Images.SubmitAll(ctx, all)
+	if err != nil {
+		return nil, fmt.Errorf("record image %s: %w", first.Digest, err)
+	}
+	images := make([]persistence.Image, len(results))
+	for i, result := range results {
+		images[i] = result.Image
+		if result.Due {
+			h.deps.Starter.Launch(ctx, result.OutboxID)
+		}
+	}
+	return images, nil
+}
+
+// record is the record of a resolved image.
+func (h *handlers) record(ctx context.Context, sub submission, found workflows.ResolveImageResult, force bool) (persistence.SubmitImage, error) {
+	account := callerOf(ctx).Account
+	says, err := h.inscription(ctx, found.ManifestBlob, found.ConfigBlob)
+	if err != nil {
+		return persistence.SubmitImage{}, err
+	}
+	return persistence.SubmitImage{
 		Account: account, Digest: found.Digest, ParentDigest: found.ParentDigest,
 		ImageID: strings.TrimPrefix(found.ImageID, "sha256:"), MediaType: found.MediaType,
-		ManifestBlob: found.ManifestBlob, ConfigBlob: found.ConfigBlob,
-		Registry: sub.tag.Registry, Repository: sub.tag.Repository, Tag: sub.tag.Tag, PullDigest: pulled,
-		DetectedAt: sub.detectedAt, Dockerfile: sub.dockerfile, Annotations: annotations, Force: force,
+		ManifestBlob: found.ManifestBlob, ConfigBlob: found.ConfigBlob, Platform: found.Platform, Labels: says.searchable(),
+		Registry: sub.tag.Registry, Repository: sub.tag.Repository, Tag: sub.tag.Tag, PullDigest: cmp.Or(found.ParentDigest, found.Digest),
+		DetectedAt: sub.detectedAt, Dockerfile: sub.dockerfile, Force: force,
 		Start: func(request int64) persistence.Start {
 			return persistence.Start{
 				Workflow:   workflows.AnalyzeImageName,
@@ -137,12 +181,28 @@ func (h *handlers) submit(ctx context.Context, sub submission, annotations map[s
 				Input:      workflows.AnalyzeImageInput{Account: account, Digest: found.Digest, Request: request, Force: force},
 			}
 		},
-	})
+	}, nil
+}
+
+func platformImage(image persistence.Image) oas.PlatformImage {
+	return oas.PlatformImage{Platform: image.Platform, ImageDigest: image.Digest, AnalysisStatus: image.AnalysisStatus}
+}
+
+// checkDockerfile refuses what is no text a builder would read. It may be empty, which takes one back.
+func checkDockerfile(encoded string) error {
+	text, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return persistence.Image{}, fmt.Errorf("record image %s: %w", found.Digest, err)
+		return fail(codeInvalidRequest, "dockerfile is not base64.").because(err)
 	}
-	if result.Due {
-		h.deps.Starter.Launch(ctx, result.OutboxID)
+	if !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
+		return fail(codeInvalidRequest, "dockerfile is not text in UTF-8.")
 	}
-	return result.Image, nil
+	parsed, err := dockerfile.Parse(string(text))
+	if err != nil {
+		return fail(codeLimitExceeded, "dockerfile: "+err.Error()+".").because(err)
+	}
+	if len(text) > 0 && len(parsed.Instructions) == 0 {
+		return fail(codeInvalidRequest, "dockerfile holds no instruction.")
+	}
+	return nil
 }

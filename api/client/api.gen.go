@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -110,6 +111,24 @@ func (e UserCreationRequestUserType) Valid() bool {
 	}
 }
 
+// Defines values for SearchScope.
+const (
+	SearchScopeAllLayers SearchScope = "all_layers"
+	SearchScopeSquashed  SearchScope = "squashed"
+)
+
+// Valid indicates whether the value is a known member of the SearchScope enum.
+func (e SearchScope) Valid() bool {
+	switch e {
+	case SearchScopeAllLayers:
+		return true
+	case SearchScopeSquashed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAccountsParamsState.
 const (
 	ListAccountsParamsStateDeleting ListAccountsParamsState = "deleting"
@@ -170,6 +189,42 @@ func (e ListImagesParamsAnalysisStatus) Valid() bool {
 	case Analyzing:
 		return true
 	case NotAnalyzed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageContentSearchParamsScope.
+const (
+	GetImageContentSearchParamsScopeAllLayers GetImageContentSearchParamsScope = "all_layers"
+	GetImageContentSearchParamsScopeSquashed  GetImageContentSearchParamsScope = "squashed"
+)
+
+// Valid indicates whether the value is a known member of the GetImageContentSearchParamsScope enum.
+func (e GetImageContentSearchParamsScope) Valid() bool {
+	switch e {
+	case GetImageContentSearchParamsScopeAllLayers:
+		return true
+	case GetImageContentSearchParamsScopeSquashed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageSecretSearchParamsScope.
+const (
+	GetImageSecretSearchParamsScopeAllLayers GetImageSecretSearchParamsScope = "all_layers"
+	GetImageSecretSearchParamsScopeSquashed  GetImageSecretSearchParamsScope = "squashed"
+)
+
+// Valid indicates whether the value is a known member of the GetImageSecretSearchParamsScope enum.
+func (e GetImageSecretSearchParamsScope) Valid() bool {
+	switch e {
+	case GetImageSecretSearchParamsScopeAllLayers:
+		return true
+	case GetImageSecretSearchParamsScopeSquashed:
 		return true
 	default:
 		return false
@@ -251,14 +306,74 @@ type AnalysisError struct {
 	Message string `json:"message"`
 }
 
-// AnalysisProgress How far a running analysis is; absent when none runs.
+// AnalysisIncomplete That some of the image could not be read; absent when all of it was.
+type AnalysisIncomplete struct {
+	// Count Files and databases that could not be read completely.
+	Count   int    `json:"count"`
+	Message string `json:"message"`
+}
+
+// AnalysisLayer defines model for AnalysisLayer.
+type AnalysisLayer struct {
+	AnalyzedAt     *time.Time `json:"analyzed_at,omitempty"`
+	CompressedSize int64      `json:"compressed_size"`
+	DiffId         string     `json:"diff_id"`
+	Digest         string     `json:"digest"`
+
+	// HostId Worker that read the layer.
+	HostId *string `json:"host_id,omitempty"`
+	Size   int64   `json:"size"`
+
+	// Version Of the program that read it.
+	Version *string `json:"version,omitempty"`
+}
+
+// AnalysisProgress How far an analysis is, be it only waiting for its turn; absent when none is wanted.
 type AnalysisProgress struct {
-	BytesDone   int64  `json:"bytes_done"`
-	BytesTotal  int64  `json:"bytes_total"`
+	BytesDone  int64 `json:"bytes_done"`
+	BytesTotal int64 `json:"bytes_total"`
+
+	// EtaSeconds Estimated time to the end; absent while nothing tells.
+	EtaSeconds *int `json:"eta_seconds,omitempty"`
+
+	// ImagesAhead Images of this installation that wait for a worker and were submitted earlier; only where one image is shown and while it waits.
+	ImagesAhead *int   `json:"images_ahead,omitempty"`
 	LayersDone  int    `json:"layers_done"`
 	LayersTotal int    `json:"layers_total"`
 	Message     string `json:"message"`
-	Stage       string `json:"stage"`
+
+	// Percentage Of all work on the image.
+	Percentage *int `json:"percentage,omitempty"`
+
+	// Stage queued, waiting, analyze, verify, assemble, match or evaluate
+	Stage string `json:"stage"`
+
+	// StartedAt When a worker took the image up; absent while it waits for one.
+	StartedAt *time.Time `json:"started_at,omitempty"`
+}
+
+// AnalysisRun The last run that succeeded; absent when it was before runs were recorded.
+type AnalysisRun struct {
+	// BytesRead Compressed bytes this run took from the registry.
+	BytesRead int64     `json:"bytes_read"`
+	EndedAt   time.Time `json:"ended_at"`
+
+	// HostId Worker that published the result.
+	HostId string `json:"host_id"`
+	Layers int    `json:"layers"`
+
+	// LayersReused Layers whose stored result was used.
+	LayersReused int `json:"layers_reused"`
+
+	// RunId Of the workflow.
+	RunId string `json:"run_id"`
+
+	// SetupDigest SHA-256 of the setup.
+	SetupDigest string    `json:"setup_digest"`
+	StartedAt   time.Time `json:"started_at"`
+
+	// Version Of the program.
+	Version string `json:"version"`
 }
 
 // AnalysisStatusDetail defines model for AnalysisStatusDetail.
@@ -279,10 +394,16 @@ type AnchoreErrorCode struct {
 type AnchoreImage struct {
 	AccountName string `json:"account_name"`
 
+	// AnalysisCancelledAt When the analysis was cancelled; absent once the image is submitted again.
+	AnalysisCancelledAt *time.Time `json:"analysis_cancelled_at,omitempty"`
+
 	// AnalysisError Why the last analysis failed; absent otherwise.
 	AnalysisError *AnalysisError `json:"analysis_error,omitempty"`
 
-	// AnalysisProgress How far a running analysis is; absent when none runs.
+	// AnalysisIncomplete That some of the image could not be read; absent when all of it was.
+	AnalysisIncomplete *AnalysisIncomplete `json:"analysis_incomplete,omitempty"`
+
+	// AnalysisProgress How far an analysis is, be it only waiting for its turn; absent when none is wanted.
 	AnalysisProgress *AnalysisProgress `json:"analysis_progress,omitempty"`
 
 	// AnalysisStatus not_analyzed, analyzing, analyzed or analysis_failed
@@ -301,8 +422,14 @@ type AnchoreImage struct {
 	LastUpdated time.Time `json:"last_updated"`
 
 	// ParentDigest Digest of the manifest list the image was taken from; the image's own digest otherwise.
-	ParentDigest  string `json:"parent_digest"`
-	RecordVersion string `json:"record_version"`
+	ParentDigest string `json:"parent_digest"`
+
+	// Platform os/architecture[/variant]; absent when neither index nor configuration say.
+	Platform *string `json:"platform,omitempty"`
+
+	// PlatformImages In the answer to an addition of all platforms, the images of all of them, this one first.
+	PlatformImages *[]PlatformImage `json:"platform_images,omitempty"`
+	RecordVersion  string           `json:"record_version"`
 }
 
 // AnchoreImageList defines model for AnchoreImageList.
@@ -349,11 +476,37 @@ type ContentJavaPackageResponse struct {
 	ImageDigest string               `json:"image_digest"`
 }
 
+// ContentLicenseResponse defines model for ContentLicenseResponse.
+type ContentLicenseResponse struct {
+	ImageDigest string            `json:"image_digest"`
+	Items       []PackageLicenses `json:"items"`
+}
+
+// ContentMalwareResponse defines model for ContentMalwareResponse.
+type ContentMalwareResponse struct {
+	Content     []MalwareScan `json:"content"`
+	ContentType string        `json:"content_type"`
+	ImageDigest string        `json:"image_digest"`
+}
+
 // ContentPackageResponse defines model for ContentPackageResponse.
 type ContentPackageResponse struct {
 	Content     []PackageContent `json:"content"`
 	ContentType string           `json:"content_type"`
 	ImageDigest string           `json:"image_digest"`
+}
+
+// ContentSummary defines model for ContentSummary.
+type ContentSummary struct {
+	Items []ContentSummaryItem `json:"items"`
+}
+
+// ContentSummaryItem defines model for ContentSummaryItem.
+type ContentSummaryItem struct {
+	ContentType string `json:"content_type"`
+
+	// Count Length of the list that the content type has.
+	Count int `json:"count"`
 }
 
 // DeleteImageResponse defines model for DeleteImageResponse.
@@ -410,6 +563,12 @@ type FeedSyncResult struct {
 	Message string `json:"message"`
 }
 
+// FileContentSearchResult defines model for FileContentSearchResult.
+type FileContentSearchResult struct {
+	Matches []RegexContentMatch `json:"matches"`
+	Path    string              `json:"path"`
+}
+
 // FilesContent defines model for FilesContent.
 type FilesContent struct {
 	Filename string `json:"filename"`
@@ -444,6 +603,31 @@ type GateSpec struct {
 	Triggers              []TriggerSpec `json:"triggers"`
 }
 
+// ImageAnalysis defines model for ImageAnalysis.
+type ImageAnalysis struct {
+	// AnalyzerSet Identity of everything that decides the result of a layer beside its bytes.
+	AnalyzerSet string `json:"analyzer_set"`
+
+	// ContentCreatedAt When the list of contents was made; a later run may have found it made already.
+	ContentCreatedAt time.Time `json:"content_created_at"`
+	ImageDigest      string    `json:"image_digest"`
+
+	// ImageId Digest of the image's configuration.
+	ImageId string `json:"image_id"`
+
+	// Incomplete What could not be read completely.
+	Incomplete []IncompleteContent `json:"incomplete"`
+
+	// Layers Bottom first.
+	Layers []AnalysisLayer `json:"layers"`
+
+	// Run The last run that succeeded; absent when it was before runs were recorded.
+	Run *AnalysisRun `json:"run,omitempty"`
+
+	// Setup Analyzers with their versions, and limits; absent when they are not recorded or, as with imports, were not used.
+	Setup *map[string]interface{} `json:"setup,omitempty"`
+}
+
 // ImageAnalysisRequest defines model for ImageAnalysisRequest.
 type ImageAnalysisRequest struct {
 	Annotations *map[string]interface{} `json:"annotations,omitempty"`
@@ -457,7 +641,7 @@ type ImageAnalysisRequest struct {
 
 // ImageAncestor defines model for ImageAncestor.
 type ImageAncestor struct {
-	// ChosenBaseImage Whether base_digest=auto compares with this image; true for the nearest.
+	// ChosenBaseImage Whether base_digest=auto compares with this image: the nearest that users marked, else the one the image names in org.opencontainers.image.base.digest or .name, else the nearest.
 	ChosenBaseImage bool   `json:"chosen_base_image"`
 	ImageDigest     string `json:"image_digest"`
 
@@ -467,6 +651,9 @@ type ImageAncestor struct {
 	// ParentDigest Digest of the manifest list the image was taken from; the image's own digest otherwise.
 	ParentDigest string   `json:"parent_digest"`
 	Tags         []string `json:"tags"`
+
+	// UserMarkedBase Whether the image is annotated with anchore.user/marked_base_image=true.
+	UserMarkedBase bool `json:"user_marked_base"`
 }
 
 // ImageContent defines model for ImageContent.
@@ -505,6 +692,47 @@ type ImageDetail struct {
 	Repo          string    `json:"repo"`
 	Tag           string    `json:"tag"`
 	TagDetectedAt time.Time `json:"tag_detected_at"`
+}
+
+// ImageImportContentResponse defines model for ImageImportContentResponse.
+type ImageImportContentResponse struct {
+	// Contents Digests of all parts a complete document stands for.
+	Contents  *ImportContentDigests `json:"contents,omitempty"`
+	CreatedAt time.Time             `json:"created_at"`
+	Digest    string                `json:"digest"`
+
+	// ImageDigest Digest of the image a complete document is about.
+	ImageDigest *string `json:"image_digest,omitempty"`
+}
+
+// ImageImportManifest defines model for ImageImportManifest.
+type ImageImportManifest struct {
+	Contents ImportContentDigests `json:"contents"`
+
+	// Digest Digest of the manifest.
+	Digest Digest `json:"digest"`
+
+	// LocalImageId Accepted; the image id is the digest of the configuration.
+	LocalImageId  *string `json:"local_image_id,omitempty"`
+	OperationUuid string  `json:"operation_uuid"`
+
+	// ParentDigest Digest of the manifest list.
+	ParentDigest *Digest `json:"parent_digest,omitempty"`
+
+	// Tags Full tags to file the image under.
+	Tags []string `json:"tags"`
+}
+
+// ImageImportOperation defines model for ImageImportOperation.
+type ImageImportOperation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt A pending operation can be used until then.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Status pending, queued, processing, complete, failed or expired
+	Status string `json:"status"`
+	Uuid   string `json:"uuid"`
 }
 
 // ImagePackageVulnerability defines model for ImagePackageVulnerability.
@@ -559,6 +787,39 @@ type ImageRef struct {
 // ImageRefType defines model for ImageRef.Type.
 type ImageRefType string
 
+// ImageReferrer defines model for ImageReferrer.
+type ImageReferrer struct {
+	Annotations map[string]string `json:"annotations"`
+
+	// ArtifactType Example: application/spdx+json
+	ArtifactType string `json:"artifact_type"`
+
+	// Digest Digest of its manifest.
+	Digest string `json:"digest"`
+
+	// FoundBy referrers_api, referrers_tag, cosign_tag or index
+	FoundBy   string `json:"found_by"`
+	MediaType string `json:"media_type"`
+
+	// Size Size of its manifest in bytes.
+	Size int64 `json:"size"`
+
+	// Subject Digest it is attached to; the image's or that of its manifest list.
+	Subject string `json:"subject"`
+}
+
+// ImageReferrers defines model for ImageReferrers.
+type ImageReferrers struct {
+	ImageDigest string          `json:"image_digest"`
+	Items       []ImageReferrer `json:"items"`
+
+	// ListedAt When the registry was asked; absent when it never was.
+	ListedAt *time.Time `json:"listed_at,omitempty"`
+
+	// Problem What the registry did not tell; what was known before is then still listed.
+	Problem *string `json:"problem,omitempty"`
+}
+
 // ImageSelectionRule defines model for ImageSelectionRule.
 type ImageSelectionRule struct {
 	Description *string  `json:"description,omitempty"`
@@ -572,7 +833,64 @@ type ImageSelectionRule struct {
 // ImageSource Exactly one of its keys.
 type ImageSource struct {
 	Digest *RegistryDigestSource `json:"digest,omitempty"`
+	Import *ImageImportManifest  `json:"import,omitempty"`
 	Tag    *RegistryTagSource    `json:"tag,omitempty"`
+}
+
+// ImportContentDigests defines model for ImportContentDigests.
+type ImportContentDigests struct {
+	// ContentSearches A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ContentSearches *Digest `json:"content_searches,omitempty"`
+
+	// Dockerfile A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Dockerfile *Digest `json:"dockerfile,omitempty"`
+
+	// FileContents A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	FileContents *Digest `json:"file_contents,omitempty"`
+
+	// ImageConfig A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ImageConfig Digest `json:"image_config"`
+
+	// Manifest A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Manifest Digest `json:"manifest"`
+
+	// Packages A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Packages Digest `json:"packages"`
+
+	// ParentManifest A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ParentManifest *Digest `json:"parent_manifest,omitempty"`
+
+	// SecretSearches A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	SecretSearches *Digest `json:"secret_searches,omitempty"`
+}
+
+// IncompleteContent defines model for IncompleteContent.
+type IncompleteContent struct {
+	// Analyzer Who could not read it; empty when nobody got that far.
+	Analyzer string `json:"analyzer"`
+	Detail   string `json:"detail"`
+
+	// Path File or database; empty when it concerns a whole layer.
+	Path string `json:"path"`
+
+	// Reason file_too_large, unreadable, timeout, nesting_too_deep, bad_path or too_many
+	Reason string `json:"reason"`
 }
 
 // JavaPackageContent defines model for JavaPackageContent.
@@ -588,6 +906,44 @@ type JavaPackageContent struct {
 	SpecificationVersion  string   `json:"specification-version"`
 	Type                  string   `json:"type"`
 	Version               string   `json:"version"`
+}
+
+// MalwareFinding defines model for MalwareFinding.
+type MalwareFinding struct {
+	// Layer Digest of the layer the file lies in.
+	Layer *string `json:"layer,omitempty"`
+	Path  string  `json:"path"`
+
+	// Removed A later layer deletes or replaces the file; whoever pulls the image still receives it.
+	Removed   *bool  `json:"removed,omitempty"`
+	Signature string `json:"signature"`
+}
+
+// MalwareScan defines model for MalwareScan.
+type MalwareScan struct {
+	// Enabled Always true; what is off makes no scan.
+	Enabled bool `json:"enabled"`
+
+	// Findings Infected files of all layers, by path.
+	Findings []MalwareFinding    `json:"findings"`
+	Metadata MalwareScanMetadata `json:"metadata"`
+
+	// Scanner Name of the scanner.
+	Scanner string `json:"scanner"`
+}
+
+// MalwareScanMetadata defines model for MalwareScanMetadata.
+type MalwareScanMetadata struct {
+	// Versions Versions of scanner and signatures, with how many layers they looked at.
+	Versions []MalwareScanVersion `json:"versions"`
+}
+
+// MalwareScanVersion defines model for MalwareScanVersion.
+type MalwareScanVersion struct {
+	// Database Version and date of the official signatures; empty without them.
+	Database string `json:"database"`
+	Layers   int    `json:"layers"`
+	Scanner  string `json:"scanner"`
 }
 
 // MappingRule defines model for MappingRule.
@@ -652,6 +1008,37 @@ type PackageContent struct {
 type PackageEPSS struct {
 	Epss       float64 `json:"epss"`
 	Percentile float64 `json:"percentile"`
+}
+
+// PackageLicense defines model for PackageLicense.
+type PackageLicense struct {
+	// License As the package states it.
+	License string `json:"license"`
+
+	// SpdxExpression The same as an SPDX licence expression; absent when the text stands for no licence of the SPDX list.
+	SpdxExpression *string `json:"spdx_expression,omitempty"`
+}
+
+// PackageLicenses defines model for PackageLicenses.
+type PackageLicenses struct {
+	Licenses []PackageLicense `json:"licenses"`
+
+	// Location Where the evidence of the package lies.
+	Location string `json:"location"`
+	Package  string `json:"package"`
+	Purl     string `json:"purl"`
+
+	// Source File the licences are stated in; empty when the package states none.
+	Source  string `json:"source"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+}
+
+// PlatformImage defines model for PlatformImage.
+type PlatformImage struct {
+	AnalysisStatus string `json:"analysis_status"`
+	ImageDigest    string `json:"image_digest"`
+	Platform       string `json:"platform"`
 }
 
 // Policy The document. In Go it stays JSON, so that no key is lost or added on the way.
@@ -833,6 +1220,24 @@ type RbacManagerRoleSummary struct {
 // RecordedPolicy The document; null and absent mean that the record comes without it.
 type RecordedPolicy = json.RawMessage
 
+// RegexContentMatch defines model for RegexContentMatch.
+type RegexContentMatch struct {
+	// Layer Digest of the layer the file lies in.
+	Layer *string `json:"layer,omitempty"`
+
+	// Lines Lines with a hit, counted from 1, ascending.
+	Lines []int `json:"lines"`
+
+	// Name Name of the rule or expression.
+	Name string `json:"name"`
+
+	// Removed A later layer deletes or replaces the file; whoever pulls the image still receives it.
+	Removed *bool `json:"removed,omitempty"`
+
+	// Values What was found, in the order of the lines; missing where it is not stored.
+	Values *[]string `json:"values,omitempty"`
+}
+
 // RegistryConfiguration defines model for RegistryConfiguration.
 type RegistryConfiguration struct {
 	AccountName  string    `json:"account_name"`
@@ -881,11 +1286,18 @@ type RegistryTagSource struct {
 	// Dockerfile base64
 	Dockerfile *string `json:"dockerfile,omitempty"`
 
-	// Platform Platform to take from a manifest list, as os/architecture[/variant]; linux/amd64 when absent.
+	// Platform Platform to take from a manifest list, as os/architecture[/variant]; linux/amd64 when absent. The word all adds one image for each platform: the tag means that of linux/amd64 (or else the first), the others are filed beside it, and parent_digest is the list's for all.
 	Platform *string `json:"platform,omitempty"`
 
 	// PullString Example: docker.io/library/alpine:3.20
 	PullString string `json:"pull_string"`
+}
+
+// RetrievedFile defines model for RetrievedFile.
+type RetrievedFile struct {
+	// B64Content The content in base64.
+	B64Content string `json:"b64_content"`
+	Path       string `json:"path"`
 }
 
 // RuleSet defines model for RuleSet.
@@ -900,6 +1312,12 @@ type RuleSet struct {
 
 // RuleSetArtifactType defines model for RuleSet.ArtifactType.
 type RuleSetArtifactType string
+
+// SecretSearchResult defines model for SecretSearchResult.
+type SecretSearchResult struct {
+	Matches []RegexContentMatch `json:"matches"`
+	Path    string              `json:"path"`
+}
 
 // Service defines model for Service.
 type Service struct {
@@ -1058,8 +1476,14 @@ type ForAccount = string
 // Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type ImageDigest = Digest
 
+// ImportOperation defines model for ImportOperation.
+type ImportOperation = string
+
 // RoleName defines model for RoleName.
 type RoleName = string
+
+// SearchScope defines model for SearchScope.
+type SearchScope string
 
 // ServiceName defines model for ServiceName.
 type ServiceName = string
@@ -1111,6 +1535,12 @@ type ListImagesParams struct {
 	ImageStatus    *ListImagesParamsImageStatus    `form:"image_status,omitempty" json:"image_status,omitempty"`
 	AnalysisStatus *ListImagesParamsAnalysisStatus `form:"analysis_status,omitempty" json:"analysis_status,omitempty"`
 
+	// ParentDigest Images of one manifest list or index.
+	ParentDigest *string `form:"parent_digest,omitempty" json:"parent_digest,omitempty"`
+
+	// Label A label of the image's configuration or annotation of its manifest, as key=value; of several all must hold. Images added before labels were kept are found once they are added again.
+	Label *[]string `form:"label,omitempty" json:"label,omitempty"`
+
 	// AnalyzedSince RFC 3339 time.
 	AnalyzedSince *string `form:"analyzed_since,omitempty" json:"analyzed_since,omitempty"`
 
@@ -1151,8 +1581,50 @@ type GetImageParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// GetImageAnalysisParams defines parameters for GetImageAnalysis.
+type GetImageAnalysisParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ListImageAncestorsParams defines parameters for ListImageAncestors.
 type ListImageAncestorsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageContentSearchParams defines parameters for GetImageContentSearch.
+type GetImageContentSearchParams struct {
+	// Scope all_layers lists hits in files that a later layer deletes or replaces, too; squashed only those in the final file system. The server's configuration says which holds without it.
+	Scope *GetImageContentSearchParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageContentSearchParamsScope defines parameters for GetImageContentSearch.
+type GetImageContentSearchParamsScope string
+
+// GetImageRetrievedFilesParams defines parameters for GetImageRetrievedFiles.
+type GetImageRetrievedFilesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSecretSearchParams defines parameters for GetImageSecretSearch.
+type GetImageSecretSearchParams struct {
+	// Scope all_layers lists hits in files that a later layer deletes or replaces, too; squashed only those in the final file system. The server's configuration says which holds without it.
+	Scope *GetImageSecretSearchParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSecretSearchParamsScope defines parameters for GetImageSecretSearch.
+type GetImageSecretSearchParamsScope string
+
+// CancelImageAnalysisParams defines parameters for CancelImageAnalysis.
+type CancelImageAnalysisParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1187,6 +1659,12 @@ type ListImageContentTypesParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// GetImageContentSummaryParams defines parameters for GetImageContentSummary.
+type GetImageContentSummaryParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // GetImageFilesParams defines parameters for GetImageFiles.
 type GetImageFilesParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1195,6 +1673,18 @@ type GetImageFilesParams struct {
 
 // GetImageJavaPackagesParams defines parameters for GetImageJavaPackages.
 type GetImageJavaPackagesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageLicensesParams defines parameters for GetImageLicenses.
+type GetImageLicensesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageMalwareParams defines parameters for GetImageMalware.
+type GetImageMalwareParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1217,8 +1707,20 @@ type GetImageMetadataParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListImageReferrersParams defines parameters for ListImageReferrers.
+type ListImageReferrersParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // GetImageSbomCyclonedxParams defines parameters for GetImageSbomCyclonedx.
 type GetImageSbomCyclonedxParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSbomCyclonedxXmlParams defines parameters for GetImageSbomCyclonedxXml.
+type GetImageSbomCyclonedxXmlParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1231,6 +1733,12 @@ type GetImageSbomNativeParams struct {
 
 // GetImageSbomSpdxParams defines parameters for GetImageSbomSpdx.
 type GetImageSbomSpdxParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSbomSpdxTagValueParams defines parameters for GetImageSbomSpdxTagValue.
+type GetImageSbomSpdxTagValueParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1259,6 +1767,177 @@ type GetImageVulnerabilitiesParams struct {
 
 // GetImageVulnerabilitiesParamsVulnType defines parameters for GetImageVulnerabilities.
 type GetImageVulnerabilitiesParamsVulnType string
+
+// ListImageImportsParams defines parameters for ListImageImports.
+type ListImageImportsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// OpenImageImportParams defines parameters for OpenImageImport.
+type OpenImageImportParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// CancelImageImportParams defines parameters for CancelImageImport.
+type CancelImageImportParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageImportParams defines parameters for GetImageImport.
+type GetImageImportParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportContentSearchesParams defines parameters for ListImportContentSearches.
+type ListImportContentSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportContentSearchesJSONBody defines parameters for AddImportContentSearches.
+type AddImportContentSearchesJSONBody = interface{}
+
+// AddImportContentSearchesParams defines parameters for AddImportContentSearches.
+type AddImportContentSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportDockerfileParams defines parameters for ListImportDockerfile.
+type ListImportDockerfileParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportDockerfileJSONBody defines parameters for AddImportDockerfile.
+type AddImportDockerfileJSONBody = interface{}
+
+// AddImportDockerfileTextBody defines parameters for AddImportDockerfile.
+type AddImportDockerfileTextBody = interface{}
+
+// AddImportDockerfileParams defines parameters for AddImportDockerfile.
+type AddImportDockerfileParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportFileContentsParams defines parameters for ListImportFileContents.
+type ListImportFileContentsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportFileContentsJSONBody defines parameters for AddImportFileContents.
+type AddImportFileContentsJSONBody = interface{}
+
+// AddImportFileContentsParams defines parameters for AddImportFileContents.
+type AddImportFileContentsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportImageConfigParams defines parameters for ListImportImageConfig.
+type ListImportImageConfigParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportImageConfigJSONBody defines parameters for AddImportImageConfig.
+type AddImportImageConfigJSONBody = interface{}
+
+// AddImportImageConfigParams defines parameters for AddImportImageConfig.
+type AddImportImageConfigParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportManifestParams defines parameters for ListImportManifest.
+type ListImportManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportManifestJSONBody defines parameters for AddImportManifest.
+type AddImportManifestJSONBody = interface{}
+
+// AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONBody defines parameters for AddImportManifest.
+type AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONBody = interface{}
+
+// AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONBody defines parameters for AddImportManifest.
+type AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONBody = interface{}
+
+// AddImportManifestApplicationVndOciImageManifestV1PlusJSONBody defines parameters for AddImportManifest.
+type AddImportManifestApplicationVndOciImageManifestV1PlusJSONBody = interface{}
+
+// AddImportManifestParams defines parameters for AddImportManifest.
+type AddImportManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportPackagesParams defines parameters for ListImportPackages.
+type ListImportPackagesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportPackagesJSONBody defines parameters for AddImportPackages.
+type AddImportPackagesJSONBody = interface{}
+
+// AddImportPackagesParams defines parameters for AddImportPackages.
+type AddImportPackagesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportParentManifestParams defines parameters for ListImportParentManifest.
+type ListImportParentManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportParentManifestJSONBody defines parameters for AddImportParentManifest.
+type AddImportParentManifestJSONBody = interface{}
+
+// AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONBody defines parameters for AddImportParentManifest.
+type AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONBody = interface{}
+
+// AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONBody defines parameters for AddImportParentManifest.
+type AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONBody = interface{}
+
+// AddImportParentManifestParams defines parameters for AddImportParentManifest.
+type AddImportParentManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportSbomJSONBody defines parameters for AddImportSbom.
+type AddImportSbomJSONBody = interface{}
+
+// AddImportSbomParams defines parameters for AddImportSbom.
+type AddImportSbomParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportSecretSearchesParams defines parameters for ListImportSecretSearches.
+type ListImportSecretSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportSecretSearchesJSONBody defines parameters for AddImportSecretSearches.
+type AddImportSecretSearchesJSONBody = interface{}
+
+// AddImportSecretSearchesParams defines parameters for AddImportSecretSearches.
+type AddImportSecretSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
 
 // ListPoliciesParams defines parameters for ListPolicies.
 type ListPoliciesParams struct {
@@ -1372,6 +2051,51 @@ type CreateUserJSONRequestBody = UserCreationRequest
 
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
+
+// AddImportContentSearchesJSONRequestBody defines body for AddImportContentSearches for application/json ContentType.
+type AddImportContentSearchesJSONRequestBody = AddImportContentSearchesJSONBody
+
+// AddImportDockerfileJSONRequestBody defines body for AddImportDockerfile for application/json ContentType.
+type AddImportDockerfileJSONRequestBody = AddImportDockerfileJSONBody
+
+// AddImportDockerfileTextRequestBody defines body for AddImportDockerfile for text/plain ContentType.
+type AddImportDockerfileTextRequestBody = AddImportDockerfileTextBody
+
+// AddImportFileContentsJSONRequestBody defines body for AddImportFileContents for application/json ContentType.
+type AddImportFileContentsJSONRequestBody = AddImportFileContentsJSONBody
+
+// AddImportImageConfigJSONRequestBody defines body for AddImportImageConfig for application/json ContentType.
+type AddImportImageConfigJSONRequestBody = AddImportImageConfigJSONBody
+
+// AddImportManifestJSONRequestBody defines body for AddImportManifest for application/json ContentType.
+type AddImportManifestJSONRequestBody = AddImportManifestJSONBody
+
+// AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody defines body for AddImportManifest for application/vnd.docker.distribution.manifest.v1+json ContentType.
+type AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody = AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONBody
+
+// AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody defines body for AddImportManifest for application/vnd.docker.distribution.manifest.v2+json ContentType.
+type AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody = AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONBody
+
+// AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody defines body for AddImportManifest for application/vnd.oci.image.manifest.v1+json ContentType.
+type AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody = AddImportManifestApplicationVndOciImageManifestV1PlusJSONBody
+
+// AddImportPackagesJSONRequestBody defines body for AddImportPackages for application/json ContentType.
+type AddImportPackagesJSONRequestBody = AddImportPackagesJSONBody
+
+// AddImportParentManifestJSONRequestBody defines body for AddImportParentManifest for application/json ContentType.
+type AddImportParentManifestJSONRequestBody = AddImportParentManifestJSONBody
+
+// AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody defines body for AddImportParentManifest for application/vnd.docker.distribution.manifest.list.v2+json ContentType.
+type AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody = AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONBody
+
+// AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody defines body for AddImportParentManifest for application/vnd.oci.image.index.v1+json ContentType.
+type AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody = AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONBody
+
+// AddImportSbomJSONRequestBody defines body for AddImportSbom for application/json ContentType.
+type AddImportSbomJSONRequestBody = AddImportSbomJSONBody
+
+// AddImportSecretSearchesJSONRequestBody defines body for AddImportSecretSearches for application/json ContentType.
+type AddImportSecretSearchesJSONRequestBody = AddImportSecretSearchesJSONBody
 
 // AddPolicyJSONRequestBody defines body for AddPolicy for application/json ContentType.
 type AddPolicyJSONRequestBody = Policy
@@ -1598,12 +2322,43 @@ type ClientInterface interface {
 	// Corresponds with GET /images/{image_digest} (the `GetImage` operationId).
 	GetImage(ctx context.Context, imageDigest ImageDigest, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetImageAnalysis How the analysis of an image came to be
+	//
+	// Which program read the image with which analyzers and limits, when, where, and what it could not read. With the same program and the same setup the same image gives the same result.
+	//
+	// Corresponds with GET /images/{image_digest}/analysis (the `GetImageAnalysis` operationId).
+	GetImageAnalysis(ctx context.Context, imageDigest ImageDigest, params *GetImageAnalysisParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListImageAncestors Images this one was built on
 	//
 	// Analysed images of the account whose layers are the first layers of this image.
 	//
 	// Corresponds with GET /images/{image_digest}/ancestors (the `ListImageAncestors` operationId).
 	ListImageAncestors(ctx context.Context, imageDigest ImageDigest, params *ListImageAncestorsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageContentSearch Hits of the operator's expressions in files of the image
+	//
+	// Corresponds with GET /images/{image_digest}/artifacts/file-content-search (the `GetImageContentSearch` operationId).
+	GetImageContentSearch(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSearchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageRetrievedFiles Files kept with the analysis
+	//
+	// Corresponds with GET /images/{image_digest}/artifacts/retrieved-files (the `GetImageRetrievedFiles` operationId).
+	GetImageRetrievedFiles(ctx context.Context, imageDigest ImageDigest, params *GetImageRetrievedFilesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageSecretSearch Credentials found in files of the image
+	//
+	// One entry per file with hits. What was found is not part of the answer unless the server is told to store it.
+	//
+	// Corresponds with GET /images/{image_digest}/artifacts/secret-search (the `GetImageSecretSearch` operationId).
+	GetImageSecretSearch(ctx context.Context, imageDigest ImageDigest, params *GetImageSecretSearchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelImageAnalysis Cancel the queued or running analysis of an image
+	//
+	// The image is `not_analyzed` from then on and waits for nothing until it is submitted again; what an earlier analysis found stays. Repeating the request does nothing. An image whose analysis has ended is a 409.
+	//
+	// Corresponds with POST /images/{image_digest}/cancel (the `CancelImageAnalysis` operationId).
+	CancelImageAnalysis(ctx context.Context, imageDigest ImageDigest, params *CancelImageAnalysisParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CheckImage Evaluate an image under a policy
 	//
@@ -1615,6 +2370,11 @@ type ClientInterface interface {
 	// Corresponds with GET /images/{image_digest}/content (the `ListImageContentTypes` operationId).
 	ListImageContentTypes(ctx context.Context, imageDigest ImageDigest, params *ListImageContentTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetImageContentSummary How much of each content type an image has
+	//
+	// Corresponds with GET /images/{image_digest}/content-summary (the `GetImageContentSummary` operationId).
+	GetImageContentSummary(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetImageFiles Files of the image
 	//
 	// Corresponds with GET /images/{image_digest}/content/files (the `GetImageFiles` operationId).
@@ -1624,6 +2384,16 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest}/content/java (the `GetImageJavaPackages` operationId).
 	GetImageJavaPackages(ctx context.Context, imageDigest ImageDigest, params *GetImageJavaPackagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageLicenses Licences of the packages of an image
+	//
+	// Corresponds with GET /images/{image_digest}/content/licenses (the `GetImageLicenses` operationId).
+	GetImageLicenses(ctx context.Context, imageDigest ImageDigest, params *GetImageLicensesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageMalware What malware scanners found in the image
+	//
+	// Corresponds with GET /images/{image_digest}/content/malware (the `GetImageMalware` operationId).
+	GetImageMalware(ctx context.Context, imageDigest ImageDigest, params *GetImageMalwareParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetImagePackages Packages of one content type
 	//
@@ -1640,10 +2410,22 @@ type ClientInterface interface {
 	// Corresponds with GET /images/{image_digest}/metadata/{metadata_type} (the `GetImageMetadata` operationId).
 	GetImageMetadata(ctx context.Context, imageDigest ImageDigest, metadataType string, params *GetImageMetadataParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListImageReferrers What is attached to an image in its registry
+	//
+	// Signatures, attestations, SBOMs and other artifacts, listed when the image was analysed last: by the referrers API of the OCI distribution specification or the tag that stands in for it, under the tags cosign uses, and beside the image in its index. Nothing of it is verified.
+	//
+	// Corresponds with GET /images/{image_digest}/referrers (the `ListImageReferrers` operationId).
+	ListImageReferrers(ctx context.Context, imageDigest ImageDigest, params *ListImageReferrersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetImageSbomCyclonedx SBOM as CycloneDX JSON
 	//
 	// Corresponds with GET /images/{image_digest}/sboms/cyclonedx-json (the `GetImageSbomCyclonedx` operationId).
 	GetImageSbomCyclonedx(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomCyclonedxParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageSbomCyclonedxXml SBOM as CycloneDX XML
+	//
+	// Corresponds with GET /images/{image_digest}/sboms/cyclonedx-xml (the `GetImageSbomCyclonedxXml` operationId).
+	GetImageSbomCyclonedxXml(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetImageSbomNative SBOM in the native form
 	//
@@ -1655,6 +2437,11 @@ type ClientInterface interface {
 	// Corresponds with GET /images/{image_digest}/sboms/spdx-json (the `GetImageSbomSpdx` operationId).
 	GetImageSbomSpdx(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetImageSbomSpdxTagValue SBOM as SPDX tags and values
+	//
+	// Corresponds with GET /images/{image_digest}/sboms/spdx-tag-value (the `GetImageSbomSpdxTagValue` operationId).
+	GetImageSbomSpdxTagValue(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxTagValueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListImageVulnerabilityTypes Groupings of vulnerabilities
 	//
 	// Corresponds with GET /images/{image_digest}/vuln (the `ListImageVulnerabilityTypes` operationId).
@@ -1664,6 +2451,286 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 	GetImageVulnerabilities(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImageImports List image imports in progress
+	//
+	// Corresponds with GET /imports/images (the `ListImageImports` operationId).
+	ListImageImports(ctx context.Context, params *ListImageImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenImageImport Open an image import
+	//
+	// Documents about one image are then uploaded to the operation, and `POST /images` with `source.import` names those the image is made of. The image is analysed from them; no registry is asked. What they say is seen in this account only.
+	//
+	// Corresponds with POST /imports/images (the `OpenImageImport` operationId).
+	OpenImageImport(ctx context.Context, params *OpenImageImportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelImageImport Cancel an image import
+	//
+	// Its documents are removed. An operation whose image is being analysed cannot be cancelled.
+	//
+	// Corresponds with DELETE /imports/images/{operation_id} (the `CancelImageImport` operationId).
+	CancelImageImport(ctx context.Context, operationId ImportOperation, params *CancelImageImportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageImport Show an image import
+	//
+	// Corresponds with GET /imports/images/{operation_id} (the `GetImageImport` operationId).
+	GetImageImport(ctx context.Context, operationId ImportOperation, params *GetImageImportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportContentSearches List digests of uploaded content search results
+	//
+	// Corresponds with GET /imports/images/{operation_id}/content-searches (the `ListImportContentSearches` operationId).
+	ListImportContentSearches(ctx context.Context, operationId ImportOperation, params *ListImportContentSearchesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportContentSearchesWithBody Upload content search results
+	//
+	// What a search with expressions found: a list of locations, each with its content_searches.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+	AddImportContentSearchesWithBody(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportContentSearches Upload content search results
+	//
+	// What a search with expressions found: a list of locations, each with its content_searches.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+	AddImportContentSearches(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, body AddImportContentSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportDockerfile List digests of uploaded Dockerfiles
+	//
+	// Corresponds with GET /imports/images/{operation_id}/dockerfile (the `ListImportDockerfile` operationId).
+	ListImportDockerfile(ctx context.Context, operationId ImportOperation, params *ListImportDockerfileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportDockerfileWithBody Upload Dockerfiles
+	//
+	// The Dockerfile, as plain text or as a JSON string.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+	AddImportDockerfileWithBody(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportDockerfile Upload Dockerfiles
+	//
+	// The Dockerfile, as plain text or as a JSON string.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+	AddImportDockerfile(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportDockerfileWithTextBody Upload Dockerfiles
+	//
+	// The Dockerfile, as plain text or as a JSON string.
+	//
+	// Takes a body of the `text/plain` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+	AddImportDockerfileWithTextBody(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportFileContents List digests of uploaded file contents
+	//
+	// Corresponds with GET /imports/images/{operation_id}/file-contents (the `ListImportFileContents` operationId).
+	ListImportFileContents(ctx context.Context, operationId ImportOperation, params *ListImportFileContentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportFileContentsWithBody Upload file contents
+	//
+	// Files kept from the image: a list of locations, each with its contents in base64.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+	AddImportFileContentsWithBody(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportFileContents Upload file contents
+	//
+	// Files kept from the image: a list of locations, each with its contents in base64.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+	AddImportFileContents(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, body AddImportFileContentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportImageConfig List digests of uploaded image configurations
+	//
+	// Corresponds with GET /imports/images/{operation_id}/image-config (the `ListImportImageConfig` operationId).
+	ListImportImageConfig(ctx context.Context, operationId ImportOperation, params *ListImportImageConfigParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportImageConfigWithBody Upload image configurations
+	//
+	// The image configuration.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+	AddImportImageConfigWithBody(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportImageConfig Upload image configurations
+	//
+	// The image configuration.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+	AddImportImageConfig(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, body AddImportImageConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportManifest List digests of uploaded manifests
+	//
+	// Corresponds with GET /imports/images/{operation_id}/manifest (the `ListImportManifest` operationId).
+	ListImportManifest(ctx context.Context, operationId ImportOperation, params *ListImportManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportManifestWithBody Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportManifest Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifest(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBody Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/vnd.docker.distribution.manifest.v1+json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBody Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/vnd.docker.distribution.manifest.v2+json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBody Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/vnd.oci.image.manifest.v1+json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportPackages List digests of uploaded package documents
+	//
+	// Corresponds with GET /imports/images/{operation_id}/packages (the `ListImportPackages` operationId).
+	ListImportPackages(ctx context.Context, operationId ImportOperation, params *ListImportPackagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportPackagesWithBody Upload package documents
+	//
+	// The package document (Syft's JSON, the native format).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+	AddImportPackagesWithBody(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportPackages Upload package documents
+	//
+	// The package document (Syft's JSON, the native format).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+	AddImportPackages(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, body AddImportPackagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportParentManifest List digests of uploaded manifest lists
+	//
+	// Corresponds with GET /imports/images/{operation_id}/parent-manifest (the `ListImportParentManifest` operationId).
+	ListImportParentManifest(ctx context.Context, operationId ImportOperation, params *ListImportParentManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportParentManifestWithBody Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifestWithBody(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportParentManifest Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifest(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes a body of the `application/vnd.docker.distribution.manifest.list.v2+json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBody Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes a body of the `application/vnd.oci.image.index.v1+json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportSbomWithBody Upload one document that says everything
+	//
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+	AddImportSbomWithBody(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportSbom Upload one document that says everything
+	//
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+	AddImportSbom(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, body AddImportSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportSecretSearches List digests of uploaded secret search results
+	//
+	// Corresponds with GET /imports/images/{operation_id}/secret-searches (the `ListImportSecretSearches` operationId).
+	ListImportSecretSearches(ctx context.Context, operationId ImportOperation, params *ListImportSecretSearchesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportSecretSearchesWithBody Upload secret search results
+	//
+	// What a search for secrets found: a list of locations, each with its content_searches.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+	AddImportSecretSearchesWithBody(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddImportSecretSearches Upload secret search results
+	//
+	// What a search for secrets found: a list of locations, each with its content_searches.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+	AddImportSecretSearches(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, body AddImportSecretSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPolicies List policies
 	//
@@ -2191,6 +3258,23 @@ func (c *Client) GetImage(ctx context.Context, imageDigest ImageDigest, params *
 	return c.Client.Do(req)
 }
 
+// GetImageAnalysis How the analysis of an image came to be
+//
+// Which program read the image with which analyzers and limits, when, where, and what it could not read. With the same program and the same setup the same image gives the same result.
+//
+// Corresponds with GET /images/{image_digest}/analysis (the `GetImageAnalysis` operationId).
+func (c *Client) GetImageAnalysis(ctx context.Context, imageDigest ImageDigest, params *GetImageAnalysisParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageAnalysisRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListImageAncestors Images this one was built on
 //
 // Analysed images of the account whose layers are the first layers of this image.
@@ -2198,6 +3282,70 @@ func (c *Client) GetImage(ctx context.Context, imageDigest ImageDigest, params *
 // Corresponds with GET /images/{image_digest}/ancestors (the `ListImageAncestors` operationId).
 func (c *Client) ListImageAncestors(ctx context.Context, imageDigest ImageDigest, params *ListImageAncestorsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListImageAncestorsRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageContentSearch Hits of the operator's expressions in files of the image
+//
+// Corresponds with GET /images/{image_digest}/artifacts/file-content-search (the `GetImageContentSearch` operationId).
+func (c *Client) GetImageContentSearch(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSearchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageContentSearchRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageRetrievedFiles Files kept with the analysis
+//
+// Corresponds with GET /images/{image_digest}/artifacts/retrieved-files (the `GetImageRetrievedFiles` operationId).
+func (c *Client) GetImageRetrievedFiles(ctx context.Context, imageDigest ImageDigest, params *GetImageRetrievedFilesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageRetrievedFilesRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageSecretSearch Credentials found in files of the image
+//
+// One entry per file with hits. What was found is not part of the answer unless the server is told to store it.
+//
+// Corresponds with GET /images/{image_digest}/artifacts/secret-search (the `GetImageSecretSearch` operationId).
+func (c *Client) GetImageSecretSearch(ctx context.Context, imageDigest ImageDigest, params *GetImageSecretSearchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageSecretSearchRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelImageAnalysis Cancel the queued or running analysis of an image
+//
+// The image is `not_analyzed` from then on and waits for nothing until it is submitted again; what an earlier analysis found stays. Repeating the request does nothing. An image whose analysis has ended is a 409.
+//
+// Corresponds with POST /images/{image_digest}/cancel (the `CancelImageAnalysis` operationId).
+func (c *Client) CancelImageAnalysis(ctx context.Context, imageDigest ImageDigest, params *CancelImageAnalysisParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelImageAnalysisRequest(c.Server, imageDigest, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2238,6 +3386,21 @@ func (c *Client) ListImageContentTypes(ctx context.Context, imageDigest ImageDig
 	return c.Client.Do(req)
 }
 
+// GetImageContentSummary How much of each content type an image has
+//
+// Corresponds with GET /images/{image_digest}/content-summary (the `GetImageContentSummary` operationId).
+func (c *Client) GetImageContentSummary(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageContentSummaryRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetImageFiles Files of the image
 //
 // Corresponds with GET /images/{image_digest}/content/files (the `GetImageFiles` operationId).
@@ -2258,6 +3421,36 @@ func (c *Client) GetImageFiles(ctx context.Context, imageDigest ImageDigest, par
 // Corresponds with GET /images/{image_digest}/content/java (the `GetImageJavaPackages` operationId).
 func (c *Client) GetImageJavaPackages(ctx context.Context, imageDigest ImageDigest, params *GetImageJavaPackagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImageJavaPackagesRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageLicenses Licences of the packages of an image
+//
+// Corresponds with GET /images/{image_digest}/content/licenses (the `GetImageLicenses` operationId).
+func (c *Client) GetImageLicenses(ctx context.Context, imageDigest ImageDigest, params *GetImageLicensesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageLicensesRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageMalware What malware scanners found in the image
+//
+// Corresponds with GET /images/{image_digest}/content/malware (the `GetImageMalware` operationId).
+func (c *Client) GetImageMalware(ctx context.Context, imageDigest ImageDigest, params *GetImageMalwareParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageMalwareRequest(c.Server, imageDigest, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2313,11 +3506,43 @@ func (c *Client) GetImageMetadata(ctx context.Context, imageDigest ImageDigest, 
 	return c.Client.Do(req)
 }
 
+// ListImageReferrers What is attached to an image in its registry
+//
+// Signatures, attestations, SBOMs and other artifacts, listed when the image was analysed last: by the referrers API of the OCI distribution specification or the tag that stands in for it, under the tags cosign uses, and beside the image in its index. Nothing of it is verified.
+//
+// Corresponds with GET /images/{image_digest}/referrers (the `ListImageReferrers` operationId).
+func (c *Client) ListImageReferrers(ctx context.Context, imageDigest ImageDigest, params *ListImageReferrersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImageReferrersRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetImageSbomCyclonedx SBOM as CycloneDX JSON
 //
 // Corresponds with GET /images/{image_digest}/sboms/cyclonedx-json (the `GetImageSbomCyclonedx` operationId).
 func (c *Client) GetImageSbomCyclonedx(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomCyclonedxParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImageSbomCyclonedxRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageSbomCyclonedxXml SBOM as CycloneDX XML
+//
+// Corresponds with GET /images/{image_digest}/sboms/cyclonedx-xml (the `GetImageSbomCyclonedxXml` operationId).
+func (c *Client) GetImageSbomCyclonedxXml(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageSbomCyclonedxXmlRequest(c.Server, imageDigest, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2358,6 +3583,21 @@ func (c *Client) GetImageSbomSpdx(ctx context.Context, imageDigest ImageDigest, 
 	return c.Client.Do(req)
 }
 
+// GetImageSbomSpdxTagValue SBOM as SPDX tags and values
+//
+// Corresponds with GET /images/{image_digest}/sboms/spdx-tag-value (the `GetImageSbomSpdxTagValue` operationId).
+func (c *Client) GetImageSbomSpdxTagValue(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxTagValueParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageSbomSpdxTagValueRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListImageVulnerabilityTypes Groupings of vulnerabilities
 //
 // Corresponds with GET /images/{image_digest}/vuln (the `ListImageVulnerabilityTypes` operationId).
@@ -2378,6 +3618,646 @@ func (c *Client) ListImageVulnerabilityTypes(ctx context.Context, imageDigest Im
 // Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 func (c *Client) GetImageVulnerabilities(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImageVulnerabilitiesRequest(c.Server, imageDigest, vulnType, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImageImports List image imports in progress
+//
+// Corresponds with GET /imports/images (the `ListImageImports` operationId).
+func (c *Client) ListImageImports(ctx context.Context, params *ListImageImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImageImportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenImageImport Open an image import
+//
+// Documents about one image are then uploaded to the operation, and `POST /images` with `source.import` names those the image is made of. The image is analysed from them; no registry is asked. What they say is seen in this account only.
+//
+// Corresponds with POST /imports/images (the `OpenImageImport` operationId).
+func (c *Client) OpenImageImport(ctx context.Context, params *OpenImageImportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenImageImportRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelImageImport Cancel an image import
+//
+// Its documents are removed. An operation whose image is being analysed cannot be cancelled.
+//
+// Corresponds with DELETE /imports/images/{operation_id} (the `CancelImageImport` operationId).
+func (c *Client) CancelImageImport(ctx context.Context, operationId ImportOperation, params *CancelImageImportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelImageImportRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageImport Show an image import
+//
+// Corresponds with GET /imports/images/{operation_id} (the `GetImageImport` operationId).
+func (c *Client) GetImageImport(ctx context.Context, operationId ImportOperation, params *GetImageImportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageImportRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportContentSearches List digests of uploaded content search results
+//
+// Corresponds with GET /imports/images/{operation_id}/content-searches (the `ListImportContentSearches` operationId).
+func (c *Client) ListImportContentSearches(ctx context.Context, operationId ImportOperation, params *ListImportContentSearchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportContentSearchesRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportContentSearchesWithBody Upload content search results
+//
+// What a search with expressions found: a list of locations, each with its content_searches.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+func (c *Client) AddImportContentSearchesWithBody(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportContentSearchesRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportContentSearches Upload content search results
+//
+// What a search with expressions found: a list of locations, each with its content_searches.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+func (c *Client) AddImportContentSearches(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, body AddImportContentSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportContentSearchesRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportDockerfile List digests of uploaded Dockerfiles
+//
+// Corresponds with GET /imports/images/{operation_id}/dockerfile (the `ListImportDockerfile` operationId).
+func (c *Client) ListImportDockerfile(ctx context.Context, operationId ImportOperation, params *ListImportDockerfileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportDockerfileRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportDockerfileWithBody Upload Dockerfiles
+//
+// The Dockerfile, as plain text or as a JSON string.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+func (c *Client) AddImportDockerfileWithBody(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportDockerfileRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportDockerfile Upload Dockerfiles
+//
+// The Dockerfile, as plain text or as a JSON string.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+func (c *Client) AddImportDockerfile(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportDockerfileRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportDockerfileWithTextBody Upload Dockerfiles
+//
+// The Dockerfile, as plain text or as a JSON string.
+//
+// Takes a body of the `text/plain` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+func (c *Client) AddImportDockerfileWithTextBody(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportDockerfileRequestWithTextBody(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportFileContents List digests of uploaded file contents
+//
+// Corresponds with GET /imports/images/{operation_id}/file-contents (the `ListImportFileContents` operationId).
+func (c *Client) ListImportFileContents(ctx context.Context, operationId ImportOperation, params *ListImportFileContentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportFileContentsRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportFileContentsWithBody Upload file contents
+//
+// Files kept from the image: a list of locations, each with its contents in base64.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+func (c *Client) AddImportFileContentsWithBody(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportFileContentsRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportFileContents Upload file contents
+//
+// Files kept from the image: a list of locations, each with its contents in base64.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+func (c *Client) AddImportFileContents(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, body AddImportFileContentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportFileContentsRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportImageConfig List digests of uploaded image configurations
+//
+// Corresponds with GET /imports/images/{operation_id}/image-config (the `ListImportImageConfig` operationId).
+func (c *Client) ListImportImageConfig(ctx context.Context, operationId ImportOperation, params *ListImportImageConfigParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportImageConfigRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportImageConfigWithBody Upload image configurations
+//
+// The image configuration.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+func (c *Client) AddImportImageConfigWithBody(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportImageConfigRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportImageConfig Upload image configurations
+//
+// The image configuration.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+func (c *Client) AddImportImageConfig(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, body AddImportImageConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportImageConfigRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportManifest List digests of uploaded manifests
+//
+// Corresponds with GET /imports/images/{operation_id}/manifest (the `ListImportManifest` operationId).
+func (c *Client) ListImportManifest(ctx context.Context, operationId ImportOperation, params *ListImportManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportManifestRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportManifestWithBody Upload manifests
+//
+// The image manifest.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *Client) AddImportManifestWithBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportManifestRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportManifest Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *Client) AddImportManifest(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportManifestRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBody Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/vnd.docker.distribution.manifest.v1+json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *Client) AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportManifestRequestWithApplicationVndDockerDistributionManifestV1PlusJSONBody(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBody Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/vnd.docker.distribution.manifest.v2+json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *Client) AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportManifestRequestWithApplicationVndDockerDistributionManifestV2PlusJSONBody(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBody Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/vnd.oci.image.manifest.v1+json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *Client) AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportManifestRequestWithApplicationVndOciImageManifestV1PlusJSONBody(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportPackages List digests of uploaded package documents
+//
+// Corresponds with GET /imports/images/{operation_id}/packages (the `ListImportPackages` operationId).
+func (c *Client) ListImportPackages(ctx context.Context, operationId ImportOperation, params *ListImportPackagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportPackagesRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportPackagesWithBody Upload package documents
+//
+// The package document (Syft's JSON, the native format).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+func (c *Client) AddImportPackagesWithBody(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportPackagesRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportPackages Upload package documents
+//
+// The package document (Syft's JSON, the native format).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+func (c *Client) AddImportPackages(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, body AddImportPackagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportPackagesRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportParentManifest List digests of uploaded manifest lists
+//
+// Corresponds with GET /imports/images/{operation_id}/parent-manifest (the `ListImportParentManifest` operationId).
+func (c *Client) ListImportParentManifest(ctx context.Context, operationId ImportOperation, params *ListImportParentManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportParentManifestRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportParentManifestWithBody Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *Client) AddImportParentManifestWithBody(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportParentManifestRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportParentManifest Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *Client) AddImportParentManifest(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportParentManifestRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes a body of the `application/vnd.docker.distribution.manifest.list.v2+json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *Client) AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportParentManifestRequestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBody Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes a body of the `application/vnd.oci.image.index.v1+json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *Client) AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBody(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportParentManifestRequestWithApplicationVndOciImageIndexV1PlusJSONBody(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportSbomWithBody Upload one document that says everything
+//
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+func (c *Client) AddImportSbomWithBody(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportSbomRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportSbom Upload one document that says everything
+//
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+func (c *Client) AddImportSbom(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, body AddImportSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportSbomRequest(c.Server, operationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportSecretSearches List digests of uploaded secret search results
+//
+// Corresponds with GET /imports/images/{operation_id}/secret-searches (the `ListImportSecretSearches` operationId).
+func (c *Client) ListImportSecretSearches(ctx context.Context, operationId ImportOperation, params *ListImportSecretSearchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportSecretSearchesRequest(c.Server, operationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportSecretSearchesWithBody Upload secret search results
+//
+// What a search for secrets found: a list of locations, each with its content_searches.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+func (c *Client) AddImportSecretSearchesWithBody(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportSecretSearchesRequestWithBody(c.Server, operationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddImportSecretSearches Upload secret search results
+//
+// What a search for secrets found: a list of locations, each with its content_searches.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+func (c *Client) AddImportSecretSearches(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, body AddImportSecretSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddImportSecretSearchesRequest(c.Server, operationId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3490,6 +5370,30 @@ func NewListImagesRequest(server string, params *ListImagesParams) (*http.Reques
 
 		}
 
+		if params.ParentDigest != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "parent_digest", *params.ParentDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Label != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.AnalyzedSince != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "analyzed_since", *params.AnalyzedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3750,6 +5654,55 @@ func NewGetImageRequest(server string, imageDigest ImageDigest, params *GetImage
 	return req, nil
 }
 
+// NewGetImageAnalysisRequest constructs an http.Request for the GetImageAnalysis method
+func NewGetImageAnalysisRequest(server string, imageDigest ImageDigest, params *GetImageAnalysisParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/analysis", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListImageAncestorsRequest constructs an http.Request for the ListImageAncestors method
 func NewListImageAncestorsRequest(server string, imageDigest ImageDigest, params *ListImageAncestorsParams) (*http.Request, error) {
 	var err error
@@ -3777,6 +5730,256 @@ func NewListImageAncestorsRequest(server string, imageDigest ImageDigest, params
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageContentSearchRequest constructs an http.Request for the GetImageContentSearch method
+func NewGetImageContentSearchRequest(server string, imageDigest ImageDigest, params *GetImageContentSearchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/artifacts/file-content-search", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Scope != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageRetrievedFilesRequest constructs an http.Request for the GetImageRetrievedFiles method
+func NewGetImageRetrievedFilesRequest(server string, imageDigest ImageDigest, params *GetImageRetrievedFilesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/artifacts/retrieved-files", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageSecretSearchRequest constructs an http.Request for the GetImageSecretSearch method
+func NewGetImageSecretSearchRequest(server string, imageDigest ImageDigest, params *GetImageSecretSearchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/artifacts/secret-search", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Scope != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelImageAnalysisRequest constructs an http.Request for the CancelImageAnalysis method
+func NewCancelImageAnalysisRequest(server string, imageDigest ImageDigest, params *CancelImageAnalysisParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -3980,6 +6183,55 @@ func NewListImageContentTypesRequest(server string, imageDigest ImageDigest, par
 	return req, nil
 }
 
+// NewGetImageContentSummaryRequest constructs an http.Request for the GetImageContentSummary method
+func NewGetImageContentSummaryRequest(server string, imageDigest ImageDigest, params *GetImageContentSummaryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/content-summary", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetImageFilesRequest constructs an http.Request for the GetImageFiles method
 func NewGetImageFilesRequest(server string, imageDigest ImageDigest, params *GetImageFilesParams) (*http.Request, error) {
 	var err error
@@ -4046,6 +6298,104 @@ func NewGetImageJavaPackagesRequest(server string, imageDigest ImageDigest, para
 	}
 
 	operationPath := fmt.Sprintf("/images/%s/content/java", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageLicensesRequest constructs an http.Request for the GetImageLicenses method
+func NewGetImageLicensesRequest(server string, imageDigest ImageDigest, params *GetImageLicensesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/content/licenses", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageMalwareRequest constructs an http.Request for the GetImageMalware method
+func NewGetImageMalwareRequest(server string, imageDigest ImageDigest, params *GetImageMalwareParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/content/malware", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4239,6 +6589,55 @@ func NewGetImageMetadataRequest(server string, imageDigest ImageDigest, metadata
 	return req, nil
 }
 
+// NewListImageReferrersRequest constructs an http.Request for the ListImageReferrers method
+func NewListImageReferrersRequest(server string, imageDigest ImageDigest, params *ListImageReferrersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/referrers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetImageSbomCyclonedxRequest constructs an http.Request for the GetImageSbomCyclonedx method
 func NewGetImageSbomCyclonedxRequest(server string, imageDigest ImageDigest, params *GetImageSbomCyclonedxParams) (*http.Request, error) {
 	var err error
@@ -4256,6 +6655,55 @@ func NewGetImageSbomCyclonedxRequest(server string, imageDigest ImageDigest, par
 	}
 
 	operationPath := fmt.Sprintf("/images/%s/sboms/cyclonedx-json", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageSbomCyclonedxXmlRequest constructs an http.Request for the GetImageSbomCyclonedxXml method
+func NewGetImageSbomCyclonedxXmlRequest(server string, imageDigest ImageDigest, params *GetImageSbomCyclonedxXmlParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/sboms/cyclonedx-xml", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4354,6 +6802,55 @@ func NewGetImageSbomSpdxRequest(server string, imageDigest ImageDigest, params *
 	}
 
 	operationPath := fmt.Sprintf("/images/%s/sboms/spdx-json", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageSbomSpdxTagValueRequest constructs an http.Request for the GetImageSbomSpdxTagValue method
+func NewGetImageSbomSpdxTagValueRequest(server string, imageDigest ImageDigest, params *GetImageSbomSpdxTagValueParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/sboms/spdx-tag-value", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4535,6 +7032,1204 @@ func NewGetImageVulnerabilitiesRequest(server string, imageDigest ImageDigest, v
 	if err != nil {
 		return nil, err
 	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImageImportsRequest constructs an http.Request for the ListImageImports method
+func NewListImageImportsRequest(server string, params *ListImageImportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewOpenImageImportRequest constructs an http.Request for the OpenImageImport method
+func NewOpenImageImportRequest(server string, params *OpenImageImportParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelImageImportRequest constructs an http.Request for the CancelImageImport method
+func NewCancelImageImportRequest(server string, operationId ImportOperation, params *CancelImageImportParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageImportRequest constructs an http.Request for the GetImageImport method
+func NewGetImageImportRequest(server string, operationId ImportOperation, params *GetImageImportParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportContentSearchesRequest constructs an http.Request for the ListImportContentSearches method
+func NewListImportContentSearchesRequest(server string, operationId ImportOperation, params *ListImportContentSearchesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/content-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportContentSearchesRequest calls the generic AddImportContentSearches builder with application/json body
+func NewAddImportContentSearchesRequest(server string, operationId ImportOperation, params *AddImportContentSearchesParams, body AddImportContentSearchesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportContentSearchesRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportContentSearchesRequestWithBody constructs an http.Request for the AddImportContentSearches method, with any body, and a specified content type
+func NewAddImportContentSearchesRequestWithBody(server string, operationId ImportOperation, params *AddImportContentSearchesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/content-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportDockerfileRequest constructs an http.Request for the ListImportDockerfile method
+func NewListImportDockerfileRequest(server string, operationId ImportOperation, params *ListImportDockerfileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/dockerfile", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportDockerfileRequest calls the generic AddImportDockerfile builder with application/json body
+func NewAddImportDockerfileRequest(server string, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportDockerfileRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportDockerfileRequestWithTextBody calls the generic AddImportDockerfile builder with text/plain body
+func NewAddImportDockerfileRequestWithTextBody(server string, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileTextRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	if stringer, ok := interface{}(body).(fmt.Stringer); ok {
+		bodyReader = strings.NewReader(stringer.String())
+	} else {
+		return nil, fmt.Errorf("text/plain is not supported for complex types, define a String() method on AddImportDockerfileTextBody to marshal it as text")
+	}
+	return NewAddImportDockerfileRequestWithBody(server, operationId, params, "text/plain", bodyReader)
+}
+
+// NewAddImportDockerfileRequestWithBody constructs an http.Request for the AddImportDockerfile method, with any body, and a specified content type
+func NewAddImportDockerfileRequestWithBody(server string, operationId ImportOperation, params *AddImportDockerfileParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/dockerfile", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportFileContentsRequest constructs an http.Request for the ListImportFileContents method
+func NewListImportFileContentsRequest(server string, operationId ImportOperation, params *ListImportFileContentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/file-contents", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportFileContentsRequest calls the generic AddImportFileContents builder with application/json body
+func NewAddImportFileContentsRequest(server string, operationId ImportOperation, params *AddImportFileContentsParams, body AddImportFileContentsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportFileContentsRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportFileContentsRequestWithBody constructs an http.Request for the AddImportFileContents method, with any body, and a specified content type
+func NewAddImportFileContentsRequestWithBody(server string, operationId ImportOperation, params *AddImportFileContentsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/file-contents", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportImageConfigRequest constructs an http.Request for the ListImportImageConfig method
+func NewListImportImageConfigRequest(server string, operationId ImportOperation, params *ListImportImageConfigParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/image-config", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportImageConfigRequest calls the generic AddImportImageConfig builder with application/json body
+func NewAddImportImageConfigRequest(server string, operationId ImportOperation, params *AddImportImageConfigParams, body AddImportImageConfigJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportImageConfigRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportImageConfigRequestWithBody constructs an http.Request for the AddImportImageConfig method, with any body, and a specified content type
+func NewAddImportImageConfigRequestWithBody(server string, operationId ImportOperation, params *AddImportImageConfigParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/image-config", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportManifestRequest constructs an http.Request for the ListImportManifest method
+func NewListImportManifestRequest(server string, operationId ImportOperation, params *ListImportManifestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/manifest", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportManifestRequest calls the generic AddImportManifest builder with application/json body
+func NewAddImportManifestRequest(server string, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportManifestRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportManifestRequestWithApplicationVndDockerDistributionManifestV1PlusJSONBody calls the generic AddImportManifest builder with application/vnd.docker.distribution.manifest.v1+json body
+func NewAddImportManifestRequestWithApplicationVndDockerDistributionManifestV1PlusJSONBody(server string, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportManifestRequestWithBody(server, operationId, params, "application/vnd.docker.distribution.manifest.v1+json", bodyReader)
+}
+
+// NewAddImportManifestRequestWithApplicationVndDockerDistributionManifestV2PlusJSONBody calls the generic AddImportManifest builder with application/vnd.docker.distribution.manifest.v2+json body
+func NewAddImportManifestRequestWithApplicationVndDockerDistributionManifestV2PlusJSONBody(server string, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportManifestRequestWithBody(server, operationId, params, "application/vnd.docker.distribution.manifest.v2+json", bodyReader)
+}
+
+// NewAddImportManifestRequestWithApplicationVndOciImageManifestV1PlusJSONBody calls the generic AddImportManifest builder with application/vnd.oci.image.manifest.v1+json body
+func NewAddImportManifestRequestWithApplicationVndOciImageManifestV1PlusJSONBody(server string, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportManifestRequestWithBody(server, operationId, params, "application/vnd.oci.image.manifest.v1+json", bodyReader)
+}
+
+// NewAddImportManifestRequestWithBody constructs an http.Request for the AddImportManifest method, with any body, and a specified content type
+func NewAddImportManifestRequestWithBody(server string, operationId ImportOperation, params *AddImportManifestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/manifest", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportPackagesRequest constructs an http.Request for the ListImportPackages method
+func NewListImportPackagesRequest(server string, operationId ImportOperation, params *ListImportPackagesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/packages", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportPackagesRequest calls the generic AddImportPackages builder with application/json body
+func NewAddImportPackagesRequest(server string, operationId ImportOperation, params *AddImportPackagesParams, body AddImportPackagesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportPackagesRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportPackagesRequestWithBody constructs an http.Request for the AddImportPackages method, with any body, and a specified content type
+func NewAddImportPackagesRequestWithBody(server string, operationId ImportOperation, params *AddImportPackagesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/packages", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportParentManifestRequest constructs an http.Request for the ListImportParentManifest method
+func NewListImportParentManifestRequest(server string, operationId ImportOperation, params *ListImportParentManifestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/parent-manifest", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportParentManifestRequest calls the generic AddImportParentManifest builder with application/json body
+func NewAddImportParentManifestRequest(server string, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportParentManifestRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportParentManifestRequestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody calls the generic AddImportParentManifest builder with application/vnd.docker.distribution.manifest.list.v2+json body
+func NewAddImportParentManifestRequestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody(server string, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportParentManifestRequestWithBody(server, operationId, params, "application/vnd.docker.distribution.manifest.list.v2+json", bodyReader)
+}
+
+// NewAddImportParentManifestRequestWithApplicationVndOciImageIndexV1PlusJSONBody calls the generic AddImportParentManifest builder with application/vnd.oci.image.index.v1+json body
+func NewAddImportParentManifestRequestWithApplicationVndOciImageIndexV1PlusJSONBody(server string, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportParentManifestRequestWithBody(server, operationId, params, "application/vnd.oci.image.index.v1+json", bodyReader)
+}
+
+// NewAddImportParentManifestRequestWithBody constructs an http.Request for the AddImportParentManifest method, with any body, and a specified content type
+func NewAddImportParentManifestRequestWithBody(server string, operationId ImportOperation, params *AddImportParentManifestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/parent-manifest", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportSbomRequest calls the generic AddImportSbom builder with application/json body
+func NewAddImportSbomRequest(server string, operationId ImportOperation, params *AddImportSbomParams, body AddImportSbomJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportSbomRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportSbomRequestWithBody constructs an http.Request for the AddImportSbom method, with any body, and a specified content type
+func NewAddImportSbomRequestWithBody(server string, operationId ImportOperation, params *AddImportSbomParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/sbom", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportSecretSearchesRequest constructs an http.Request for the ListImportSecretSearches method
+func NewListImportSecretSearchesRequest(server string, operationId ImportOperation, params *ListImportSecretSearchesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/secret-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddImportSecretSearchesRequest calls the generic AddImportSecretSearches builder with application/json body
+func NewAddImportSecretSearchesRequest(server string, operationId ImportOperation, params *AddImportSecretSearchesParams, body AddImportSecretSearchesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddImportSecretSearchesRequestWithBody(server, operationId, params, "application/json", bodyReader)
+}
+
+// NewAddImportSecretSearchesRequestWithBody constructs an http.Request for the AddImportSecretSearches method, with any body, and a specified content type
+func NewAddImportSecretSearchesRequestWithBody(server string, operationId ImportOperation, params *AddImportSecretSearchesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operation_id", operationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/imports/images/%s/secret-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
 
@@ -6007,6 +9702,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest} (the `GetImage` operationId).
 	GetImageWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageParams, reqEditors ...RequestEditorFn) (*GetImageReply, error)
 
+	// GetImageAnalysisWithResponse How the analysis of an image came to be
+	//
+	// Which program read the image with which analyzers and limits, when, where, and what it could not read. With the same program and the same setup the same image gives the same result.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/analysis (the `GetImageAnalysis` operationId).
+	GetImageAnalysisWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageAnalysisParams, reqEditors ...RequestEditorFn) (*GetImageAnalysisReply, error)
+
 	// ListImageAncestorsWithResponse Images this one was built on
 	//
 	// Analysed images of the account whose layers are the first layers of this image.
@@ -6015,6 +9719,38 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest}/ancestors (the `ListImageAncestors` operationId).
 	ListImageAncestorsWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListImageAncestorsParams, reqEditors ...RequestEditorFn) (*ListImageAncestorsReply, error)
+
+	// GetImageContentSearchWithResponse Hits of the operator's expressions in files of the image
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/artifacts/file-content-search (the `GetImageContentSearch` operationId).
+	GetImageContentSearchWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSearchParams, reqEditors ...RequestEditorFn) (*GetImageContentSearchReply, error)
+
+	// GetImageRetrievedFilesWithResponse Files kept with the analysis
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/artifacts/retrieved-files (the `GetImageRetrievedFiles` operationId).
+	GetImageRetrievedFilesWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageRetrievedFilesParams, reqEditors ...RequestEditorFn) (*GetImageRetrievedFilesReply, error)
+
+	// GetImageSecretSearchWithResponse Credentials found in files of the image
+	//
+	// One entry per file with hits. What was found is not part of the answer unless the server is told to store it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/artifacts/secret-search (the `GetImageSecretSearch` operationId).
+	GetImageSecretSearchWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSecretSearchParams, reqEditors ...RequestEditorFn) (*GetImageSecretSearchReply, error)
+
+	// CancelImageAnalysisWithResponse Cancel the queued or running analysis of an image
+	//
+	// The image is `not_analyzed` from then on and waits for nothing until it is submitted again; what an earlier analysis found stays. Repeating the request does nothing. An image whose analysis has ended is a 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /images/{image_digest}/cancel (the `CancelImageAnalysis` operationId).
+	CancelImageAnalysisWithResponse(ctx context.Context, imageDigest ImageDigest, params *CancelImageAnalysisParams, reqEditors ...RequestEditorFn) (*CancelImageAnalysisReply, error)
 
 	// CheckImageWithResponse Evaluate an image under a policy
 	//
@@ -6030,6 +9766,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest}/content (the `ListImageContentTypes` operationId).
 	ListImageContentTypesWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListImageContentTypesParams, reqEditors ...RequestEditorFn) (*ListImageContentTypesReply, error)
 
+	// GetImageContentSummaryWithResponse How much of each content type an image has
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/content-summary (the `GetImageContentSummary` operationId).
+	GetImageContentSummaryWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSummaryParams, reqEditors ...RequestEditorFn) (*GetImageContentSummaryReply, error)
+
 	// GetImageFilesWithResponse Files of the image
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6043,6 +9786,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest}/content/java (the `GetImageJavaPackages` operationId).
 	GetImageJavaPackagesWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageJavaPackagesParams, reqEditors ...RequestEditorFn) (*GetImageJavaPackagesReply, error)
+
+	// GetImageLicensesWithResponse Licences of the packages of an image
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/content/licenses (the `GetImageLicenses` operationId).
+	GetImageLicensesWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageLicensesParams, reqEditors ...RequestEditorFn) (*GetImageLicensesReply, error)
+
+	// GetImageMalwareWithResponse What malware scanners found in the image
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/content/malware (the `GetImageMalware` operationId).
+	GetImageMalwareWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageMalwareParams, reqEditors ...RequestEditorFn) (*GetImageMalwareReply, error)
 
 	// GetImagePackagesWithResponse Packages of one content type
 	//
@@ -6065,12 +9822,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest}/metadata/{metadata_type} (the `GetImageMetadata` operationId).
 	GetImageMetadataWithResponse(ctx context.Context, imageDigest ImageDigest, metadataType string, params *GetImageMetadataParams, reqEditors ...RequestEditorFn) (*GetImageMetadataReply, error)
 
+	// ListImageReferrersWithResponse What is attached to an image in its registry
+	//
+	// Signatures, attestations, SBOMs and other artifacts, listed when the image was analysed last: by the referrers API of the OCI distribution specification or the tag that stands in for it, under the tags cosign uses, and beside the image in its index. Nothing of it is verified.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/referrers (the `ListImageReferrers` operationId).
+	ListImageReferrersWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListImageReferrersParams, reqEditors ...RequestEditorFn) (*ListImageReferrersReply, error)
+
 	// GetImageSbomCyclonedxWithResponse SBOM as CycloneDX JSON
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /images/{image_digest}/sboms/cyclonedx-json (the `GetImageSbomCyclonedx` operationId).
 	GetImageSbomCyclonedxWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomCyclonedxParams, reqEditors ...RequestEditorFn) (*GetImageSbomCyclonedxReply, error)
+
+	// GetImageSbomCyclonedxXmlWithResponse SBOM as CycloneDX XML
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/sboms/cyclonedx-xml (the `GetImageSbomCyclonedxXml` operationId).
+	GetImageSbomCyclonedxXmlWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*GetImageSbomCyclonedxXmlReply, error)
 
 	// GetImageSbomNativeWithResponse SBOM in the native form
 	//
@@ -6086,6 +9859,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest}/sboms/spdx-json (the `GetImageSbomSpdx` operationId).
 	GetImageSbomSpdxWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxParams, reqEditors ...RequestEditorFn) (*GetImageSbomSpdxReply, error)
 
+	// GetImageSbomSpdxTagValueWithResponse SBOM as SPDX tags and values
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/sboms/spdx-tag-value (the `GetImageSbomSpdxTagValue` operationId).
+	GetImageSbomSpdxTagValueWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxTagValueParams, reqEditors ...RequestEditorFn) (*GetImageSbomSpdxTagValueReply, error)
+
 	// ListImageVulnerabilityTypesWithResponse Groupings of vulnerabilities
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6099,6 +9879,310 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 	GetImageVulnerabilitiesWithResponse(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilitiesReply, error)
+
+	// ListImageImportsWithResponse List image imports in progress
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images (the `ListImageImports` operationId).
+	ListImageImportsWithResponse(ctx context.Context, params *ListImageImportsParams, reqEditors ...RequestEditorFn) (*ListImageImportsReply, error)
+
+	// OpenImageImportWithResponse Open an image import
+	//
+	// Documents about one image are then uploaded to the operation, and `POST /images` with `source.import` names those the image is made of. The image is analysed from them; no registry is asked. What they say is seen in this account only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images (the `OpenImageImport` operationId).
+	OpenImageImportWithResponse(ctx context.Context, params *OpenImageImportParams, reqEditors ...RequestEditorFn) (*OpenImageImportReply, error)
+
+	// CancelImageImportWithResponse Cancel an image import
+	//
+	// Its documents are removed. An operation whose image is being analysed cannot be cancelled.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /imports/images/{operation_id} (the `CancelImageImport` operationId).
+	CancelImageImportWithResponse(ctx context.Context, operationId ImportOperation, params *CancelImageImportParams, reqEditors ...RequestEditorFn) (*CancelImageImportReply, error)
+
+	// GetImageImportWithResponse Show an image import
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id} (the `GetImageImport` operationId).
+	GetImageImportWithResponse(ctx context.Context, operationId ImportOperation, params *GetImageImportParams, reqEditors ...RequestEditorFn) (*GetImageImportReply, error)
+
+	// ListImportContentSearchesWithResponse List digests of uploaded content search results
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/content-searches (the `ListImportContentSearches` operationId).
+	ListImportContentSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportContentSearchesParams, reqEditors ...RequestEditorFn) (*ListImportContentSearchesReply, error)
+
+	// AddImportContentSearchesWithBodyWithResponse Upload content search results
+	//
+	// What a search with expressions found: a list of locations, each with its content_searches.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+	AddImportContentSearchesWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportContentSearchesReply, error)
+
+	// AddImportContentSearchesWithResponse Upload content search results
+	//
+	// What a search with expressions found: a list of locations, each with its content_searches.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+	AddImportContentSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, body AddImportContentSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportContentSearchesReply, error)
+
+	// ListImportDockerfileWithResponse List digests of uploaded Dockerfiles
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/dockerfile (the `ListImportDockerfile` operationId).
+	ListImportDockerfileWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportDockerfileParams, reqEditors ...RequestEditorFn) (*ListImportDockerfileReply, error)
+
+	// AddImportDockerfileWithBodyWithResponse Upload Dockerfiles
+	//
+	// The Dockerfile, as plain text or as a JSON string.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+	AddImportDockerfileWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportDockerfileReply, error)
+
+	// AddImportDockerfileWithResponse Upload Dockerfiles
+	//
+	// The Dockerfile, as plain text or as a JSON string.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+	AddImportDockerfileWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportDockerfileReply, error)
+
+	// AddImportDockerfileWithTextBodyWithResponse Upload Dockerfiles
+	//
+	// The Dockerfile, as plain text or as a JSON string.
+	//
+	// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+	AddImportDockerfileWithTextBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileTextRequestBody, reqEditors ...RequestEditorFn) (*AddImportDockerfileReply, error)
+
+	// ListImportFileContentsWithResponse List digests of uploaded file contents
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/file-contents (the `ListImportFileContents` operationId).
+	ListImportFileContentsWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportFileContentsParams, reqEditors ...RequestEditorFn) (*ListImportFileContentsReply, error)
+
+	// AddImportFileContentsWithBodyWithResponse Upload file contents
+	//
+	// Files kept from the image: a list of locations, each with its contents in base64.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+	AddImportFileContentsWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportFileContentsReply, error)
+
+	// AddImportFileContentsWithResponse Upload file contents
+	//
+	// Files kept from the image: a list of locations, each with its contents in base64.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+	AddImportFileContentsWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, body AddImportFileContentsJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportFileContentsReply, error)
+
+	// ListImportImageConfigWithResponse List digests of uploaded image configurations
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/image-config (the `ListImportImageConfig` operationId).
+	ListImportImageConfigWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportImageConfigParams, reqEditors ...RequestEditorFn) (*ListImportImageConfigReply, error)
+
+	// AddImportImageConfigWithBodyWithResponse Upload image configurations
+	//
+	// The image configuration.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+	AddImportImageConfigWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportImageConfigReply, error)
+
+	// AddImportImageConfigWithResponse Upload image configurations
+	//
+	// The image configuration.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+	AddImportImageConfigWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, body AddImportImageConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportImageConfigReply, error)
+
+	// ListImportManifestWithResponse List digests of uploaded manifests
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/manifest (the `ListImportManifest` operationId).
+	ListImportManifestWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportManifestParams, reqEditors ...RequestEditorFn) (*ListImportManifestReply, error)
+
+	// AddImportManifestWithBodyWithResponse Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error)
+
+	// AddImportManifestWithResponse Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error)
+
+	// AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBodyWithResponse Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/vnd.docker.distribution.manifest.v1+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error)
+
+	// AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBodyWithResponse Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/vnd.docker.distribution.manifest.v2+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error)
+
+	// AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBodyWithResponse Upload manifests
+	//
+	// The image manifest.
+	//
+	// Takes a body of the `application/vnd.oci.image.manifest.v1+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+	AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error)
+
+	// ListImportPackagesWithResponse List digests of uploaded package documents
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/packages (the `ListImportPackages` operationId).
+	ListImportPackagesWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportPackagesParams, reqEditors ...RequestEditorFn) (*ListImportPackagesReply, error)
+
+	// AddImportPackagesWithBodyWithResponse Upload package documents
+	//
+	// The package document (Syft's JSON, the native format).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+	AddImportPackagesWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportPackagesReply, error)
+
+	// AddImportPackagesWithResponse Upload package documents
+	//
+	// The package document (Syft's JSON, the native format).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+	AddImportPackagesWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, body AddImportPackagesJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportPackagesReply, error)
+
+	// ListImportParentManifestWithResponse List digests of uploaded manifest lists
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/parent-manifest (the `ListImportParentManifest` operationId).
+	ListImportParentManifestWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportParentManifestParams, reqEditors ...RequestEditorFn) (*ListImportParentManifestReply, error)
+
+	// AddImportParentManifestWithBodyWithResponse Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifestWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error)
+
+	// AddImportParentManifestWithResponse Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifestWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error)
+
+	// AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBodyWithResponse Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes a body of the `application/vnd.docker.distribution.manifest.list.v2+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error)
+
+	// AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBodyWithResponse Upload manifest lists
+	//
+	// The manifest list or index the image belongs to.
+	//
+	// Takes a body of the `application/vnd.oci.image.index.v1+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+	AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error)
+
+	// AddImportSbomWithBodyWithResponse Upload one document that says everything
+	//
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+	AddImportSbomWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportSbomReply, error)
+
+	// AddImportSbomWithResponse Upload one document that says everything
+	//
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+	AddImportSbomWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, body AddImportSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportSbomReply, error)
+
+	// ListImportSecretSearchesWithResponse List digests of uploaded secret search results
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /imports/images/{operation_id}/secret-searches (the `ListImportSecretSearches` operationId).
+	ListImportSecretSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportSecretSearchesParams, reqEditors ...RequestEditorFn) (*ListImportSecretSearchesReply, error)
+
+	// AddImportSecretSearchesWithBodyWithResponse Upload secret search results
+	//
+	// What a search for secrets found: a list of locations, each with its content_searches.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+	AddImportSecretSearchesWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportSecretSearchesReply, error)
+
+	// AddImportSecretSearchesWithResponse Upload secret search results
+	//
+	// What a search for secrets found: a list of locations, each with its content_searches.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+	AddImportSecretSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, body AddImportSecretSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportSecretSearchesReply, error)
 
 	// ListPoliciesWithResponse List policies
 	//
@@ -7086,6 +11170,54 @@ func (r GetImageReply) ContentType() string {
 	return ""
 }
 
+type GetImageAnalysisReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageAnalysis
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageAnalysisReply) GetJSON200() *ImageAnalysis {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageAnalysisReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageAnalysisReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageAnalysisReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageAnalysisReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageAnalysisReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListImageAncestorsReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7128,6 +11260,198 @@ func (r ListImageAncestorsReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListImageAncestorsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageContentSearchReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]FileContentSearchResult
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageContentSearchReply) GetJSON200() *[]FileContentSearchResult {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageContentSearchReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageContentSearchReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageContentSearchReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageContentSearchReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageContentSearchReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageRetrievedFilesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]RetrievedFile
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageRetrievedFilesReply) GetJSON200() *[]RetrievedFile {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageRetrievedFilesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageRetrievedFilesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageRetrievedFilesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageRetrievedFilesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageRetrievedFilesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageSecretSearchReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]SecretSearchResult
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageSecretSearchReply) GetJSON200() *[]SecretSearchResult {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageSecretSearchReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageSecretSearchReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageSecretSearchReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageSecretSearchReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageSecretSearchReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelImageAnalysisReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnchoreImage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelImageAnalysisReply) GetJSON200() *AnchoreImage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CancelImageAnalysisReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelImageAnalysisReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelImageAnalysisReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelImageAnalysisReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelImageAnalysisReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7230,6 +11554,54 @@ func (r ListImageContentTypesReply) ContentType() string {
 	return ""
 }
 
+type GetImageContentSummaryReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ContentSummary
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageContentSummaryReply) GetJSON200() *ContentSummary {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageContentSummaryReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageContentSummaryReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageContentSummaryReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageContentSummaryReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageContentSummaryReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetImageFilesReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7320,6 +11692,102 @@ func (r GetImageJavaPackagesReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetImageJavaPackagesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageLicensesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ContentLicenseResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageLicensesReply) GetJSON200() *ContentLicenseResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageLicensesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageLicensesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageLicensesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageLicensesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageLicensesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageMalwareReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ContentMalwareResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageMalwareReply) GetJSON200() *ContentMalwareResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageMalwareReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageMalwareReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageMalwareReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageMalwareReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageMalwareReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7470,6 +11938,54 @@ func (r GetImageMetadataReply) ContentType() string {
 	return ""
 }
 
+type ListImageReferrersReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageReferrers
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImageReferrersReply) GetJSON200() *ImageReferrers {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImageReferrersReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImageReferrersReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImageReferrersReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImageReferrersReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImageReferrersReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetImageSbomCyclonedxReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7512,6 +12028,54 @@ func (r GetImageSbomCyclonedxReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetImageSbomCyclonedxReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageSbomCyclonedxXmlReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// XML200 the response for an HTTP 200 `application/xml` response
+	XML200 *string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetXML200 returns the response for an HTTP 200 `application/xml` response
+func (r GetImageSbomCyclonedxXmlReply) GetXML200() *string {
+	return r.XML200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageSbomCyclonedxXmlReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageSbomCyclonedxXmlReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageSbomCyclonedxXmlReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageSbomCyclonedxXmlReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageSbomCyclonedxXmlReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7614,6 +12178,47 @@ func (r GetImageSbomSpdxReply) ContentType() string {
 	return ""
 }
 
+type GetImageSbomSpdxTagValueReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageSbomSpdxTagValueReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageSbomSpdxTagValueReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageSbomSpdxTagValueReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageSbomSpdxTagValueReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageSbomSpdxTagValueReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListImageVulnerabilityTypesReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7704,6 +12309,1014 @@ func (r GetImageVulnerabilitiesReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetImageVulnerabilitiesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImageImportsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]ImageImportOperation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImageImportsReply) GetJSON200() *[]ImageImportOperation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImageImportsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImageImportsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImageImportsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImageImportsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImageImportsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OpenImageImportReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportOperation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OpenImageImportReply) GetJSON200() *ImageImportOperation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r OpenImageImportReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OpenImageImportReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpenImageImportReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpenImageImportReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpenImageImportReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelImageImportReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportOperation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelImageImportReply) GetJSON200() *ImageImportOperation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CancelImageImportReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelImageImportReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelImageImportReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelImageImportReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelImageImportReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageImportReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportOperation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageImportReply) GetJSON200() *ImageImportOperation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageImportReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageImportReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageImportReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageImportReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageImportReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportContentSearchesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportContentSearchesReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportContentSearchesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportContentSearchesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportContentSearchesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportContentSearchesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportContentSearchesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportContentSearchesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportContentSearchesReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportContentSearchesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportContentSearchesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportContentSearchesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportContentSearchesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportContentSearchesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportDockerfileReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportDockerfileReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportDockerfileReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportDockerfileReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportDockerfileReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportDockerfileReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportDockerfileReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportDockerfileReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportDockerfileReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportDockerfileReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportDockerfileReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportDockerfileReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportDockerfileReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportDockerfileReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportFileContentsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportFileContentsReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportFileContentsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportFileContentsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportFileContentsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportFileContentsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportFileContentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportFileContentsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportFileContentsReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportFileContentsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportFileContentsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportFileContentsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportFileContentsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportFileContentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportImageConfigReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportImageConfigReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportImageConfigReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportImageConfigReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportImageConfigReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportImageConfigReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportImageConfigReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportImageConfigReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportImageConfigReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportImageConfigReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportImageConfigReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportImageConfigReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportImageConfigReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportImageConfigReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportManifestReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportManifestReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportManifestReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportManifestReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportManifestReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportManifestReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportManifestReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportManifestReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportManifestReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportManifestReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportManifestReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportManifestReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportManifestReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportManifestReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportPackagesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportPackagesReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportPackagesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportPackagesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportPackagesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportPackagesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportPackagesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportPackagesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportPackagesReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportPackagesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportPackagesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportPackagesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportPackagesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportPackagesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportParentManifestReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportParentManifestReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportParentManifestReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportParentManifestReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportParentManifestReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportParentManifestReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportParentManifestReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportParentManifestReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportParentManifestReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportParentManifestReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportParentManifestReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportParentManifestReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportParentManifestReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportParentManifestReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportSbomReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportSbomReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportSbomReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportSbomReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportSbomReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportSbomReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportSbomReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListImportSecretSearchesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListImportSecretSearchesReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListImportSecretSearchesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListImportSecretSearchesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListImportSecretSearchesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListImportSecretSearchesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListImportSecretSearchesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddImportSecretSearchesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ImageImportContentResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddImportSecretSearchesReply) GetJSON200() *ImageImportContentResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddImportSecretSearchesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddImportSecretSearchesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddImportSecretSearchesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddImportSecretSearchesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddImportSecretSearchesReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9217,6 +14830,21 @@ func (c *ClientWithResponses) GetImageWithResponse(ctx context.Context, imageDig
 	return ParseGetImageReply(rsp)
 }
 
+// GetImageAnalysisWithResponse How the analysis of an image came to be
+//
+// Which program read the image with which analyzers and limits, when, where, and what it could not read. With the same program and the same setup the same image gives the same result.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/analysis (the `GetImageAnalysis` operationId).
+func (c *ClientWithResponses) GetImageAnalysisWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageAnalysisParams, reqEditors ...RequestEditorFn) (*GetImageAnalysisReply, error) {
+	rsp, err := c.GetImageAnalysis(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageAnalysisReply(rsp)
+}
+
 // ListImageAncestorsWithResponse Images this one was built on
 //
 // Analysed images of the account whose layers are the first layers of this image.
@@ -9230,6 +14858,62 @@ func (c *ClientWithResponses) ListImageAncestorsWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseListImageAncestorsReply(rsp)
+}
+
+// GetImageContentSearchWithResponse Hits of the operator's expressions in files of the image
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/artifacts/file-content-search (the `GetImageContentSearch` operationId).
+func (c *ClientWithResponses) GetImageContentSearchWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSearchParams, reqEditors ...RequestEditorFn) (*GetImageContentSearchReply, error) {
+	rsp, err := c.GetImageContentSearch(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageContentSearchReply(rsp)
+}
+
+// GetImageRetrievedFilesWithResponse Files kept with the analysis
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/artifacts/retrieved-files (the `GetImageRetrievedFiles` operationId).
+func (c *ClientWithResponses) GetImageRetrievedFilesWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageRetrievedFilesParams, reqEditors ...RequestEditorFn) (*GetImageRetrievedFilesReply, error) {
+	rsp, err := c.GetImageRetrievedFiles(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageRetrievedFilesReply(rsp)
+}
+
+// GetImageSecretSearchWithResponse Credentials found in files of the image
+//
+// One entry per file with hits. What was found is not part of the answer unless the server is told to store it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/artifacts/secret-search (the `GetImageSecretSearch` operationId).
+func (c *ClientWithResponses) GetImageSecretSearchWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSecretSearchParams, reqEditors ...RequestEditorFn) (*GetImageSecretSearchReply, error) {
+	rsp, err := c.GetImageSecretSearch(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageSecretSearchReply(rsp)
+}
+
+// CancelImageAnalysisWithResponse Cancel the queued or running analysis of an image
+//
+// The image is `not_analyzed` from then on and waits for nothing until it is submitted again; what an earlier analysis found stays. Repeating the request does nothing. An image whose analysis has ended is a 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /images/{image_digest}/cancel (the `CancelImageAnalysis` operationId).
+func (c *ClientWithResponses) CancelImageAnalysisWithResponse(ctx context.Context, imageDigest ImageDigest, params *CancelImageAnalysisParams, reqEditors ...RequestEditorFn) (*CancelImageAnalysisReply, error) {
+	rsp, err := c.CancelImageAnalysis(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelImageAnalysisReply(rsp)
 }
 
 // CheckImageWithResponse Evaluate an image under a policy
@@ -9258,6 +14942,19 @@ func (c *ClientWithResponses) ListImageContentTypesWithResponse(ctx context.Cont
 	return ParseListImageContentTypesReply(rsp)
 }
 
+// GetImageContentSummaryWithResponse How much of each content type an image has
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/content-summary (the `GetImageContentSummary` operationId).
+func (c *ClientWithResponses) GetImageContentSummaryWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageContentSummaryParams, reqEditors ...RequestEditorFn) (*GetImageContentSummaryReply, error) {
+	rsp, err := c.GetImageContentSummary(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageContentSummaryReply(rsp)
+}
+
 // GetImageFilesWithResponse Files of the image
 //
 // Returns a wrapper object for the known response body format(s).
@@ -9282,6 +14979,32 @@ func (c *ClientWithResponses) GetImageJavaPackagesWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetImageJavaPackagesReply(rsp)
+}
+
+// GetImageLicensesWithResponse Licences of the packages of an image
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/content/licenses (the `GetImageLicenses` operationId).
+func (c *ClientWithResponses) GetImageLicensesWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageLicensesParams, reqEditors ...RequestEditorFn) (*GetImageLicensesReply, error) {
+	rsp, err := c.GetImageLicenses(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageLicensesReply(rsp)
+}
+
+// GetImageMalwareWithResponse What malware scanners found in the image
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/content/malware (the `GetImageMalware` operationId).
+func (c *ClientWithResponses) GetImageMalwareWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageMalwareParams, reqEditors ...RequestEditorFn) (*GetImageMalwareReply, error) {
+	rsp, err := c.GetImageMalware(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageMalwareReply(rsp)
 }
 
 // GetImagePackagesWithResponse Packages of one content type
@@ -9323,6 +15046,21 @@ func (c *ClientWithResponses) GetImageMetadataWithResponse(ctx context.Context, 
 	return ParseGetImageMetadataReply(rsp)
 }
 
+// ListImageReferrersWithResponse What is attached to an image in its registry
+//
+// Signatures, attestations, SBOMs and other artifacts, listed when the image was analysed last: by the referrers API of the OCI distribution specification or the tag that stands in for it, under the tags cosign uses, and beside the image in its index. Nothing of it is verified.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/referrers (the `ListImageReferrers` operationId).
+func (c *ClientWithResponses) ListImageReferrersWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListImageReferrersParams, reqEditors ...RequestEditorFn) (*ListImageReferrersReply, error) {
+	rsp, err := c.ListImageReferrers(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImageReferrersReply(rsp)
+}
+
 // GetImageSbomCyclonedxWithResponse SBOM as CycloneDX JSON
 //
 // Returns a wrapper object for the known response body format(s).
@@ -9334,6 +15072,19 @@ func (c *ClientWithResponses) GetImageSbomCyclonedxWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseGetImageSbomCyclonedxReply(rsp)
+}
+
+// GetImageSbomCyclonedxXmlWithResponse SBOM as CycloneDX XML
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/sboms/cyclonedx-xml (the `GetImageSbomCyclonedxXml` operationId).
+func (c *ClientWithResponses) GetImageSbomCyclonedxXmlWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*GetImageSbomCyclonedxXmlReply, error) {
+	rsp, err := c.GetImageSbomCyclonedxXml(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageSbomCyclonedxXmlReply(rsp)
 }
 
 // GetImageSbomNativeWithResponse SBOM in the native form
@@ -9362,6 +15113,19 @@ func (c *ClientWithResponses) GetImageSbomSpdxWithResponse(ctx context.Context, 
 	return ParseGetImageSbomSpdxReply(rsp)
 }
 
+// GetImageSbomSpdxTagValueWithResponse SBOM as SPDX tags and values
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/sboms/spdx-tag-value (the `GetImageSbomSpdxTagValue` operationId).
+func (c *ClientWithResponses) GetImageSbomSpdxTagValueWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxTagValueParams, reqEditors ...RequestEditorFn) (*GetImageSbomSpdxTagValueReply, error) {
+	rsp, err := c.GetImageSbomSpdxTagValue(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageSbomSpdxTagValueReply(rsp)
+}
+
 // ListImageVulnerabilityTypesWithResponse Groupings of vulnerabilities
 //
 // Returns a wrapper object for the known response body format(s).
@@ -9386,6 +15150,526 @@ func (c *ClientWithResponses) GetImageVulnerabilitiesWithResponse(ctx context.Co
 		return nil, err
 	}
 	return ParseGetImageVulnerabilitiesReply(rsp)
+}
+
+// ListImageImportsWithResponse List image imports in progress
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images (the `ListImageImports` operationId).
+func (c *ClientWithResponses) ListImageImportsWithResponse(ctx context.Context, params *ListImageImportsParams, reqEditors ...RequestEditorFn) (*ListImageImportsReply, error) {
+	rsp, err := c.ListImageImports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImageImportsReply(rsp)
+}
+
+// OpenImageImportWithResponse Open an image import
+//
+// Documents about one image are then uploaded to the operation, and `POST /images` with `source.import` names those the image is made of. The image is analysed from them; no registry is asked. What they say is seen in this account only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images (the `OpenImageImport` operationId).
+func (c *ClientWithResponses) OpenImageImportWithResponse(ctx context.Context, params *OpenImageImportParams, reqEditors ...RequestEditorFn) (*OpenImageImportReply, error) {
+	rsp, err := c.OpenImageImport(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenImageImportReply(rsp)
+}
+
+// CancelImageImportWithResponse Cancel an image import
+//
+// Its documents are removed. An operation whose image is being analysed cannot be cancelled.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /imports/images/{operation_id} (the `CancelImageImport` operationId).
+func (c *ClientWithResponses) CancelImageImportWithResponse(ctx context.Context, operationId ImportOperation, params *CancelImageImportParams, reqEditors ...RequestEditorFn) (*CancelImageImportReply, error) {
+	rsp, err := c.CancelImageImport(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelImageImportReply(rsp)
+}
+
+// GetImageImportWithResponse Show an image import
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id} (the `GetImageImport` operationId).
+func (c *ClientWithResponses) GetImageImportWithResponse(ctx context.Context, operationId ImportOperation, params *GetImageImportParams, reqEditors ...RequestEditorFn) (*GetImageImportReply, error) {
+	rsp, err := c.GetImageImport(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageImportReply(rsp)
+}
+
+// ListImportContentSearchesWithResponse List digests of uploaded content search results
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/content-searches (the `ListImportContentSearches` operationId).
+func (c *ClientWithResponses) ListImportContentSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportContentSearchesParams, reqEditors ...RequestEditorFn) (*ListImportContentSearchesReply, error) {
+	rsp, err := c.ListImportContentSearches(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportContentSearchesReply(rsp)
+}
+
+// AddImportContentSearchesWithBodyWithResponse Upload content search results
+//
+// What a search with expressions found: a list of locations, each with its content_searches.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+func (c *ClientWithResponses) AddImportContentSearchesWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportContentSearchesReply, error) {
+	rsp, err := c.AddImportContentSearchesWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportContentSearchesReply(rsp)
+}
+
+// AddImportContentSearchesWithResponse Upload content search results
+//
+// What a search with expressions found: a list of locations, each with its content_searches.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/content-searches (the `AddImportContentSearches` operationId).
+func (c *ClientWithResponses) AddImportContentSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportContentSearchesParams, body AddImportContentSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportContentSearchesReply, error) {
+	rsp, err := c.AddImportContentSearches(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportContentSearchesReply(rsp)
+}
+
+// ListImportDockerfileWithResponse List digests of uploaded Dockerfiles
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/dockerfile (the `ListImportDockerfile` operationId).
+func (c *ClientWithResponses) ListImportDockerfileWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportDockerfileParams, reqEditors ...RequestEditorFn) (*ListImportDockerfileReply, error) {
+	rsp, err := c.ListImportDockerfile(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportDockerfileReply(rsp)
+}
+
+// AddImportDockerfileWithBodyWithResponse Upload Dockerfiles
+//
+// The Dockerfile, as plain text or as a JSON string.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+func (c *ClientWithResponses) AddImportDockerfileWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportDockerfileReply, error) {
+	rsp, err := c.AddImportDockerfileWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportDockerfileReply(rsp)
+}
+
+// AddImportDockerfileWithResponse Upload Dockerfiles
+//
+// The Dockerfile, as plain text or as a JSON string.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+func (c *ClientWithResponses) AddImportDockerfileWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportDockerfileReply, error) {
+	rsp, err := c.AddImportDockerfile(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportDockerfileReply(rsp)
+}
+
+// AddImportDockerfileWithTextBodyWithResponse Upload Dockerfiles
+//
+// The Dockerfile, as plain text or as a JSON string.
+//
+// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/dockerfile (the `AddImportDockerfile` operationId).
+func (c *ClientWithResponses) AddImportDockerfileWithTextBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportDockerfileParams, body AddImportDockerfileTextRequestBody, reqEditors ...RequestEditorFn) (*AddImportDockerfileReply, error) {
+	rsp, err := c.AddImportDockerfileWithTextBody(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportDockerfileReply(rsp)
+}
+
+// ListImportFileContentsWithResponse List digests of uploaded file contents
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/file-contents (the `ListImportFileContents` operationId).
+func (c *ClientWithResponses) ListImportFileContentsWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportFileContentsParams, reqEditors ...RequestEditorFn) (*ListImportFileContentsReply, error) {
+	rsp, err := c.ListImportFileContents(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportFileContentsReply(rsp)
+}
+
+// AddImportFileContentsWithBodyWithResponse Upload file contents
+//
+// Files kept from the image: a list of locations, each with its contents in base64.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+func (c *ClientWithResponses) AddImportFileContentsWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportFileContentsReply, error) {
+	rsp, err := c.AddImportFileContentsWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportFileContentsReply(rsp)
+}
+
+// AddImportFileContentsWithResponse Upload file contents
+//
+// Files kept from the image: a list of locations, each with its contents in base64.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/file-contents (the `AddImportFileContents` operationId).
+func (c *ClientWithResponses) AddImportFileContentsWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportFileContentsParams, body AddImportFileContentsJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportFileContentsReply, error) {
+	rsp, err := c.AddImportFileContents(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportFileContentsReply(rsp)
+}
+
+// ListImportImageConfigWithResponse List digests of uploaded image configurations
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/image-config (the `ListImportImageConfig` operationId).
+func (c *ClientWithResponses) ListImportImageConfigWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportImageConfigParams, reqEditors ...RequestEditorFn) (*ListImportImageConfigReply, error) {
+	rsp, err := c.ListImportImageConfig(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportImageConfigReply(rsp)
+}
+
+// AddImportImageConfigWithBodyWithResponse Upload image configurations
+//
+// The image configuration.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+func (c *ClientWithResponses) AddImportImageConfigWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportImageConfigReply, error) {
+	rsp, err := c.AddImportImageConfigWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportImageConfigReply(rsp)
+}
+
+// AddImportImageConfigWithResponse Upload image configurations
+//
+// The image configuration.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/image-config (the `AddImportImageConfig` operationId).
+func (c *ClientWithResponses) AddImportImageConfigWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportImageConfigParams, body AddImportImageConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportImageConfigReply, error) {
+	rsp, err := c.AddImportImageConfig(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportImageConfigReply(rsp)
+}
+
+// ListImportManifestWithResponse List digests of uploaded manifests
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/manifest (the `ListImportManifest` operationId).
+func (c *ClientWithResponses) ListImportManifestWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportManifestParams, reqEditors ...RequestEditorFn) (*ListImportManifestReply, error) {
+	rsp, err := c.ListImportManifest(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportManifestReply(rsp)
+}
+
+// AddImportManifestWithBodyWithResponse Upload manifests
+//
+// The image manifest.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *ClientWithResponses) AddImportManifestWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error) {
+	rsp, err := c.AddImportManifestWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportManifestReply(rsp)
+}
+
+// AddImportManifestWithResponse Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *ClientWithResponses) AddImportManifestWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error) {
+	rsp, err := c.AddImportManifest(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportManifestReply(rsp)
+}
+
+// AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBodyWithResponse Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/vnd.docker.distribution.manifest.v1+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *ClientWithResponses) AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error) {
+	rsp, err := c.AddImportManifestWithApplicationVndDockerDistributionManifestV1PlusJSONBody(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportManifestReply(rsp)
+}
+
+// AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBodyWithResponse Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/vnd.docker.distribution.manifest.v2+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *ClientWithResponses) AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error) {
+	rsp, err := c.AddImportManifestWithApplicationVndDockerDistributionManifestV2PlusJSONBody(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportManifestReply(rsp)
+}
+
+// AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBodyWithResponse Upload manifests
+//
+// The image manifest.
+//
+// Takes a body of the `application/vnd.oci.image.manifest.v1+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/manifest (the `AddImportManifest` operationId).
+func (c *ClientWithResponses) AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportManifestParams, body AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportManifestReply, error) {
+	rsp, err := c.AddImportManifestWithApplicationVndOciImageManifestV1PlusJSONBody(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportManifestReply(rsp)
+}
+
+// ListImportPackagesWithResponse List digests of uploaded package documents
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/packages (the `ListImportPackages` operationId).
+func (c *ClientWithResponses) ListImportPackagesWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportPackagesParams, reqEditors ...RequestEditorFn) (*ListImportPackagesReply, error) {
+	rsp, err := c.ListImportPackages(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportPackagesReply(rsp)
+}
+
+// AddImportPackagesWithBodyWithResponse Upload package documents
+//
+// The package document (Syft's JSON, the native format).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+func (c *ClientWithResponses) AddImportPackagesWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportPackagesReply, error) {
+	rsp, err := c.AddImportPackagesWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportPackagesReply(rsp)
+}
+
+// AddImportPackagesWithResponse Upload package documents
+//
+// The package document (Syft's JSON, the native format).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/packages (the `AddImportPackages` operationId).
+func (c *ClientWithResponses) AddImportPackagesWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportPackagesParams, body AddImportPackagesJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportPackagesReply, error) {
+	rsp, err := c.AddImportPackages(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportPackagesReply(rsp)
+}
+
+// ListImportParentManifestWithResponse List digests of uploaded manifest lists
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/parent-manifest (the `ListImportParentManifest` operationId).
+func (c *ClientWithResponses) ListImportParentManifestWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportParentManifestParams, reqEditors ...RequestEditorFn) (*ListImportParentManifestReply, error) {
+	rsp, err := c.ListImportParentManifest(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportParentManifestReply(rsp)
+}
+
+// AddImportParentManifestWithBodyWithResponse Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *ClientWithResponses) AddImportParentManifestWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error) {
+	rsp, err := c.AddImportParentManifestWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportParentManifestReply(rsp)
+}
+
+// AddImportParentManifestWithResponse Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *ClientWithResponses) AddImportParentManifestWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error) {
+	rsp, err := c.AddImportParentManifest(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportParentManifestReply(rsp)
+}
+
+// AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBodyWithResponse Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes a body of the `application/vnd.docker.distribution.manifest.list.v2+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *ClientWithResponses) AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error) {
+	rsp, err := c.AddImportParentManifestWithApplicationVndDockerDistributionManifestListV2PlusJSONBody(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportParentManifestReply(rsp)
+}
+
+// AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBodyWithResponse Upload manifest lists
+//
+// The manifest list or index the image belongs to.
+//
+// Takes a body of the `application/vnd.oci.image.index.v1+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/parent-manifest (the `AddImportParentManifest` operationId).
+func (c *ClientWithResponses) AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportParentManifestParams, body AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportParentManifestReply, error) {
+	rsp, err := c.AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSONBody(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportParentManifestReply(rsp)
+}
+
+// AddImportSbomWithBodyWithResponse Upload one document that says everything
+//
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+func (c *ClientWithResponses) AddImportSbomWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportSbomReply, error) {
+	rsp, err := c.AddImportSbomWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportSbomReply(rsp)
+}
+
+// AddImportSbomWithResponse Upload one document that says everything
+//
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/sbom (the `AddImportSbom` operationId).
+func (c *ClientWithResponses) AddImportSbomWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSbomParams, body AddImportSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportSbomReply, error) {
+	rsp, err := c.AddImportSbom(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportSbomReply(rsp)
+}
+
+// ListImportSecretSearchesWithResponse List digests of uploaded secret search results
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /imports/images/{operation_id}/secret-searches (the `ListImportSecretSearches` operationId).
+func (c *ClientWithResponses) ListImportSecretSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *ListImportSecretSearchesParams, reqEditors ...RequestEditorFn) (*ListImportSecretSearchesReply, error) {
+	rsp, err := c.ListImportSecretSearches(ctx, operationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListImportSecretSearchesReply(rsp)
+}
+
+// AddImportSecretSearchesWithBodyWithResponse Upload secret search results
+//
+// What a search for secrets found: a list of locations, each with its content_searches.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+func (c *ClientWithResponses) AddImportSecretSearchesWithBodyWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddImportSecretSearchesReply, error) {
+	rsp, err := c.AddImportSecretSearchesWithBody(ctx, operationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportSecretSearchesReply(rsp)
+}
+
+// AddImportSecretSearchesWithResponse Upload secret search results
+//
+// What a search for secrets found: a list of locations, each with its content_searches.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /imports/images/{operation_id}/secret-searches (the `AddImportSecretSearches` operationId).
+func (c *ClientWithResponses) AddImportSecretSearchesWithResponse(ctx context.Context, operationId ImportOperation, params *AddImportSecretSearchesParams, body AddImportSecretSearchesJSONRequestBody, reqEditors ...RequestEditorFn) (*AddImportSecretSearchesReply, error) {
+	rsp, err := c.AddImportSecretSearches(ctx, operationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddImportSecretSearchesReply(rsp)
 }
 
 // ListPoliciesWithResponse List policies
@@ -10325,6 +16609,39 @@ func ParseGetImageReply(rsp *http.Response) (*GetImageReply, error) {
 	return response, nil
 }
 
+// ParseGetImageAnalysisReply parses an HTTP response from a GetImageAnalysisWithResponse call
+func ParseGetImageAnalysisReply(rsp *http.Response) (*GetImageAnalysisReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageAnalysisReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageAnalysis
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListImageAncestorsReply parses an HTTP response from a ListImageAncestorsWithResponse call
 func ParseListImageAncestorsReply(rsp *http.Response) (*ListImageAncestorsReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10341,6 +16658,138 @@ func ParseListImageAncestorsReply(rsp *http.Response) (*ListImageAncestorsReply,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest []ImageAncestor
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageContentSearchReply parses an HTTP response from a GetImageContentSearchWithResponse call
+func ParseGetImageContentSearchReply(rsp *http.Response) (*GetImageContentSearchReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageContentSearchReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []FileContentSearchResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageRetrievedFilesReply parses an HTTP response from a GetImageRetrievedFilesWithResponse call
+func ParseGetImageRetrievedFilesReply(rsp *http.Response) (*GetImageRetrievedFilesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageRetrievedFilesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []RetrievedFile
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageSecretSearchReply parses an HTTP response from a GetImageSecretSearchWithResponse call
+func ParseGetImageSecretSearchReply(rsp *http.Response) (*GetImageSecretSearchReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageSecretSearchReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []SecretSearchResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelImageAnalysisReply parses an HTTP response from a CancelImageAnalysisWithResponse call
+func ParseCancelImageAnalysisReply(rsp *http.Response) (*CancelImageAnalysisReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelImageAnalysisReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnchoreImage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -10424,6 +16873,39 @@ func ParseListImageContentTypesReply(rsp *http.Response) (*ListImageContentTypes
 	return response, nil
 }
 
+// ParseGetImageContentSummaryReply parses an HTTP response from a GetImageContentSummaryWithResponse call
+func ParseGetImageContentSummaryReply(rsp *http.Response) (*GetImageContentSummaryReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageContentSummaryReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ContentSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetImageFilesReply parses an HTTP response from a GetImageFilesWithResponse call
 func ParseGetImageFilesReply(rsp *http.Response) (*GetImageFilesReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10473,6 +16955,72 @@ func ParseGetImageJavaPackagesReply(rsp *http.Response) (*GetImageJavaPackagesRe
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ContentJavaPackageResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageLicensesReply parses an HTTP response from a GetImageLicensesWithResponse call
+func ParseGetImageLicensesReply(rsp *http.Response) (*GetImageLicensesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageLicensesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ContentLicenseResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageMalwareReply parses an HTTP response from a GetImageMalwareWithResponse call
+func ParseGetImageMalwareReply(rsp *http.Response) (*GetImageMalwareReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageMalwareReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ContentMalwareResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -10589,6 +17137,39 @@ func ParseGetImageMetadataReply(rsp *http.Response) (*GetImageMetadataReply, err
 	return response, nil
 }
 
+// ParseListImageReferrersReply parses an HTTP response from a ListImageReferrersWithResponse call
+func ParseListImageReferrersReply(rsp *http.Response) (*ListImageReferrersReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImageReferrersReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageReferrers
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetImageSbomCyclonedxReply parses an HTTP response from a GetImageSbomCyclonedxWithResponse call
 func ParseGetImageSbomCyclonedxReply(rsp *http.Response) (*GetImageSbomCyclonedxReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10609,6 +17190,39 @@ func ParseGetImageSbomCyclonedxReply(rsp *http.Response) (*GetImageSbomCyclonedx
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageSbomCyclonedxXmlReply parses an HTTP response from a GetImageSbomCyclonedxXmlWithResponse call
+func ParseGetImageSbomCyclonedxXmlReply(rsp *http.Response) (*GetImageSbomCyclonedxXmlReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageSbomCyclonedxXmlReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "xml") && rsp.StatusCode == 200:
+		var dest string
+		if err := xml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.XML200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error
@@ -10688,6 +17302,32 @@ func ParseGetImageSbomSpdxReply(rsp *http.Response) (*GetImageSbomSpdxReply, err
 	return response, nil
 }
 
+// ParseGetImageSbomSpdxTagValueReply parses an HTTP response from a GetImageSbomSpdxTagValueWithResponse call
+func ParseGetImageSbomSpdxTagValueReply(rsp *http.Response) (*GetImageSbomSpdxTagValueReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageSbomSpdxTagValueReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListImageVulnerabilityTypesReply parses an HTTP response from a ListImageVulnerabilityTypesWithResponse call
 func ParseListImageVulnerabilityTypesReply(rsp *http.Response) (*ListImageVulnerabilityTypesReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10737,6 +17377,699 @@ func ParseGetImageVulnerabilitiesReply(rsp *http.Response) (*GetImageVulnerabili
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ImagePackageVulnerabilityResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImageImportsReply parses an HTTP response from a ListImageImportsWithResponse call
+func ParseListImageImportsReply(rsp *http.Response) (*ListImageImportsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImageImportsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []ImageImportOperation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOpenImageImportReply parses an HTTP response from a OpenImageImportWithResponse call
+func ParseOpenImageImportReply(rsp *http.Response) (*OpenImageImportReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpenImageImportReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportOperation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelImageImportReply parses an HTTP response from a CancelImageImportWithResponse call
+func ParseCancelImageImportReply(rsp *http.Response) (*CancelImageImportReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelImageImportReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportOperation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageImportReply parses an HTTP response from a GetImageImportWithResponse call
+func ParseGetImageImportReply(rsp *http.Response) (*GetImageImportReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageImportReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportOperation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportContentSearchesReply parses an HTTP response from a ListImportContentSearchesWithResponse call
+func ParseListImportContentSearchesReply(rsp *http.Response) (*ListImportContentSearchesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportContentSearchesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportContentSearchesReply parses an HTTP response from a AddImportContentSearchesWithResponse call
+func ParseAddImportContentSearchesReply(rsp *http.Response) (*AddImportContentSearchesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportContentSearchesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportDockerfileReply parses an HTTP response from a ListImportDockerfileWithResponse call
+func ParseListImportDockerfileReply(rsp *http.Response) (*ListImportDockerfileReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportDockerfileReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportDockerfileReply parses an HTTP response from a AddImportDockerfileWithResponse call
+func ParseAddImportDockerfileReply(rsp *http.Response) (*AddImportDockerfileReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportDockerfileReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportFileContentsReply parses an HTTP response from a ListImportFileContentsWithResponse call
+func ParseListImportFileContentsReply(rsp *http.Response) (*ListImportFileContentsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportFileContentsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportFileContentsReply parses an HTTP response from a AddImportFileContentsWithResponse call
+func ParseAddImportFileContentsReply(rsp *http.Response) (*AddImportFileContentsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportFileContentsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportImageConfigReply parses an HTTP response from a ListImportImageConfigWithResponse call
+func ParseListImportImageConfigReply(rsp *http.Response) (*ListImportImageConfigReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportImageConfigReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportImageConfigReply parses an HTTP response from a AddImportImageConfigWithResponse call
+func ParseAddImportImageConfigReply(rsp *http.Response) (*AddImportImageConfigReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportImageConfigReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportManifestReply parses an HTTP response from a ListImportManifestWithResponse call
+func ParseListImportManifestReply(rsp *http.Response) (*ListImportManifestReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportManifestReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportManifestReply parses an HTTP response from a AddImportManifestWithResponse call
+func ParseAddImportManifestReply(rsp *http.Response) (*AddImportManifestReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportManifestReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportPackagesReply parses an HTTP response from a ListImportPackagesWithResponse call
+func ParseListImportPackagesReply(rsp *http.Response) (*ListImportPackagesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportPackagesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportPackagesReply parses an HTTP response from a AddImportPackagesWithResponse call
+func ParseAddImportPackagesReply(rsp *http.Response) (*AddImportPackagesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportPackagesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportParentManifestReply parses an HTTP response from a ListImportParentManifestWithResponse call
+func ParseListImportParentManifestReply(rsp *http.Response) (*ListImportParentManifestReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportParentManifestReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportParentManifestReply parses an HTTP response from a AddImportParentManifestWithResponse call
+func ParseAddImportParentManifestReply(rsp *http.Response) (*AddImportParentManifestReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportParentManifestReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportSbomReply parses an HTTP response from a AddImportSbomWithResponse call
+func ParseAddImportSbomReply(rsp *http.Response) (*AddImportSbomReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportSbomReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListImportSecretSearchesReply parses an HTTP response from a ListImportSecretSearchesWithResponse call
+func ParseListImportSecretSearchesReply(rsp *http.Response) (*ListImportSecretSearchesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListImportSecretSearchesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddImportSecretSearchesReply parses an HTTP response from a AddImportSecretSearchesWithResponse call
+func ParseAddImportSecretSearchesReply(rsp *http.Response) (*AddImportSecretSearchesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddImportSecretSearchesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ImageImportContentResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

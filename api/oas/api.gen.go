@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -109,6 +111,24 @@ func (e UserCreationRequestUserType) Valid() bool {
 	}
 }
 
+// Defines values for SearchScope.
+const (
+	SearchScopeAllLayers SearchScope = "all_layers"
+	SearchScopeSquashed  SearchScope = "squashed"
+)
+
+// Valid indicates whether the value is a known member of the SearchScope enum.
+func (e SearchScope) Valid() bool {
+	switch e {
+	case SearchScopeAllLayers:
+		return true
+	case SearchScopeSquashed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAccountsParamsState.
 const (
 	ListAccountsParamsStateDeleting ListAccountsParamsState = "deleting"
@@ -169,6 +189,42 @@ func (e ListImagesParamsAnalysisStatus) Valid() bool {
 	case Analyzing:
 		return true
 	case NotAnalyzed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageContentSearchParamsScope.
+const (
+	GetImageContentSearchParamsScopeAllLayers GetImageContentSearchParamsScope = "all_layers"
+	GetImageContentSearchParamsScopeSquashed  GetImageContentSearchParamsScope = "squashed"
+)
+
+// Valid indicates whether the value is a known member of the GetImageContentSearchParamsScope enum.
+func (e GetImageContentSearchParamsScope) Valid() bool {
+	switch e {
+	case GetImageContentSearchParamsScopeAllLayers:
+		return true
+	case GetImageContentSearchParamsScopeSquashed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageSecretSearchParamsScope.
+const (
+	GetImageSecretSearchParamsScopeAllLayers GetImageSecretSearchParamsScope = "all_layers"
+	GetImageSecretSearchParamsScopeSquashed  GetImageSecretSearchParamsScope = "squashed"
+)
+
+// Valid indicates whether the value is a known member of the GetImageSecretSearchParamsScope enum.
+func (e GetImageSecretSearchParamsScope) Valid() bool {
+	switch e {
+	case GetImageSecretSearchParamsScopeAllLayers:
+		return true
+	case GetImageSecretSearchParamsScopeSquashed:
 		return true
 	default:
 		return false
@@ -250,14 +306,74 @@ type AnalysisError struct {
 	Message string `json:"message"`
 }
 
-// AnalysisProgress How far a running analysis is; absent when none runs.
+// AnalysisIncomplete That some of the image could not be read; absent when all of it was.
+type AnalysisIncomplete struct {
+	// Count Files and databases that could not be read completely.
+	Count   int    `json:"count"`
+	Message string `json:"message"`
+}
+
+// AnalysisLayer defines model for AnalysisLayer.
+type AnalysisLayer struct {
+	AnalyzedAt     *time.Time `json:"analyzed_at,omitempty"`
+	CompressedSize int64      `json:"compressed_size"`
+	DiffId         string     `json:"diff_id"`
+	Digest         string     `json:"digest"`
+
+	// HostId Worker that read the layer.
+	HostId *string `json:"host_id,omitempty"`
+	Size   int64   `json:"size"`
+
+	// Version Of the program that read it.
+	Version *string `json:"version,omitempty"`
+}
+
+// AnalysisProgress How far an analysis is, be it only waiting for its turn; absent when none is wanted.
 type AnalysisProgress struct {
-	BytesDone   int64  `json:"bytes_done"`
-	BytesTotal  int64  `json:"bytes_total"`
+	BytesDone  int64 `json:"bytes_done"`
+	BytesTotal int64 `json:"bytes_total"`
+
+	// EtaSeconds Estimated time to the end; absent while nothing tells.
+	EtaSeconds *int `json:"eta_seconds,omitempty"`
+
+	// ImagesAhead Images of this installation that wait for a worker and were submitted earlier; only where one image is shown and while it waits.
+	ImagesAhead *int   `json:"images_ahead,omitempty"`
 	LayersDone  int    `json:"layers_done"`
 	LayersTotal int    `json:"layers_total"`
 	Message     string `json:"message"`
-	Stage       string `json:"stage"`
+
+	// Percentage Of all work on the image.
+	Percentage *int `json:"percentage,omitempty"`
+
+	// Stage queued, waiting, analyze, verify, assemble, match or evaluate
+	Stage string `json:"stage"`
+
+	// StartedAt When a worker took the image up; absent while it waits for one.
+	StartedAt *time.Time `json:"started_at,omitempty"`
+}
+
+// AnalysisRun The last run that succeeded; absent when it was before runs were recorded.
+type AnalysisRun struct {
+	// BytesRead Compressed bytes this run took from the registry.
+	BytesRead int64     `json:"bytes_read"`
+	EndedAt   time.Time `json:"ended_at"`
+
+	// HostId Worker that published the result.
+	HostId string `json:"host_id"`
+	Layers int    `json:"layers"`
+
+	// LayersReused Layers whose stored result was used.
+	LayersReused int `json:"layers_reused"`
+
+	// RunId Of the workflow.
+	RunId string `json:"run_id"`
+
+	// SetupDigest SHA-256 of the setup.
+	SetupDigest string    `json:"setup_digest"`
+	StartedAt   time.Time `json:"started_at"`
+
+	// Version Of the program.
+	Version string `json:"version"`
 }
 
 // AnalysisStatusDetail defines model for AnalysisStatusDetail.
@@ -278,10 +394,16 @@ type AnchoreErrorCode struct {
 type AnchoreImage struct {
 	AccountName string `json:"account_name"`
 
+	// AnalysisCancelledAt When the analysis was cancelled; absent once the image is submitted again.
+	AnalysisCancelledAt *time.Time `json:"analysis_cancelled_at,omitempty"`
+
 	// AnalysisError Why the last analysis failed; absent otherwise.
 	AnalysisError *AnalysisError `json:"analysis_error,omitempty"`
 
-	// AnalysisProgress How far a running analysis is; absent when none runs.
+	// AnalysisIncomplete That some of the image could not be read; absent when all of it was.
+	AnalysisIncomplete *AnalysisIncomplete `json:"analysis_incomplete,omitempty"`
+
+	// AnalysisProgress How far an analysis is, be it only waiting for its turn; absent when none is wanted.
 	AnalysisProgress *AnalysisProgress `json:"analysis_progress,omitempty"`
 
 	// AnalysisStatus not_analyzed, analyzing, analyzed or analysis_failed
@@ -300,8 +422,14 @@ type AnchoreImage struct {
 	LastUpdated time.Time `json:"last_updated"`
 
 	// ParentDigest Digest of the manifest list the image was taken from; the image's own digest otherwise.
-	ParentDigest  string `json:"parent_digest"`
-	RecordVersion string `json:"record_version"`
+	ParentDigest string `json:"parent_digest"`
+
+	// Platform os/architecture[/variant]; absent when neither index nor configuration say.
+	Platform *string `json:"platform,omitempty"`
+
+	// PlatformImages In the answer to an addition of all platforms, the images of all of them, this one first.
+	PlatformImages *[]PlatformImage `json:"platform_images,omitempty"`
+	RecordVersion  string           `json:"record_version"`
 }
 
 // AnchoreImageList defines model for AnchoreImageList.
@@ -348,11 +476,37 @@ type ContentJavaPackageResponse struct {
 	ImageDigest string               `json:"image_digest"`
 }
 
+// ContentLicenseResponse defines model for ContentLicenseResponse.
+type ContentLicenseResponse struct {
+	ImageDigest string            `json:"image_digest"`
+	Items       []PackageLicenses `json:"items"`
+}
+
+// ContentMalwareResponse defines model for ContentMalwareResponse.
+type ContentMalwareResponse struct {
+	Content     []MalwareScan `json:"content"`
+	ContentType string        `json:"content_type"`
+	ImageDigest string        `json:"image_digest"`
+}
+
 // ContentPackageResponse defines model for ContentPackageResponse.
 type ContentPackageResponse struct {
 	Content     []PackageContent `json:"content"`
 	ContentType string           `json:"content_type"`
 	ImageDigest string           `json:"image_digest"`
+}
+
+// ContentSummary defines model for ContentSummary.
+type ContentSummary struct {
+	Items []ContentSummaryItem `json:"items"`
+}
+
+// ContentSummaryItem defines model for ContentSummaryItem.
+type ContentSummaryItem struct {
+	ContentType string `json:"content_type"`
+
+	// Count Length of the list that the content type has.
+	Count int `json:"count"`
 }
 
 // DeleteImageResponse defines model for DeleteImageResponse.
@@ -409,6 +563,12 @@ type FeedSyncResult struct {
 	Message string `json:"message"`
 }
 
+// FileContentSearchResult defines model for FileContentSearchResult.
+type FileContentSearchResult struct {
+	Matches []RegexContentMatch `json:"matches"`
+	Path    string              `json:"path"`
+}
+
 // FilesContent defines model for FilesContent.
 type FilesContent struct {
 	Filename string `json:"filename"`
@@ -443,6 +603,31 @@ type GateSpec struct {
 	Triggers              []TriggerSpec `json:"triggers"`
 }
 
+// ImageAnalysis defines model for ImageAnalysis.
+type ImageAnalysis struct {
+	// AnalyzerSet Identity of everything that decides the result of a layer beside its bytes.
+	AnalyzerSet string `json:"analyzer_set"`
+
+	// ContentCreatedAt When the list of contents was made; a later run may have found it made already.
+	ContentCreatedAt time.Time `json:"content_created_at"`
+	ImageDigest      string    `json:"image_digest"`
+
+	// ImageId Digest of the image's configuration.
+	ImageId string `json:"image_id"`
+
+	// Incomplete What could not be read completely.
+	Incomplete []IncompleteContent `json:"incomplete"`
+
+	// Layers Bottom first.
+	Layers []AnalysisLayer `json:"layers"`
+
+	// Run The last run that succeeded; absent when it was before runs were recorded.
+	Run *AnalysisRun `json:"run,omitempty"`
+
+	// Setup Analyzers with their versions, and limits; absent when they are not recorded or, as with imports, were not used.
+	Setup *map[string]interface{} `json:"setup,omitempty"`
+}
+
 // ImageAnalysisRequest defines model for ImageAnalysisRequest.
 type ImageAnalysisRequest struct {
 	Annotations *map[string]interface{} `json:"annotations,omitempty"`
@@ -456,7 +641,7 @@ type ImageAnalysisRequest struct {
 
 // ImageAncestor defines model for ImageAncestor.
 type ImageAncestor struct {
-	// ChosenBaseImage Whether base_digest=auto compares with this image; true for the nearest.
+	// ChosenBaseImage Whether base_digest=auto compares with this image: the nearest that users marked, else the one the image names in org.opencontainers.image.base.digest or .name, else the nearest.
 	ChosenBaseImage bool   `json:"chosen_base_image"`
 	ImageDigest     string `json:"image_digest"`
 
@@ -466,6 +651,9 @@ type ImageAncestor struct {
 	// ParentDigest Digest of the manifest list the image was taken from; the image's own digest otherwise.
 	ParentDigest string   `json:"parent_digest"`
 	Tags         []string `json:"tags"`
+
+	// UserMarkedBase Whether the image is annotated with anchore.user/marked_base_image=true.
+	UserMarkedBase bool `json:"user_marked_base"`
 }
 
 // ImageContent defines model for ImageContent.
@@ -504,6 +692,47 @@ type ImageDetail struct {
 	Repo          string    `json:"repo"`
 	Tag           string    `json:"tag"`
 	TagDetectedAt time.Time `json:"tag_detected_at"`
+}
+
+// ImageImportContentResponse defines model for ImageImportContentResponse.
+type ImageImportContentResponse struct {
+	// Contents Digests of all parts a complete document stands for.
+	Contents  *ImportContentDigests `json:"contents,omitempty"`
+	CreatedAt time.Time             `json:"created_at"`
+	Digest    string                `json:"digest"`
+
+	// ImageDigest Digest of the image a complete document is about.
+	ImageDigest *string `json:"image_digest,omitempty"`
+}
+
+// ImageImportManifest defines model for ImageImportManifest.
+type ImageImportManifest struct {
+	Contents ImportContentDigests `json:"contents"`
+
+	// Digest Digest of the manifest.
+	Digest Digest `json:"digest"`
+
+	// LocalImageId Accepted; the image id is the digest of the configuration.
+	LocalImageId  *string `json:"local_image_id,omitempty"`
+	OperationUuid string  `json:"operation_uuid"`
+
+	// ParentDigest Digest of the manifest list.
+	ParentDigest *Digest `json:"parent_digest,omitempty"`
+
+	// Tags Full tags to file the image under.
+	Tags []string `json:"tags"`
+}
+
+// ImageImportOperation defines model for ImageImportOperation.
+type ImageImportOperation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt A pending operation can be used until then.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Status pending, queued, processing, complete, failed or expired
+	Status string `json:"status"`
+	Uuid   string `json:"uuid"`
 }
 
 // ImagePackageVulnerability defines model for ImagePackageVulnerability.
@@ -558,6 +787,39 @@ type ImageRef struct {
 // ImageRefType defines model for ImageRef.Type.
 type ImageRefType string
 
+// ImageReferrer defines model for ImageReferrer.
+type ImageReferrer struct {
+	Annotations map[string]string `json:"annotations"`
+
+	// ArtifactType Example: application/spdx+json
+	ArtifactType string `json:"artifact_type"`
+
+	// Digest Digest of its manifest.
+	Digest string `json:"digest"`
+
+	// FoundBy referrers_api, referrers_tag, cosign_tag or index
+	FoundBy   string `json:"found_by"`
+	MediaType string `json:"media_type"`
+
+	// Size Size of its manifest in bytes.
+	Size int64 `json:"size"`
+
+	// Subject Digest it is attached to; the image's or that of its manifest list.
+	Subject string `json:"subject"`
+}
+
+// ImageReferrers defines model for ImageReferrers.
+type ImageReferrers struct {
+	ImageDigest string          `json:"image_digest"`
+	Items       []ImageReferrer `json:"items"`
+
+	// ListedAt When the registry was asked; absent when it never was.
+	ListedAt *time.Time `json:"listed_at,omitempty"`
+
+	// Problem What the registry did not tell; what was known before is then still listed.
+	Problem *string `json:"problem,omitempty"`
+}
+
 // ImageSelectionRule defines model for ImageSelectionRule.
 type ImageSelectionRule struct {
 	Description *string  `json:"description,omitempty"`
@@ -571,7 +833,64 @@ type ImageSelectionRule struct {
 // ImageSource Exactly one of its keys.
 type ImageSource struct {
 	Digest *RegistryDigestSource `json:"digest,omitempty"`
+	Import *ImageImportManifest  `json:"import,omitempty"`
 	Tag    *RegistryTagSource    `json:"tag,omitempty"`
+}
+
+// ImportContentDigests defines model for ImportContentDigests.
+type ImportContentDigests struct {
+	// ContentSearches A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ContentSearches *Digest `json:"content_searches,omitempty"`
+
+	// Dockerfile A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Dockerfile *Digest `json:"dockerfile,omitempty"`
+
+	// FileContents A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	FileContents *Digest `json:"file_contents,omitempty"`
+
+	// ImageConfig A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ImageConfig Digest `json:"image_config"`
+
+	// Manifest A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Manifest Digest `json:"manifest"`
+
+	// Packages A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Packages Digest `json:"packages"`
+
+	// ParentManifest A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ParentManifest *Digest `json:"parent_manifest,omitempty"`
+
+	// SecretSearches A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	SecretSearches *Digest `json:"secret_searches,omitempty"`
+}
+
+// IncompleteContent defines model for IncompleteContent.
+type IncompleteContent struct {
+	// Analyzer Who could not read it; empty when nobody got that far.
+	Analyzer string `json:"analyzer"`
+	Detail   string `json:"detail"`
+
+	// Path File or database; empty when it concerns a whole layer.
+	Path string `json:"path"`
+
+	// Reason file_too_large, unreadable, timeout, nesting_too_deep, bad_path or too_many
+	Reason string `json:"reason"`
 }
 
 // JavaPackageContent defines model for JavaPackageContent.
@@ -587,6 +906,44 @@ type JavaPackageContent struct {
 	SpecificationVersion  string   `json:"specification-version"`
 	Type                  string   `json:"type"`
 	Version               string   `json:"version"`
+}
+
+// MalwareFinding defines model for MalwareFinding.
+type MalwareFinding struct {
+	// Layer Digest of the layer the file lies in.
+	Layer *string `json:"layer,omitempty"`
+	Path  string  `json:"path"`
+
+	// Removed A later layer deletes or replaces the file; whoever pulls the image still receives it.
+	Removed   *bool  `json:"removed,omitempty"`
+	Signature string `json:"signature"`
+}
+
+// MalwareScan defines model for MalwareScan.
+type MalwareScan struct {
+	// Enabled Always true; what is off makes no scan.
+	Enabled bool `json:"enabled"`
+
+	// Findings Infected files of all layers, by path.
+	Findings []MalwareFinding    `json:"findings"`
+	Metadata MalwareScanMetadata `json:"metadata"`
+
+	// Scanner Name of the scanner.
+	Scanner string `json:"scanner"`
+}
+
+// MalwareScanMetadata defines model for MalwareScanMetadata.
+type MalwareScanMetadata struct {
+	// Versions Versions of scanner and signatures, with how many layers they looked at.
+	Versions []MalwareScanVersion `json:"versions"`
+}
+
+// MalwareScanVersion defines model for MalwareScanVersion.
+type MalwareScanVersion struct {
+	// Database Version and date of the official signatures; empty without them.
+	Database string `json:"database"`
+	Layers   int    `json:"layers"`
+	Scanner  string `json:"scanner"`
 }
 
 // MappingRule defines model for MappingRule.
@@ -651,6 +1008,37 @@ type PackageContent struct {
 type PackageEPSS struct {
 	Epss       float64 `json:"epss"`
 	Percentile float64 `json:"percentile"`
+}
+
+// PackageLicense defines model for PackageLicense.
+type PackageLicense struct {
+	// License As the package states it.
+	License string `json:"license"`
+
+	// SpdxExpression The same as an SPDX licence expression; absent when the text stands for no licence of the SPDX list.
+	SpdxExpression *string `json:"spdx_expression,omitempty"`
+}
+
+// PackageLicenses defines model for PackageLicenses.
+type PackageLicenses struct {
+	Licenses []PackageLicense `json:"licenses"`
+
+	// Location Where the evidence of the package lies.
+	Location string `json:"location"`
+	Package  string `json:"package"`
+	Purl     string `json:"purl"`
+
+	// Source File the licences are stated in; empty when the package states none.
+	Source  string `json:"source"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+}
+
+// PlatformImage defines model for PlatformImage.
+type PlatformImage struct {
+	AnalysisStatus string `json:"analysis_status"`
+	ImageDigest    string `json:"image_digest"`
+	Platform       string `json:"platform"`
 }
 
 // Policy The document. In Go it stays JSON, so that no key is lost or added on the way.
@@ -832,6 +1220,24 @@ type RbacManagerRoleSummary struct {
 // RecordedPolicy The document; null and absent mean that the record comes without it.
 type RecordedPolicy = json.RawMessage
 
+// RegexContentMatch defines model for RegexContentMatch.
+type RegexContentMatch struct {
+	// Layer Digest of the layer the file lies in.
+	Layer *string `json:"layer,omitempty"`
+
+	// Lines Lines with a hit, counted from 1, ascending.
+	Lines []int `json:"lines"`
+
+	// Name Name of the rule or expression.
+	Name string `json:"name"`
+
+	// Removed A later layer deletes or replaces the file; whoever pulls the image still receives it.
+	Removed *bool `json:"removed,omitempty"`
+
+	// Values What was found, in the order of the lines; missing where it is not stored.
+	Values *[]string `json:"values,omitempty"`
+}
+
 // RegistryConfiguration defines model for RegistryConfiguration.
 type RegistryConfiguration struct {
 	AccountName  string    `json:"account_name"`
@@ -880,11 +1286,18 @@ type RegistryTagSource struct {
 	// Dockerfile base64
 	Dockerfile *string `json:"dockerfile,omitempty"`
 
-	// Platform Platform to take from a manifest list, as os/architecture[/variant]; linux/amd64 when absent.
+	// Platform Platform to take from a manifest list, as os/architecture[/variant]; linux/amd64 when absent. The word all adds one image for each platform: the tag means that of linux/amd64 (or else the first), the others are filed beside it, and parent_digest is the list's for all.
 	Platform *string `json:"platform,omitempty"`
 
 	// PullString Example: docker.io/library/alpine:3.20
 	PullString string `json:"pull_string"`
+}
+
+// RetrievedFile defines model for RetrievedFile.
+type RetrievedFile struct {
+	// B64Content The content in base64.
+	B64Content string `json:"b64_content"`
+	Path       string `json:"path"`
 }
 
 // RuleSet defines model for RuleSet.
@@ -899,6 +1312,12 @@ type RuleSet struct {
 
 // RuleSetArtifactType defines model for RuleSet.ArtifactType.
 type RuleSetArtifactType string
+
+// SecretSearchResult defines model for SecretSearchResult.
+type SecretSearchResult struct {
+	Matches []RegexContentMatch `json:"matches"`
+	Path    string              `json:"path"`
+}
 
 // Service defines model for Service.
 type Service struct {
@@ -1057,8 +1476,14 @@ type ForAccount = string
 // Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type ImageDigest = Digest
 
+// ImportOperation defines model for ImportOperation.
+type ImportOperation = string
+
 // RoleName defines model for RoleName.
 type RoleName = string
+
+// SearchScope defines model for SearchScope.
+type SearchScope string
 
 // ServiceName defines model for ServiceName.
 type ServiceName = string
@@ -1110,6 +1535,12 @@ type ListImagesParams struct {
 	ImageStatus    *ListImagesParamsImageStatus    `form:"image_status,omitempty" json:"image_status,omitempty"`
 	AnalysisStatus *ListImagesParamsAnalysisStatus `form:"analysis_status,omitempty" json:"analysis_status,omitempty"`
 
+	// ParentDigest Images of one manifest list or index.
+	ParentDigest *string `form:"parent_digest,omitempty" json:"parent_digest,omitempty"`
+
+	// Label A label of the image's configuration or annotation of its manifest, as key=value; of several all must hold. Images added before labels were kept are found once they are added again.
+	Label *[]string `form:"label,omitempty" json:"label,omitempty"`
+
 	// AnalyzedSince RFC 3339 time.
 	AnalyzedSince *string `form:"analyzed_since,omitempty" json:"analyzed_since,omitempty"`
 
@@ -1150,8 +1581,50 @@ type GetImageParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// GetImageAnalysisParams defines parameters for GetImageAnalysis.
+type GetImageAnalysisParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ListImageAncestorsParams defines parameters for ListImageAncestors.
 type ListImageAncestorsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageContentSearchParams defines parameters for GetImageContentSearch.
+type GetImageContentSearchParams struct {
+	// Scope all_layers lists hits in files that a later layer deletes or replaces, too; squashed only those in the final file system. The server's configuration says which holds without it.
+	Scope *GetImageContentSearchParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageContentSearchParamsScope defines parameters for GetImageContentSearch.
+type GetImageContentSearchParamsScope string
+
+// GetImageRetrievedFilesParams defines parameters for GetImageRetrievedFiles.
+type GetImageRetrievedFilesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSecretSearchParams defines parameters for GetImageSecretSearch.
+type GetImageSecretSearchParams struct {
+	// Scope all_layers lists hits in files that a later layer deletes or replaces, too; squashed only those in the final file system. The server's configuration says which holds without it.
+	Scope *GetImageSecretSearchParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSecretSearchParamsScope defines parameters for GetImageSecretSearch.
+type GetImageSecretSearchParamsScope string
+
+// CancelImageAnalysisParams defines parameters for CancelImageAnalysis.
+type CancelImageAnalysisParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1186,6 +1659,12 @@ type ListImageContentTypesParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// GetImageContentSummaryParams defines parameters for GetImageContentSummary.
+type GetImageContentSummaryParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // GetImageFilesParams defines parameters for GetImageFiles.
 type GetImageFilesParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1194,6 +1673,18 @@ type GetImageFilesParams struct {
 
 // GetImageJavaPackagesParams defines parameters for GetImageJavaPackages.
 type GetImageJavaPackagesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageLicensesParams defines parameters for GetImageLicenses.
+type GetImageLicensesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageMalwareParams defines parameters for GetImageMalware.
+type GetImageMalwareParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1216,8 +1707,20 @@ type GetImageMetadataParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListImageReferrersParams defines parameters for ListImageReferrers.
+type ListImageReferrersParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // GetImageSbomCyclonedxParams defines parameters for GetImageSbomCyclonedx.
 type GetImageSbomCyclonedxParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSbomCyclonedxXmlParams defines parameters for GetImageSbomCyclonedxXml.
+type GetImageSbomCyclonedxXmlParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1230,6 +1733,12 @@ type GetImageSbomNativeParams struct {
 
 // GetImageSbomSpdxParams defines parameters for GetImageSbomSpdx.
 type GetImageSbomSpdxParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageSbomSpdxTagValueParams defines parameters for GetImageSbomSpdxTagValue.
+type GetImageSbomSpdxTagValueParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -1258,6 +1767,177 @@ type GetImageVulnerabilitiesParams struct {
 
 // GetImageVulnerabilitiesParamsVulnType defines parameters for GetImageVulnerabilities.
 type GetImageVulnerabilitiesParamsVulnType string
+
+// ListImageImportsParams defines parameters for ListImageImports.
+type ListImageImportsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// OpenImageImportParams defines parameters for OpenImageImport.
+type OpenImageImportParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// CancelImageImportParams defines parameters for CancelImageImport.
+type CancelImageImportParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageImportParams defines parameters for GetImageImport.
+type GetImageImportParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportContentSearchesParams defines parameters for ListImportContentSearches.
+type ListImportContentSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportContentSearchesJSONBody defines parameters for AddImportContentSearches.
+type AddImportContentSearchesJSONBody = interface{}
+
+// AddImportContentSearchesParams defines parameters for AddImportContentSearches.
+type AddImportContentSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportDockerfileParams defines parameters for ListImportDockerfile.
+type ListImportDockerfileParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportDockerfileJSONBody defines parameters for AddImportDockerfile.
+type AddImportDockerfileJSONBody = interface{}
+
+// AddImportDockerfileTextBody defines parameters for AddImportDockerfile.
+type AddImportDockerfileTextBody = interface{}
+
+// AddImportDockerfileParams defines parameters for AddImportDockerfile.
+type AddImportDockerfileParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportFileContentsParams defines parameters for ListImportFileContents.
+type ListImportFileContentsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportFileContentsJSONBody defines parameters for AddImportFileContents.
+type AddImportFileContentsJSONBody = interface{}
+
+// AddImportFileContentsParams defines parameters for AddImportFileContents.
+type AddImportFileContentsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportImageConfigParams defines parameters for ListImportImageConfig.
+type ListImportImageConfigParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportImageConfigJSONBody defines parameters for AddImportImageConfig.
+type AddImportImageConfigJSONBody = interface{}
+
+// AddImportImageConfigParams defines parameters for AddImportImageConfig.
+type AddImportImageConfigParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportManifestParams defines parameters for ListImportManifest.
+type ListImportManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportManifestJSONBody defines parameters for AddImportManifest.
+type AddImportManifestJSONBody = interface{}
+
+// AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONBody defines parameters for AddImportManifest.
+type AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONBody = interface{}
+
+// AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONBody defines parameters for AddImportManifest.
+type AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONBody = interface{}
+
+// AddImportManifestApplicationVndOciImageManifestV1PlusJSONBody defines parameters for AddImportManifest.
+type AddImportManifestApplicationVndOciImageManifestV1PlusJSONBody = interface{}
+
+// AddImportManifestParams defines parameters for AddImportManifest.
+type AddImportManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportPackagesParams defines parameters for ListImportPackages.
+type ListImportPackagesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportPackagesJSONBody defines parameters for AddImportPackages.
+type AddImportPackagesJSONBody = interface{}
+
+// AddImportPackagesParams defines parameters for AddImportPackages.
+type AddImportPackagesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportParentManifestParams defines parameters for ListImportParentManifest.
+type ListImportParentManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportParentManifestJSONBody defines parameters for AddImportParentManifest.
+type AddImportParentManifestJSONBody = interface{}
+
+// AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONBody defines parameters for AddImportParentManifest.
+type AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONBody = interface{}
+
+// AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONBody defines parameters for AddImportParentManifest.
+type AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONBody = interface{}
+
+// AddImportParentManifestParams defines parameters for AddImportParentManifest.
+type AddImportParentManifestParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportSbomJSONBody defines parameters for AddImportSbom.
+type AddImportSbomJSONBody = interface{}
+
+// AddImportSbomParams defines parameters for AddImportSbom.
+type AddImportSbomParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListImportSecretSearchesParams defines parameters for ListImportSecretSearches.
+type ListImportSecretSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddImportSecretSearchesJSONBody defines parameters for AddImportSecretSearches.
+type AddImportSecretSearchesJSONBody = interface{}
+
+// AddImportSecretSearchesParams defines parameters for AddImportSecretSearches.
+type AddImportSecretSearchesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
 
 // ListPoliciesParams defines parameters for ListPolicies.
 type ListPoliciesParams struct {
@@ -1372,6 +2052,51 @@ type CreateUserJSONRequestBody = UserCreationRequest
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
 
+// AddImportContentSearchesJSONRequestBody defines body for AddImportContentSearches for application/json ContentType.
+type AddImportContentSearchesJSONRequestBody = AddImportContentSearchesJSONBody
+
+// AddImportDockerfileJSONRequestBody defines body for AddImportDockerfile for application/json ContentType.
+type AddImportDockerfileJSONRequestBody = AddImportDockerfileJSONBody
+
+// AddImportDockerfileTextRequestBody defines body for AddImportDockerfile for text/plain ContentType.
+type AddImportDockerfileTextRequestBody = AddImportDockerfileTextBody
+
+// AddImportFileContentsJSONRequestBody defines body for AddImportFileContents for application/json ContentType.
+type AddImportFileContentsJSONRequestBody = AddImportFileContentsJSONBody
+
+// AddImportImageConfigJSONRequestBody defines body for AddImportImageConfig for application/json ContentType.
+type AddImportImageConfigJSONRequestBody = AddImportImageConfigJSONBody
+
+// AddImportManifestJSONRequestBody defines body for AddImportManifest for application/json ContentType.
+type AddImportManifestJSONRequestBody = AddImportManifestJSONBody
+
+// AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody defines body for AddImportManifest for application/vnd.docker.distribution.manifest.v1+json ContentType.
+type AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody = AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONBody
+
+// AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody defines body for AddImportManifest for application/vnd.docker.distribution.manifest.v2+json ContentType.
+type AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody = AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONBody
+
+// AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody defines body for AddImportManifest for application/vnd.oci.image.manifest.v1+json ContentType.
+type AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody = AddImportManifestApplicationVndOciImageManifestV1PlusJSONBody
+
+// AddImportPackagesJSONRequestBody defines body for AddImportPackages for application/json ContentType.
+type AddImportPackagesJSONRequestBody = AddImportPackagesJSONBody
+
+// AddImportParentManifestJSONRequestBody defines body for AddImportParentManifest for application/json ContentType.
+type AddImportParentManifestJSONRequestBody = AddImportParentManifestJSONBody
+
+// AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody defines body for AddImportParentManifest for application/vnd.docker.distribution.manifest.list.v2+json ContentType.
+type AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody = AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONBody
+
+// AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody defines body for AddImportParentManifest for application/vnd.oci.image.index.v1+json ContentType.
+type AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody = AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONBody
+
+// AddImportSbomJSONRequestBody defines body for AddImportSbom for application/json ContentType.
+type AddImportSbomJSONRequestBody = AddImportSbomJSONBody
+
+// AddImportSecretSearchesJSONRequestBody defines body for AddImportSecretSearches for application/json ContentType.
+type AddImportSecretSearchesJSONRequestBody = AddImportSecretSearchesJSONBody
+
 // AddPolicyJSONRequestBody defines body for AddPolicy for application/json ContentType.
 type AddPolicyJSONRequestBody = Policy
 
@@ -1437,21 +2162,45 @@ type ServerInterface interface {
 	// GetImage Show one image
 	// (GET /images/{image_digest})
 	GetImage(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageParams)
+	// GetImageAnalysis How the analysis of an image came to be
+	// (GET /images/{image_digest}/analysis)
+	GetImageAnalysis(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageAnalysisParams)
 	// ListImageAncestors Images this one was built on
 	// (GET /images/{image_digest}/ancestors)
 	ListImageAncestors(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageAncestorsParams)
+	// GetImageContentSearch Hits of the operator's expressions in files of the image
+	// (GET /images/{image_digest}/artifacts/file-content-search)
+	GetImageContentSearch(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageContentSearchParams)
+	// GetImageRetrievedFiles Files kept with the analysis
+	// (GET /images/{image_digest}/artifacts/retrieved-files)
+	GetImageRetrievedFiles(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageRetrievedFilesParams)
+	// GetImageSecretSearch Credentials found in files of the image
+	// (GET /images/{image_digest}/artifacts/secret-search)
+	GetImageSecretSearch(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSecretSearchParams)
+	// CancelImageAnalysis Cancel the queued or running analysis of an image
+	// (POST /images/{image_digest}/cancel)
+	CancelImageAnalysis(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CancelImageAnalysisParams)
 	// CheckImage Evaluate an image under a policy
 	// (GET /images/{image_digest}/check)
 	CheckImage(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CheckImageParams)
 	// ListImageContentTypes Content types the image has
 	// (GET /images/{image_digest}/content)
 	ListImageContentTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageContentTypesParams)
+	// GetImageContentSummary How much of each content type an image has
+	// (GET /images/{image_digest}/content-summary)
+	GetImageContentSummary(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageContentSummaryParams)
 	// GetImageFiles Files of the image
 	// (GET /images/{image_digest}/content/files)
 	GetImageFiles(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageFilesParams)
 	// GetImageJavaPackages Java archives of the image
 	// (GET /images/{image_digest}/content/java)
 	GetImageJavaPackages(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageJavaPackagesParams)
+	// GetImageLicenses Licences of the packages of an image
+	// (GET /images/{image_digest}/content/licenses)
+	GetImageLicenses(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageLicensesParams)
+	// GetImageMalware What malware scanners found in the image
+	// (GET /images/{image_digest}/content/malware)
+	GetImageMalware(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageMalwareParams)
 	// GetImagePackages Packages of one content type
 	// (GET /images/{image_digest}/content/{content_type})
 	GetImagePackages(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, contentType string, params GetImagePackagesParams)
@@ -1461,21 +2210,93 @@ type ServerInterface interface {
 	// GetImageMetadata One metadata document
 	// (GET /images/{image_digest}/metadata/{metadata_type})
 	GetImageMetadata(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, metadataType string, params GetImageMetadataParams)
+	// ListImageReferrers What is attached to an image in its registry
+	// (GET /images/{image_digest}/referrers)
+	ListImageReferrers(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageReferrersParams)
 	// GetImageSbomCyclonedx SBOM as CycloneDX JSON
 	// (GET /images/{image_digest}/sboms/cyclonedx-json)
 	GetImageSbomCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomCyclonedxParams)
+	// GetImageSbomCyclonedxXml SBOM as CycloneDX XML
+	// (GET /images/{image_digest}/sboms/cyclonedx-xml)
+	GetImageSbomCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomCyclonedxXmlParams)
 	// GetImageSbomNative SBOM in the native form
 	// (GET /images/{image_digest}/sboms/native-json)
 	GetImageSbomNative(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomNativeParams)
 	// GetImageSbomSpdx SBOM as SPDX JSON
 	// (GET /images/{image_digest}/sboms/spdx-json)
 	GetImageSbomSpdx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomSpdxParams)
+	// GetImageSbomSpdxTagValue SBOM as SPDX tags and values
+	// (GET /images/{image_digest}/sboms/spdx-tag-value)
+	GetImageSbomSpdxTagValue(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomSpdxTagValueParams)
 	// ListImageVulnerabilityTypes Groupings of vulnerabilities
 	// (GET /images/{image_digest}/vuln)
 	ListImageVulnerabilityTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageVulnerabilityTypesParams)
 	// GetImageVulnerabilities Vulnerabilities of the image
 	// (GET /images/{image_digest}/vuln/{vuln_type})
 	GetImageVulnerabilities(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params GetImageVulnerabilitiesParams)
+	// ListImageImports List image imports in progress
+	// (GET /imports/images)
+	ListImageImports(w http.ResponseWriter, r *http.Request, params ListImageImportsParams)
+	// OpenImageImport Open an image import
+	// (POST /imports/images)
+	OpenImageImport(w http.ResponseWriter, r *http.Request, params OpenImageImportParams)
+	// CancelImageImport Cancel an image import
+	// (DELETE /imports/images/{operation_id})
+	CancelImageImport(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params CancelImageImportParams)
+	// GetImageImport Show an image import
+	// (GET /imports/images/{operation_id})
+	GetImageImport(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params GetImageImportParams)
+	// ListImportContentSearches List digests of uploaded content search results
+	// (GET /imports/images/{operation_id}/content-searches)
+	ListImportContentSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportContentSearchesParams)
+	// AddImportContentSearches Upload content search results
+	// (POST /imports/images/{operation_id}/content-searches)
+	AddImportContentSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportContentSearchesParams)
+	// ListImportDockerfile List digests of uploaded Dockerfiles
+	// (GET /imports/images/{operation_id}/dockerfile)
+	ListImportDockerfile(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportDockerfileParams)
+	// AddImportDockerfile Upload Dockerfiles
+	// (POST /imports/images/{operation_id}/dockerfile)
+	AddImportDockerfile(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportDockerfileParams)
+	// ListImportFileContents List digests of uploaded file contents
+	// (GET /imports/images/{operation_id}/file-contents)
+	ListImportFileContents(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportFileContentsParams)
+	// AddImportFileContents Upload file contents
+	// (POST /imports/images/{operation_id}/file-contents)
+	AddImportFileContents(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportFileContentsParams)
+	// ListImportImageConfig List digests of uploaded image configurations
+	// (GET /imports/images/{operation_id}/image-config)
+	ListImportImageConfig(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportImageConfigParams)
+	// AddImportImageConfig Upload image configurations
+	// (POST /imports/images/{operation_id}/image-config)
+	AddImportImageConfig(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportImageConfigParams)
+	// ListImportManifest List digests of uploaded manifests
+	// (GET /imports/images/{operation_id}/manifest)
+	ListImportManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportManifestParams)
+	// AddImportManifest Upload manifests
+	// (POST /imports/images/{operation_id}/manifest)
+	AddImportManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportManifestParams)
+	// ListImportPackages List digests of uploaded package documents
+	// (GET /imports/images/{operation_id}/packages)
+	ListImportPackages(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportPackagesParams)
+	// AddImportPackages Upload package documents
+	// (POST /imports/images/{operation_id}/packages)
+	AddImportPackages(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportPackagesParams)
+	// ListImportParentManifest List digests of uploaded manifest lists
+	// (GET /imports/images/{operation_id}/parent-manifest)
+	ListImportParentManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportParentManifestParams)
+	// AddImportParentManifest Upload manifest lists
+	// (POST /imports/images/{operation_id}/parent-manifest)
+	AddImportParentManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportParentManifestParams)
+	// AddImportSbom Upload one document that says everything
+	// (POST /imports/images/{operation_id}/sbom)
+	AddImportSbom(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportSbomParams)
+	// ListImportSecretSearches List digests of uploaded secret search results
+	// (GET /imports/images/{operation_id}/secret-searches)
+	ListImportSecretSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportSecretSearchesParams)
+	// AddImportSecretSearches Upload secret search results
+	// (POST /imports/images/{operation_id}/secret-searches)
+	AddImportSecretSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportSecretSearchesParams)
 	// ListPolicies List policies
 	// (GET /policies)
 	ListPolicies(w http.ResponseWriter, r *http.Request, params ListPoliciesParams)
@@ -1656,9 +2477,39 @@ func (_ Unimplemented) GetImage(w http.ResponseWriter, r *http.Request, imageDig
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetImageAnalysis How the analysis of an image came to be
+// (GET /images/{image_digest}/analysis)
+func (_ Unimplemented) GetImageAnalysis(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageAnalysisParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListImageAncestors Images this one was built on
 // (GET /images/{image_digest}/ancestors)
 func (_ Unimplemented) ListImageAncestors(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageAncestorsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageContentSearch Hits of the operator's expressions in files of the image
+// (GET /images/{image_digest}/artifacts/file-content-search)
+func (_ Unimplemented) GetImageContentSearch(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageContentSearchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageRetrievedFiles Files kept with the analysis
+// (GET /images/{image_digest}/artifacts/retrieved-files)
+func (_ Unimplemented) GetImageRetrievedFiles(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageRetrievedFilesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageSecretSearch Credentials found in files of the image
+// (GET /images/{image_digest}/artifacts/secret-search)
+func (_ Unimplemented) GetImageSecretSearch(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSecretSearchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelImageAnalysis Cancel the queued or running analysis of an image
+// (POST /images/{image_digest}/cancel)
+func (_ Unimplemented) CancelImageAnalysis(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CancelImageAnalysisParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1674,6 +2525,12 @@ func (_ Unimplemented) ListImageContentTypes(w http.ResponseWriter, r *http.Requ
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetImageContentSummary How much of each content type an image has
+// (GET /images/{image_digest}/content-summary)
+func (_ Unimplemented) GetImageContentSummary(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageContentSummaryParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetImageFiles Files of the image
 // (GET /images/{image_digest}/content/files)
 func (_ Unimplemented) GetImageFiles(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageFilesParams) {
@@ -1683,6 +2540,18 @@ func (_ Unimplemented) GetImageFiles(w http.ResponseWriter, r *http.Request, ima
 // GetImageJavaPackages Java archives of the image
 // (GET /images/{image_digest}/content/java)
 func (_ Unimplemented) GetImageJavaPackages(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageJavaPackagesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageLicenses Licences of the packages of an image
+// (GET /images/{image_digest}/content/licenses)
+func (_ Unimplemented) GetImageLicenses(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageLicensesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageMalware What malware scanners found in the image
+// (GET /images/{image_digest}/content/malware)
+func (_ Unimplemented) GetImageMalware(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageMalwareParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1704,9 +2573,21 @@ func (_ Unimplemented) GetImageMetadata(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListImageReferrers What is attached to an image in its registry
+// (GET /images/{image_digest}/referrers)
+func (_ Unimplemented) ListImageReferrers(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageReferrersParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetImageSbomCyclonedx SBOM as CycloneDX JSON
 // (GET /images/{image_digest}/sboms/cyclonedx-json)
 func (_ Unimplemented) GetImageSbomCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomCyclonedxParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageSbomCyclonedxXml SBOM as CycloneDX XML
+// (GET /images/{image_digest}/sboms/cyclonedx-xml)
+func (_ Unimplemented) GetImageSbomCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomCyclonedxXmlParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1722,6 +2603,12 @@ func (_ Unimplemented) GetImageSbomSpdx(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetImageSbomSpdxTagValue SBOM as SPDX tags and values
+// (GET /images/{image_digest}/sboms/spdx-tag-value)
+func (_ Unimplemented) GetImageSbomSpdxTagValue(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomSpdxTagValueParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListImageVulnerabilityTypes Groupings of vulnerabilities
 // (GET /images/{image_digest}/vuln)
 func (_ Unimplemented) ListImageVulnerabilityTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageVulnerabilityTypesParams) {
@@ -1731,6 +2618,132 @@ func (_ Unimplemented) ListImageVulnerabilityTypes(w http.ResponseWriter, r *htt
 // GetImageVulnerabilities Vulnerabilities of the image
 // (GET /images/{image_digest}/vuln/{vuln_type})
 func (_ Unimplemented) GetImageVulnerabilities(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params GetImageVulnerabilitiesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImageImports List image imports in progress
+// (GET /imports/images)
+func (_ Unimplemented) ListImageImports(w http.ResponseWriter, r *http.Request, params ListImageImportsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// OpenImageImport Open an image import
+// (POST /imports/images)
+func (_ Unimplemented) OpenImageImport(w http.ResponseWriter, r *http.Request, params OpenImageImportParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelImageImport Cancel an image import
+// (DELETE /imports/images/{operation_id})
+func (_ Unimplemented) CancelImageImport(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params CancelImageImportParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageImport Show an image import
+// (GET /imports/images/{operation_id})
+func (_ Unimplemented) GetImageImport(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params GetImageImportParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportContentSearches List digests of uploaded content search results
+// (GET /imports/images/{operation_id}/content-searches)
+func (_ Unimplemented) ListImportContentSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportContentSearchesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportContentSearches Upload content search results
+// (POST /imports/images/{operation_id}/content-searches)
+func (_ Unimplemented) AddImportContentSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportContentSearchesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportDockerfile List digests of uploaded Dockerfiles
+// (GET /imports/images/{operation_id}/dockerfile)
+func (_ Unimplemented) ListImportDockerfile(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportDockerfileParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportDockerfile Upload Dockerfiles
+// (POST /imports/images/{operation_id}/dockerfile)
+func (_ Unimplemented) AddImportDockerfile(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportDockerfileParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportFileContents List digests of uploaded file contents
+// (GET /imports/images/{operation_id}/file-contents)
+func (_ Unimplemented) ListImportFileContents(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportFileContentsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportFileContents Upload file contents
+// (POST /imports/images/{operation_id}/file-contents)
+func (_ Unimplemented) AddImportFileContents(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportFileContentsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportImageConfig List digests of uploaded image configurations
+// (GET /imports/images/{operation_id}/image-config)
+func (_ Unimplemented) ListImportImageConfig(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportImageConfigParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportImageConfig Upload image configurations
+// (POST /imports/images/{operation_id}/image-config)
+func (_ Unimplemented) AddImportImageConfig(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportImageConfigParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportManifest List digests of uploaded manifests
+// (GET /imports/images/{operation_id}/manifest)
+func (_ Unimplemented) ListImportManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportManifestParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportManifest Upload manifests
+// (POST /imports/images/{operation_id}/manifest)
+func (_ Unimplemented) AddImportManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportManifestParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportPackages List digests of uploaded package documents
+// (GET /imports/images/{operation_id}/packages)
+func (_ Unimplemented) ListImportPackages(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportPackagesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportPackages Upload package documents
+// (POST /imports/images/{operation_id}/packages)
+func (_ Unimplemented) AddImportPackages(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportPackagesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportParentManifest List digests of uploaded manifest lists
+// (GET /imports/images/{operation_id}/parent-manifest)
+func (_ Unimplemented) ListImportParentManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportParentManifestParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportParentManifest Upload manifest lists
+// (POST /imports/images/{operation_id}/parent-manifest)
+func (_ Unimplemented) AddImportParentManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportParentManifestParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportSbom Upload one document that says everything
+// (POST /imports/images/{operation_id}/sbom)
+func (_ Unimplemented) AddImportSbom(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportSbomParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportSecretSearches List digests of uploaded secret search results
+// (GET /imports/images/{operation_id}/secret-searches)
+func (_ Unimplemented) ListImportSecretSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportSecretSearchesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddImportSecretSearches Upload secret search results
+// (POST /imports/images/{operation_id}/secret-searches)
+func (_ Unimplemented) AddImportSecretSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportSecretSearchesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2330,6 +3343,32 @@ func (siw *ServerInterfaceWrapper) ListImages(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	// ------------- Optional query parameter "parent_digest" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "parent_digest", r.URL.Query(), &params.ParentDigest, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "parent_digest"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "parent_digest", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "analyzed_since" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "analyzed_since", r.URL.Query(), &params.AnalyzedSince, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -2555,6 +3594,56 @@ func (siw *ServerInterfaceWrapper) GetImage(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// GetImageAnalysis operation middleware
+func (siw *ServerInterfaceWrapper) GetImageAnalysis(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageAnalysisParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageAnalysis(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListImageAncestors operation middleware
 func (siw *ServerInterfaceWrapper) ListImageAncestors(w http.ResponseWriter, r *http.Request) {
 
@@ -2596,6 +3685,232 @@ func (siw *ServerInterfaceWrapper) ListImageAncestors(w http.ResponseWriter, r *
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListImageAncestors(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageContentSearch operation middleware
+func (siw *ServerInterfaceWrapper) GetImageContentSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageContentSearchParams
+
+	// ------------- Optional query parameter "scope" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scope", r.URL.Query(), &params.Scope, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scope"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scope", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageContentSearch(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageRetrievedFiles operation middleware
+func (siw *ServerInterfaceWrapper) GetImageRetrievedFiles(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageRetrievedFilesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageRetrievedFiles(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageSecretSearch operation middleware
+func (siw *ServerInterfaceWrapper) GetImageSecretSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageSecretSearchParams
+
+	// ------------- Optional query parameter "scope" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scope", r.URL.Query(), &params.Scope, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scope"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scope", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageSecretSearch(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelImageAnalysis operation middleware
+func (siw *ServerInterfaceWrapper) CancelImageAnalysis(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelImageAnalysisParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelImageAnalysis(w, r, imageDigest, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2783,6 +4098,56 @@ func (siw *ServerInterfaceWrapper) ListImageContentTypes(w http.ResponseWriter, 
 	handler.ServeHTTP(w, r)
 }
 
+// GetImageContentSummary operation middleware
+func (siw *ServerInterfaceWrapper) GetImageContentSummary(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageContentSummaryParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageContentSummary(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetImageFiles operation middleware
 func (siw *ServerInterfaceWrapper) GetImageFiles(w http.ResponseWriter, r *http.Request) {
 
@@ -2874,6 +4239,106 @@ func (siw *ServerInterfaceWrapper) GetImageJavaPackages(w http.ResponseWriter, r
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetImageJavaPackages(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageLicenses operation middleware
+func (siw *ServerInterfaceWrapper) GetImageLicenses(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageLicensesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageLicenses(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageMalware operation middleware
+func (siw *ServerInterfaceWrapper) GetImageMalware(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageMalwareParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageMalware(w, r, imageDigest, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3051,6 +4516,56 @@ func (siw *ServerInterfaceWrapper) GetImageMetadata(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// ListImageReferrers operation middleware
+func (siw *ServerInterfaceWrapper) ListImageReferrers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImageReferrersParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImageReferrers(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetImageSbomCyclonedx operation middleware
 func (siw *ServerInterfaceWrapper) GetImageSbomCyclonedx(w http.ResponseWriter, r *http.Request) {
 
@@ -3092,6 +4607,56 @@ func (siw *ServerInterfaceWrapper) GetImageSbomCyclonedx(w http.ResponseWriter, 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetImageSbomCyclonedx(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageSbomCyclonedxXml operation middleware
+func (siw *ServerInterfaceWrapper) GetImageSbomCyclonedxXml(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageSbomCyclonedxXmlParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageSbomCyclonedxXml(w, r, imageDigest, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3192,6 +4757,56 @@ func (siw *ServerInterfaceWrapper) GetImageSbomSpdx(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetImageSbomSpdx(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageSbomSpdxTagValue operation middleware
+func (siw *ServerInterfaceWrapper) GetImageSbomSpdxTagValue(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageSbomSpdxTagValueParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageSbomSpdxTagValue(w, r, imageDigest, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3353,6 +4968,1038 @@ func (siw *ServerInterfaceWrapper) GetImageVulnerabilities(w http.ResponseWriter
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetImageVulnerabilities(w, r, imageDigest, vulnType, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImageImports operation middleware
+func (siw *ServerInterfaceWrapper) ListImageImports(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImageImportsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImageImports(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OpenImageImport operation middleware
+func (siw *ServerInterfaceWrapper) OpenImageImport(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenImageImportParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OpenImageImport(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelImageImport operation middleware
+func (siw *ServerInterfaceWrapper) CancelImageImport(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelImageImportParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelImageImport(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageImport operation middleware
+func (siw *ServerInterfaceWrapper) GetImageImport(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageImportParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageImport(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportContentSearches operation middleware
+func (siw *ServerInterfaceWrapper) ListImportContentSearches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportContentSearchesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportContentSearches(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportContentSearches operation middleware
+func (siw *ServerInterfaceWrapper) AddImportContentSearches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportContentSearchesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportContentSearches(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportDockerfile operation middleware
+func (siw *ServerInterfaceWrapper) ListImportDockerfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportDockerfileParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportDockerfile(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportDockerfile operation middleware
+func (siw *ServerInterfaceWrapper) AddImportDockerfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportDockerfileParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportDockerfile(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportFileContents operation middleware
+func (siw *ServerInterfaceWrapper) ListImportFileContents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportFileContentsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportFileContents(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportFileContents operation middleware
+func (siw *ServerInterfaceWrapper) AddImportFileContents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportFileContentsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportFileContents(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportImageConfig operation middleware
+func (siw *ServerInterfaceWrapper) ListImportImageConfig(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportImageConfigParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportImageConfig(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportImageConfig operation middleware
+func (siw *ServerInterfaceWrapper) AddImportImageConfig(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportImageConfigParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportImageConfig(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportManifest operation middleware
+func (siw *ServerInterfaceWrapper) ListImportManifest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportManifestParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportManifest(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportManifest operation middleware
+func (siw *ServerInterfaceWrapper) AddImportManifest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportManifestParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportManifest(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportPackages operation middleware
+func (siw *ServerInterfaceWrapper) ListImportPackages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportPackagesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportPackages(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportPackages operation middleware
+func (siw *ServerInterfaceWrapper) AddImportPackages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportPackagesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportPackages(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportParentManifest operation middleware
+func (siw *ServerInterfaceWrapper) ListImportParentManifest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportParentManifestParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportParentManifest(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportParentManifest operation middleware
+func (siw *ServerInterfaceWrapper) AddImportParentManifest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportParentManifestParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportParentManifest(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportSbom operation middleware
+func (siw *ServerInterfaceWrapper) AddImportSbom(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportSbomParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportSbom(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportSecretSearches operation middleware
+func (siw *ServerInterfaceWrapper) ListImportSecretSearches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportSecretSearchesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportSecretSearches(w, r, operationId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddImportSecretSearches operation middleware
+func (siw *ServerInterfaceWrapper) AddImportSecretSearches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "operation_id" -------------
+	var operationId ImportOperation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operation_id", chi.URLParam(r, "operation_id"), &operationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "operation_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddImportSecretSearchesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddImportSecretSearches(w, r, operationId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4436,13 +7083,31 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/images/{image_digest}", wrapper.GetImage)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/analysis", wrapper.GetImageAnalysis)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/ancestors", wrapper.ListImageAncestors)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/artifacts/file-content-search", wrapper.GetImageContentSearch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/artifacts/retrieved-files", wrapper.GetImageRetrievedFiles)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/artifacts/secret-search", wrapper.GetImageSecretSearch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/images/{image_digest}/cancel", wrapper.CancelImageAnalysis)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/check", wrapper.CheckImage)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/content", wrapper.ListImageContentTypes)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/content-summary", wrapper.GetImageContentSummary)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/content/{content_type}", wrapper.GetImagePackages)
@@ -4454,13 +7119,25 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/images/{image_digest}/content/java", wrapper.GetImageJavaPackages)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/content/licenses", wrapper.GetImageLicenses)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/content/malware", wrapper.GetImageMalware)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/metadata", wrapper.ListImageMetadataTypes)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/metadata/{metadata_type}", wrapper.GetImageMetadata)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/referrers", wrapper.ListImageReferrers)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/sboms/cyclonedx-json", wrapper.GetImageSbomCyclonedx)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/sboms/cyclonedx-xml", wrapper.GetImageSbomCyclonedxXml)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/sboms/native-json", wrapper.GetImageSbomNative)
@@ -4469,10 +7146,76 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/images/{image_digest}/sboms/spdx-json", wrapper.GetImageSbomSpdx)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/sboms/spdx-tag-value", wrapper.GetImageSbomSpdxTagValue)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/vuln", wrapper.ListImageVulnerabilityTypes)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/vuln/{vuln_type}", wrapper.GetImageVulnerabilities)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images", wrapper.ListImageImports)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images", wrapper.OpenImageImport)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/imports/images/{operation_id}", wrapper.CancelImageImport)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}", wrapper.GetImageImport)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/content-searches", wrapper.ListImportContentSearches)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/content-searches", wrapper.AddImportContentSearches)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/dockerfile", wrapper.ListImportDockerfile)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/dockerfile", wrapper.AddImportDockerfile)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/file-contents", wrapper.ListImportFileContents)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/file-contents", wrapper.AddImportFileContents)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/image-config", wrapper.ListImportImageConfig)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/image-config", wrapper.AddImportImageConfig)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/manifest", wrapper.ListImportManifest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/manifest", wrapper.AddImportManifest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/packages", wrapper.ListImportPackages)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/packages", wrapper.AddImportPackages)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/parent-manifest", wrapper.ListImportParentManifest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/parent-manifest", wrapper.AddImportParentManifest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/sbom", wrapper.AddImportSbom)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/images/{operation_id}/secret-searches", wrapper.ListImportSecretSearches)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports/images/{operation_id}/secret-searches", wrapper.AddImportSecretSearches)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/policies", wrapper.ListPolicies)
@@ -5177,6 +7920,46 @@ func (response GetImagedefaultJSONResponse) VisitGetImageResponse(w http.Respons
 	return err
 }
 
+type GetImageAnalysisRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageAnalysisParams
+}
+
+type GetImageAnalysisResponseObject interface {
+	VisitGetImageAnalysisResponse(w http.ResponseWriter) error
+}
+
+type GetImageAnalysis200JSONResponse ImageAnalysis
+
+func (response GetImageAnalysis200JSONResponse) VisitGetImageAnalysisResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageAnalysisdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageAnalysisdefaultJSONResponse) VisitGetImageAnalysisResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListImageAncestorsRequestObject struct {
 	ImageDigest ImageDigest `json:"image_digest"`
 	Params      ListImageAncestorsParams
@@ -5206,6 +7989,166 @@ type ListImageAncestorsdefaultJSONResponse struct {
 }
 
 func (response ListImageAncestorsdefaultJSONResponse) VisitListImageAncestorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageContentSearchRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageContentSearchParams
+}
+
+type GetImageContentSearchResponseObject interface {
+	VisitGetImageContentSearchResponse(w http.ResponseWriter) error
+}
+
+type GetImageContentSearch200JSONResponse []FileContentSearchResult
+
+func (response GetImageContentSearch200JSONResponse) VisitGetImageContentSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageContentSearchdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageContentSearchdefaultJSONResponse) VisitGetImageContentSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageRetrievedFilesRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageRetrievedFilesParams
+}
+
+type GetImageRetrievedFilesResponseObject interface {
+	VisitGetImageRetrievedFilesResponse(w http.ResponseWriter) error
+}
+
+type GetImageRetrievedFiles200JSONResponse []RetrievedFile
+
+func (response GetImageRetrievedFiles200JSONResponse) VisitGetImageRetrievedFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageRetrievedFilesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageRetrievedFilesdefaultJSONResponse) VisitGetImageRetrievedFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageSecretSearchRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageSecretSearchParams
+}
+
+type GetImageSecretSearchResponseObject interface {
+	VisitGetImageSecretSearchResponse(w http.ResponseWriter) error
+}
+
+type GetImageSecretSearch200JSONResponse []SecretSearchResult
+
+func (response GetImageSecretSearch200JSONResponse) VisitGetImageSecretSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageSecretSearchdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageSecretSearchdefaultJSONResponse) VisitGetImageSecretSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelImageAnalysisRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      CancelImageAnalysisParams
+}
+
+type CancelImageAnalysisResponseObject interface {
+	VisitCancelImageAnalysisResponse(w http.ResponseWriter) error
+}
+
+type CancelImageAnalysis200JSONResponse AnchoreImage
+
+func (response CancelImageAnalysis200JSONResponse) VisitCancelImageAnalysisResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelImageAnalysisdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response CancelImageAnalysisdefaultJSONResponse) VisitCancelImageAnalysisResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5297,6 +8240,46 @@ func (response ListImageContentTypesdefaultJSONResponse) VisitListImageContentTy
 	return err
 }
 
+type GetImageContentSummaryRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageContentSummaryParams
+}
+
+type GetImageContentSummaryResponseObject interface {
+	VisitGetImageContentSummaryResponse(w http.ResponseWriter) error
+}
+
+type GetImageContentSummary200JSONResponse ContentSummary
+
+func (response GetImageContentSummary200JSONResponse) VisitGetImageContentSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageContentSummarydefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageContentSummarydefaultJSONResponse) VisitGetImageContentSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetImageFilesRequestObject struct {
 	ImageDigest ImageDigest `json:"image_digest"`
 	Params      GetImageFilesParams
@@ -5366,6 +8349,86 @@ type GetImageJavaPackagesdefaultJSONResponse struct {
 }
 
 func (response GetImageJavaPackagesdefaultJSONResponse) VisitGetImageJavaPackagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageLicensesRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageLicensesParams
+}
+
+type GetImageLicensesResponseObject interface {
+	VisitGetImageLicensesResponse(w http.ResponseWriter) error
+}
+
+type GetImageLicenses200JSONResponse ContentLicenseResponse
+
+func (response GetImageLicenses200JSONResponse) VisitGetImageLicensesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageLicensesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageLicensesdefaultJSONResponse) VisitGetImageLicensesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageMalwareRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageMalwareParams
+}
+
+type GetImageMalwareResponseObject interface {
+	VisitGetImageMalwareResponse(w http.ResponseWriter) error
+}
+
+type GetImageMalware200JSONResponse ContentMalwareResponse
+
+func (response GetImageMalware200JSONResponse) VisitGetImageMalwareResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageMalwaredefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageMalwaredefaultJSONResponse) VisitGetImageMalwareResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5499,6 +8562,46 @@ func (response GetImageMetadatadefaultJSONResponse) VisitGetImageMetadataRespons
 	return err
 }
 
+type ListImageReferrersRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      ListImageReferrersParams
+}
+
+type ListImageReferrersResponseObject interface {
+	VisitListImageReferrersResponse(w http.ResponseWriter) error
+}
+
+type ListImageReferrers200JSONResponse ImageReferrers
+
+func (response ListImageReferrers200JSONResponse) VisitListImageReferrersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImageReferrersdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImageReferrersdefaultJSONResponse) VisitListImageReferrersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetImageSbomCyclonedxRequestObject struct {
 	ImageDigest ImageDigest `json:"image_digest"`
 	Params      GetImageSbomCyclonedxParams
@@ -5528,6 +8631,52 @@ type GetImageSbomCyclonedxdefaultJSONResponse struct {
 }
 
 func (response GetImageSbomCyclonedxdefaultJSONResponse) VisitGetImageSbomCyclonedxResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageSbomCyclonedxXmlRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageSbomCyclonedxXmlParams
+}
+
+type GetImageSbomCyclonedxXmlResponseObject interface {
+	VisitGetImageSbomCyclonedxXmlResponse(w http.ResponseWriter) error
+}
+
+type GetImageSbomCyclonedxXml200ApplicationxmlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetImageSbomCyclonedxXml200ApplicationxmlResponse) VisitGetImageSbomCyclonedxXmlResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetImageSbomCyclonedxXmldefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageSbomCyclonedxXmldefaultJSONResponse) VisitGetImageSbomCyclonedxXmlResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5619,6 +8768,43 @@ func (response GetImageSbomSpdxdefaultJSONResponse) VisitGetImageSbomSpdxRespons
 	return err
 }
 
+type GetImageSbomSpdxTagValueRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageSbomSpdxTagValueParams
+}
+
+type GetImageSbomSpdxTagValueResponseObject interface {
+	VisitGetImageSbomSpdxTagValueResponse(w http.ResponseWriter) error
+}
+
+type GetImageSbomSpdxTagValue200TextResponse string
+
+func (response GetImageSbomSpdxTagValue200TextResponse) VisitGetImageSbomSpdxTagValueResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response)))
+	return err
+}
+
+type GetImageSbomSpdxTagValuedefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageSbomSpdxTagValuedefaultJSONResponse) VisitGetImageSbomSpdxTagValueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListImageVulnerabilityTypesRequestObject struct {
 	ImageDigest ImageDigest `json:"image_digest"`
 	Params      ListImageVulnerabilityTypesParams
@@ -5689,6 +8875,860 @@ type GetImageVulnerabilitiesdefaultJSONResponse struct {
 }
 
 func (response GetImageVulnerabilitiesdefaultJSONResponse) VisitGetImageVulnerabilitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImageImportsRequestObject struct {
+	Params ListImageImportsParams
+}
+
+type ListImageImportsResponseObject interface {
+	VisitListImageImportsResponse(w http.ResponseWriter) error
+}
+
+type ListImageImports200JSONResponse []ImageImportOperation
+
+func (response ListImageImports200JSONResponse) VisitListImageImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImageImportsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImageImportsdefaultJSONResponse) VisitListImageImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenImageImportRequestObject struct {
+	Params OpenImageImportParams
+}
+
+type OpenImageImportResponseObject interface {
+	VisitOpenImageImportResponse(w http.ResponseWriter) error
+}
+
+type OpenImageImport200JSONResponse ImageImportOperation
+
+func (response OpenImageImport200JSONResponse) VisitOpenImageImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenImageImportdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response OpenImageImportdefaultJSONResponse) VisitOpenImageImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelImageImportRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      CancelImageImportParams
+}
+
+type CancelImageImportResponseObject interface {
+	VisitCancelImageImportResponse(w http.ResponseWriter) error
+}
+
+type CancelImageImport200JSONResponse ImageImportOperation
+
+func (response CancelImageImport200JSONResponse) VisitCancelImageImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelImageImportdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response CancelImageImportdefaultJSONResponse) VisitCancelImageImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageImportRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      GetImageImportParams
+}
+
+type GetImageImportResponseObject interface {
+	VisitGetImageImportResponse(w http.ResponseWriter) error
+}
+
+type GetImageImport200JSONResponse ImageImportOperation
+
+func (response GetImageImport200JSONResponse) VisitGetImageImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageImportdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageImportdefaultJSONResponse) VisitGetImageImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportContentSearchesRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportContentSearchesParams
+}
+
+type ListImportContentSearchesResponseObject interface {
+	VisitListImportContentSearchesResponse(w http.ResponseWriter) error
+}
+
+type ListImportContentSearches200JSONResponse []string
+
+func (response ListImportContentSearches200JSONResponse) VisitListImportContentSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportContentSearchesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportContentSearchesdefaultJSONResponse) VisitListImportContentSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportContentSearchesRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      AddImportContentSearchesParams
+	Body        *AddImportContentSearchesJSONRequestBody
+}
+
+type AddImportContentSearchesResponseObject interface {
+	VisitAddImportContentSearchesResponse(w http.ResponseWriter) error
+}
+
+type AddImportContentSearches200JSONResponse ImageImportContentResponse
+
+func (response AddImportContentSearches200JSONResponse) VisitAddImportContentSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportContentSearchesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportContentSearchesdefaultJSONResponse) VisitAddImportContentSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportDockerfileRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportDockerfileParams
+}
+
+type ListImportDockerfileResponseObject interface {
+	VisitListImportDockerfileResponse(w http.ResponseWriter) error
+}
+
+type ListImportDockerfile200JSONResponse []string
+
+func (response ListImportDockerfile200JSONResponse) VisitListImportDockerfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportDockerfiledefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportDockerfiledefaultJSONResponse) VisitListImportDockerfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportDockerfileRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      AddImportDockerfileParams
+	JSONBody    *AddImportDockerfileJSONRequestBody
+	TextBody    *AddImportDockerfileTextRequestBody
+}
+
+type AddImportDockerfileResponseObject interface {
+	VisitAddImportDockerfileResponse(w http.ResponseWriter) error
+}
+
+type AddImportDockerfile200JSONResponse ImageImportContentResponse
+
+func (response AddImportDockerfile200JSONResponse) VisitAddImportDockerfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportDockerfiledefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportDockerfiledefaultJSONResponse) VisitAddImportDockerfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportFileContentsRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportFileContentsParams
+}
+
+type ListImportFileContentsResponseObject interface {
+	VisitListImportFileContentsResponse(w http.ResponseWriter) error
+}
+
+type ListImportFileContents200JSONResponse []string
+
+func (response ListImportFileContents200JSONResponse) VisitListImportFileContentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportFileContentsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportFileContentsdefaultJSONResponse) VisitListImportFileContentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportFileContentsRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      AddImportFileContentsParams
+	Body        *AddImportFileContentsJSONRequestBody
+}
+
+type AddImportFileContentsResponseObject interface {
+	VisitAddImportFileContentsResponse(w http.ResponseWriter) error
+}
+
+type AddImportFileContents200JSONResponse ImageImportContentResponse
+
+func (response AddImportFileContents200JSONResponse) VisitAddImportFileContentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportFileContentsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportFileContentsdefaultJSONResponse) VisitAddImportFileContentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportImageConfigRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportImageConfigParams
+}
+
+type ListImportImageConfigResponseObject interface {
+	VisitListImportImageConfigResponse(w http.ResponseWriter) error
+}
+
+type ListImportImageConfig200JSONResponse []string
+
+func (response ListImportImageConfig200JSONResponse) VisitListImportImageConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportImageConfigdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportImageConfigdefaultJSONResponse) VisitListImportImageConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportImageConfigRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      AddImportImageConfigParams
+	Body        *AddImportImageConfigJSONRequestBody
+}
+
+type AddImportImageConfigResponseObject interface {
+	VisitAddImportImageConfigResponse(w http.ResponseWriter) error
+}
+
+type AddImportImageConfig200JSONResponse ImageImportContentResponse
+
+func (response AddImportImageConfig200JSONResponse) VisitAddImportImageConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportImageConfigdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportImageConfigdefaultJSONResponse) VisitAddImportImageConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportManifestRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportManifestParams
+}
+
+type ListImportManifestResponseObject interface {
+	VisitListImportManifestResponse(w http.ResponseWriter) error
+}
+
+type ListImportManifest200JSONResponse []string
+
+func (response ListImportManifest200JSONResponse) VisitListImportManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportManifestdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportManifestdefaultJSONResponse) VisitListImportManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportManifestRequestObject struct {
+	OperationId                                            ImportOperation `json:"operation_id"`
+	Params                                                 AddImportManifestParams
+	JSONBody                                               *AddImportManifestJSONRequestBody
+	ApplicationVndDockerDistributionManifestV1PlusJSONBody *AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody
+	Body                                                   io.Reader
+	ApplicationVndDockerDistributionManifestV2PlusJSONBody *AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody
+	ApplicationVndOciImageManifestV1PlusJSONBody           *AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody
+}
+
+type AddImportManifestResponseObject interface {
+	VisitAddImportManifestResponse(w http.ResponseWriter) error
+}
+
+type AddImportManifest200JSONResponse ImageImportContentResponse
+
+func (response AddImportManifest200JSONResponse) VisitAddImportManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportManifestdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportManifestdefaultJSONResponse) VisitAddImportManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportPackagesRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportPackagesParams
+}
+
+type ListImportPackagesResponseObject interface {
+	VisitListImportPackagesResponse(w http.ResponseWriter) error
+}
+
+type ListImportPackages200JSONResponse []string
+
+func (response ListImportPackages200JSONResponse) VisitListImportPackagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportPackagesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportPackagesdefaultJSONResponse) VisitListImportPackagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportPackagesRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      AddImportPackagesParams
+	Body        *AddImportPackagesJSONRequestBody
+}
+
+type AddImportPackagesResponseObject interface {
+	VisitAddImportPackagesResponse(w http.ResponseWriter) error
+}
+
+type AddImportPackages200JSONResponse ImageImportContentResponse
+
+func (response AddImportPackages200JSONResponse) VisitAddImportPackagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportPackagesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportPackagesdefaultJSONResponse) VisitAddImportPackagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportParentManifestRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportParentManifestParams
+}
+
+type ListImportParentManifestResponseObject interface {
+	VisitListImportParentManifestResponse(w http.ResponseWriter) error
+}
+
+type ListImportParentManifest200JSONResponse []string
+
+func (response ListImportParentManifest200JSONResponse) VisitListImportParentManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportParentManifestdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportParentManifestdefaultJSONResponse) VisitListImportParentManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportParentManifestRequestObject struct {
+	OperationId                                                ImportOperation `json:"operation_id"`
+	Params                                                     AddImportParentManifestParams
+	JSONBody                                                   *AddImportParentManifestJSONRequestBody
+	ApplicationVndDockerDistributionManifestListV2PlusJSONBody *AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody
+	ApplicationVndOciImageIndexV1PlusJSONBody                  *AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody
+}
+
+type AddImportParentManifestResponseObject interface {
+	VisitAddImportParentManifestResponse(w http.ResponseWriter) error
+}
+
+type AddImportParentManifest200JSONResponse ImageImportContentResponse
+
+func (response AddImportParentManifest200JSONResponse) VisitAddImportParentManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportParentManifestdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportParentManifestdefaultJSONResponse) VisitAddImportParentManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportSbomRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      AddImportSbomParams
+	Body        *AddImportSbomJSONRequestBody
+}
+
+type AddImportSbomResponseObject interface {
+	VisitAddImportSbomResponse(w http.ResponseWriter) error
+}
+
+type AddImportSbom200JSONResponse ImageImportContentResponse
+
+func (response AddImportSbom200JSONResponse) VisitAddImportSbomResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportSbomdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportSbomdefaultJSONResponse) VisitAddImportSbomResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportSecretSearchesRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      ListImportSecretSearchesParams
+}
+
+type ListImportSecretSearchesResponseObject interface {
+	VisitListImportSecretSearchesResponse(w http.ResponseWriter) error
+}
+
+type ListImportSecretSearches200JSONResponse []string
+
+func (response ListImportSecretSearches200JSONResponse) VisitListImportSecretSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportSecretSearchesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListImportSecretSearchesdefaultJSONResponse) VisitListImportSecretSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportSecretSearchesRequestObject struct {
+	OperationId ImportOperation `json:"operation_id"`
+	Params      AddImportSecretSearchesParams
+	Body        *AddImportSecretSearchesJSONRequestBody
+}
+
+type AddImportSecretSearchesResponseObject interface {
+	VisitAddImportSecretSearchesResponse(w http.ResponseWriter) error
+}
+
+type AddImportSecretSearches200JSONResponse ImageImportContentResponse
+
+func (response AddImportSecretSearches200JSONResponse) VisitAddImportSecretSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddImportSecretSearchesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddImportSecretSearchesdefaultJSONResponse) VisitAddImportSecretSearchesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6747,21 +10787,45 @@ type StrictServerInterface interface {
 	// GetImage Show one image
 	// (GET /images/{image_digest})
 	GetImage(ctx context.Context, request GetImageRequestObject) (GetImageResponseObject, error)
+	// GetImageAnalysis How the analysis of an image came to be
+	// (GET /images/{image_digest}/analysis)
+	GetImageAnalysis(ctx context.Context, request GetImageAnalysisRequestObject) (GetImageAnalysisResponseObject, error)
 	// ListImageAncestors Images this one was built on
 	// (GET /images/{image_digest}/ancestors)
 	ListImageAncestors(ctx context.Context, request ListImageAncestorsRequestObject) (ListImageAncestorsResponseObject, error)
+	// GetImageContentSearch Hits of the operator's expressions in files of the image
+	// (GET /images/{image_digest}/artifacts/file-content-search)
+	GetImageContentSearch(ctx context.Context, request GetImageContentSearchRequestObject) (GetImageContentSearchResponseObject, error)
+	// GetImageRetrievedFiles Files kept with the analysis
+	// (GET /images/{image_digest}/artifacts/retrieved-files)
+	GetImageRetrievedFiles(ctx context.Context, request GetImageRetrievedFilesRequestObject) (GetImageRetrievedFilesResponseObject, error)
+	// GetImageSecretSearch Credentials found in files of the image
+	// (GET /images/{image_digest}/artifacts/secret-search)
+	GetImageSecretSearch(ctx context.Context, request GetImageSecretSearchRequestObject) (GetImageSecretSearchResponseObject, error)
+	// CancelImageAnalysis Cancel the queued or running analysis of an image
+	// (POST /images/{image_digest}/cancel)
+	CancelImageAnalysis(ctx context.Context, request CancelImageAnalysisRequestObject) (CancelImageAnalysisResponseObject, error)
 	// CheckImage Evaluate an image under a policy
 	// (GET /images/{image_digest}/check)
 	CheckImage(ctx context.Context, request CheckImageRequestObject) (CheckImageResponseObject, error)
 	// ListImageContentTypes Content types the image has
 	// (GET /images/{image_digest}/content)
 	ListImageContentTypes(ctx context.Context, request ListImageContentTypesRequestObject) (ListImageContentTypesResponseObject, error)
+	// GetImageContentSummary How much of each content type an image has
+	// (GET /images/{image_digest}/content-summary)
+	GetImageContentSummary(ctx context.Context, request GetImageContentSummaryRequestObject) (GetImageContentSummaryResponseObject, error)
 	// GetImageFiles Files of the image
 	// (GET /images/{image_digest}/content/files)
 	GetImageFiles(ctx context.Context, request GetImageFilesRequestObject) (GetImageFilesResponseObject, error)
 	// GetImageJavaPackages Java archives of the image
 	// (GET /images/{image_digest}/content/java)
 	GetImageJavaPackages(ctx context.Context, request GetImageJavaPackagesRequestObject) (GetImageJavaPackagesResponseObject, error)
+	// GetImageLicenses Licences of the packages of an image
+	// (GET /images/{image_digest}/content/licenses)
+	GetImageLicenses(ctx context.Context, request GetImageLicensesRequestObject) (GetImageLicensesResponseObject, error)
+	// GetImageMalware What malware scanners found in the image
+	// (GET /images/{image_digest}/content/malware)
+	GetImageMalware(ctx context.Context, request GetImageMalwareRequestObject) (GetImageMalwareResponseObject, error)
 	// GetImagePackages Packages of one content type
 	// (GET /images/{image_digest}/content/{content_type})
 	GetImagePackages(ctx context.Context, request GetImagePackagesRequestObject) (GetImagePackagesResponseObject, error)
@@ -6771,21 +10835,93 @@ type StrictServerInterface interface {
 	// GetImageMetadata One metadata document
 	// (GET /images/{image_digest}/metadata/{metadata_type})
 	GetImageMetadata(ctx context.Context, request GetImageMetadataRequestObject) (GetImageMetadataResponseObject, error)
+	// ListImageReferrers What is attached to an image in its registry
+	// (GET /images/{image_digest}/referrers)
+	ListImageReferrers(ctx context.Context, request ListImageReferrersRequestObject) (ListImageReferrersResponseObject, error)
 	// GetImageSbomCyclonedx SBOM as CycloneDX JSON
 	// (GET /images/{image_digest}/sboms/cyclonedx-json)
 	GetImageSbomCyclonedx(ctx context.Context, request GetImageSbomCyclonedxRequestObject) (GetImageSbomCyclonedxResponseObject, error)
+	// GetImageSbomCyclonedxXml SBOM as CycloneDX XML
+	// (GET /images/{image_digest}/sboms/cyclonedx-xml)
+	GetImageSbomCyclonedxXml(ctx context.Context, request GetImageSbomCyclonedxXmlRequestObject) (GetImageSbomCyclonedxXmlResponseObject, error)
 	// GetImageSbomNative SBOM in the native form
 	// (GET /images/{image_digest}/sboms/native-json)
 	GetImageSbomNative(ctx context.Context, request GetImageSbomNativeRequestObject) (GetImageSbomNativeResponseObject, error)
 	// GetImageSbomSpdx SBOM as SPDX JSON
 	// (GET /images/{image_digest}/sboms/spdx-json)
 	GetImageSbomSpdx(ctx context.Context, request GetImageSbomSpdxRequestObject) (GetImageSbomSpdxResponseObject, error)
+	// GetImageSbomSpdxTagValue SBOM as SPDX tags and values
+	// (GET /images/{image_digest}/sboms/spdx-tag-value)
+	GetImageSbomSpdxTagValue(ctx context.Context, request GetImageSbomSpdxTagValueRequestObject) (GetImageSbomSpdxTagValueResponseObject, error)
 	// ListImageVulnerabilityTypes Groupings of vulnerabilities
 	// (GET /images/{image_digest}/vuln)
 	ListImageVulnerabilityTypes(ctx context.Context, request ListImageVulnerabilityTypesRequestObject) (ListImageVulnerabilityTypesResponseObject, error)
 	// GetImageVulnerabilities Vulnerabilities of the image
 	// (GET /images/{image_digest}/vuln/{vuln_type})
 	GetImageVulnerabilities(ctx context.Context, request GetImageVulnerabilitiesRequestObject) (GetImageVulnerabilitiesResponseObject, error)
+	// ListImageImports List image imports in progress
+	// (GET /imports/images)
+	ListImageImports(ctx context.Context, request ListImageImportsRequestObject) (ListImageImportsResponseObject, error)
+	// OpenImageImport Open an image import
+	// (POST /imports/images)
+	OpenImageImport(ctx context.Context, request OpenImageImportRequestObject) (OpenImageImportResponseObject, error)
+	// CancelImageImport Cancel an image import
+	// (DELETE /imports/images/{operation_id})
+	CancelImageImport(ctx context.Context, request CancelImageImportRequestObject) (CancelImageImportResponseObject, error)
+	// GetImageImport Show an image import
+	// (GET /imports/images/{operation_id})
+	GetImageImport(ctx context.Context, request GetImageImportRequestObject) (GetImageImportResponseObject, error)
+	// ListImportContentSearches List digests of uploaded content search results
+	// (GET /imports/images/{operation_id}/content-searches)
+	ListImportContentSearches(ctx context.Context, request ListImportContentSearchesRequestObject) (ListImportContentSearchesResponseObject, error)
+	// AddImportContentSearches Upload content search results
+	// (POST /imports/images/{operation_id}/content-searches)
+	AddImportContentSearches(ctx context.Context, request AddImportContentSearchesRequestObject) (AddImportContentSearchesResponseObject, error)
+	// ListImportDockerfile List digests of uploaded Dockerfiles
+	// (GET /imports/images/{operation_id}/dockerfile)
+	ListImportDockerfile(ctx context.Context, request ListImportDockerfileRequestObject) (ListImportDockerfileResponseObject, error)
+	// AddImportDockerfile Upload Dockerfiles
+	// (POST /imports/images/{operation_id}/dockerfile)
+	AddImportDockerfile(ctx context.Context, request AddImportDockerfileRequestObject) (AddImportDockerfileResponseObject, error)
+	// ListImportFileContents List digests of uploaded file contents
+	// (GET /imports/images/{operation_id}/file-contents)
+	ListImportFileContents(ctx context.Context, request ListImportFileContentsRequestObject) (ListImportFileContentsResponseObject, error)
+	// AddImportFileContents Upload file contents
+	// (POST /imports/images/{operation_id}/file-contents)
+	AddImportFileContents(ctx context.Context, request AddImportFileContentsRequestObject) (AddImportFileContentsResponseObject, error)
+	// ListImportImageConfig List digests of uploaded image configurations
+	// (GET /imports/images/{operation_id}/image-config)
+	ListImportImageConfig(ctx context.Context, request ListImportImageConfigRequestObject) (ListImportImageConfigResponseObject, error)
+	// AddImportImageConfig Upload image configurations
+	// (POST /imports/images/{operation_id}/image-config)
+	AddImportImageConfig(ctx context.Context, request AddImportImageConfigRequestObject) (AddImportImageConfigResponseObject, error)
+	// ListImportManifest List digests of uploaded manifests
+	// (GET /imports/images/{operation_id}/manifest)
+	ListImportManifest(ctx context.Context, request ListImportManifestRequestObject) (ListImportManifestResponseObject, error)
+	// AddImportManifest Upload manifests
+	// (POST /imports/images/{operation_id}/manifest)
+	AddImportManifest(ctx context.Context, request AddImportManifestRequestObject) (AddImportManifestResponseObject, error)
+	// ListImportPackages List digests of uploaded package documents
+	// (GET /imports/images/{operation_id}/packages)
+	ListImportPackages(ctx context.Context, request ListImportPackagesRequestObject) (ListImportPackagesResponseObject, error)
+	// AddImportPackages Upload package documents
+	// (POST /imports/images/{operation_id}/packages)
+	AddImportPackages(ctx context.Context, request AddImportPackagesRequestObject) (AddImportPackagesResponseObject, error)
+	// ListImportParentManifest List digests of uploaded manifest lists
+	// (GET /imports/images/{operation_id}/parent-manifest)
+	ListImportParentManifest(ctx context.Context, request ListImportParentManifestRequestObject) (ListImportParentManifestResponseObject, error)
+	// AddImportParentManifest Upload manifest lists
+	// (POST /imports/images/{operation_id}/parent-manifest)
+	AddImportParentManifest(ctx context.Context, request AddImportParentManifestRequestObject) (AddImportParentManifestResponseObject, error)
+	// AddImportSbom Upload one document that says everything
+	// (POST /imports/images/{operation_id}/sbom)
+	AddImportSbom(ctx context.Context, request AddImportSbomRequestObject) (AddImportSbomResponseObject, error)
+	// ListImportSecretSearches List digests of uploaded secret search results
+	// (GET /imports/images/{operation_id}/secret-searches)
+	ListImportSecretSearches(ctx context.Context, request ListImportSecretSearchesRequestObject) (ListImportSecretSearchesResponseObject, error)
+	// AddImportSecretSearches Upload secret search results
+	// (POST /imports/images/{operation_id}/secret-searches)
+	AddImportSecretSearches(ctx context.Context, request AddImportSecretSearchesRequestObject) (AddImportSecretSearchesResponseObject, error)
 	// ListPolicies List policies
 	// (GET /policies)
 	ListPolicies(ctx context.Context, request ListPoliciesRequestObject) (ListPoliciesResponseObject, error)
@@ -7347,6 +11483,33 @@ func (sh *strictHandler) GetImage(w http.ResponseWriter, r *http.Request, imageD
 	}
 }
 
+// GetImageAnalysis operation middleware
+func (sh *strictHandler) GetImageAnalysis(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageAnalysisParams) {
+	var request GetImageAnalysisRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageAnalysis(ctx, request.(GetImageAnalysisRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageAnalysis")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageAnalysisResponseObject); ok {
+		if err := validResponse.VisitGetImageAnalysisResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListImageAncestors operation middleware
 func (sh *strictHandler) ListImageAncestors(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageAncestorsParams) {
 	var request ListImageAncestorsRequestObject
@@ -7367,6 +11530,114 @@ func (sh *strictHandler) ListImageAncestors(w http.ResponseWriter, r *http.Reque
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListImageAncestorsResponseObject); ok {
 		if err := validResponse.VisitListImageAncestorsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageContentSearch operation middleware
+func (sh *strictHandler) GetImageContentSearch(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageContentSearchParams) {
+	var request GetImageContentSearchRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageContentSearch(ctx, request.(GetImageContentSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageContentSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageContentSearchResponseObject); ok {
+		if err := validResponse.VisitGetImageContentSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageRetrievedFiles operation middleware
+func (sh *strictHandler) GetImageRetrievedFiles(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageRetrievedFilesParams) {
+	var request GetImageRetrievedFilesRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageRetrievedFiles(ctx, request.(GetImageRetrievedFilesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageRetrievedFiles")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageRetrievedFilesResponseObject); ok {
+		if err := validResponse.VisitGetImageRetrievedFilesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageSecretSearch operation middleware
+func (sh *strictHandler) GetImageSecretSearch(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSecretSearchParams) {
+	var request GetImageSecretSearchRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageSecretSearch(ctx, request.(GetImageSecretSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageSecretSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageSecretSearchResponseObject); ok {
+		if err := validResponse.VisitGetImageSecretSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelImageAnalysis operation middleware
+func (sh *strictHandler) CancelImageAnalysis(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CancelImageAnalysisParams) {
+	var request CancelImageAnalysisRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelImageAnalysis(ctx, request.(CancelImageAnalysisRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelImageAnalysis")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelImageAnalysisResponseObject); ok {
+		if err := validResponse.VisitCancelImageAnalysisResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -7428,6 +11699,33 @@ func (sh *strictHandler) ListImageContentTypes(w http.ResponseWriter, r *http.Re
 	}
 }
 
+// GetImageContentSummary operation middleware
+func (sh *strictHandler) GetImageContentSummary(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageContentSummaryParams) {
+	var request GetImageContentSummaryRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageContentSummary(ctx, request.(GetImageContentSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageContentSummary")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageContentSummaryResponseObject); ok {
+		if err := validResponse.VisitGetImageContentSummaryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetImageFiles operation middleware
 func (sh *strictHandler) GetImageFiles(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageFilesParams) {
 	var request GetImageFilesRequestObject
@@ -7475,6 +11773,60 @@ func (sh *strictHandler) GetImageJavaPackages(w http.ResponseWriter, r *http.Req
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetImageJavaPackagesResponseObject); ok {
 		if err := validResponse.VisitGetImageJavaPackagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageLicenses operation middleware
+func (sh *strictHandler) GetImageLicenses(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageLicensesParams) {
+	var request GetImageLicensesRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageLicenses(ctx, request.(GetImageLicensesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageLicenses")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageLicensesResponseObject); ok {
+		if err := validResponse.VisitGetImageLicensesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageMalware operation middleware
+func (sh *strictHandler) GetImageMalware(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageMalwareParams) {
+	var request GetImageMalwareRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageMalware(ctx, request.(GetImageMalwareRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageMalware")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageMalwareResponseObject); ok {
+		if err := validResponse.VisitGetImageMalwareResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -7565,6 +11917,33 @@ func (sh *strictHandler) GetImageMetadata(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// ListImageReferrers operation middleware
+func (sh *strictHandler) ListImageReferrers(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageReferrersParams) {
+	var request ListImageReferrersRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImageReferrers(ctx, request.(ListImageReferrersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImageReferrers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImageReferrersResponseObject); ok {
+		if err := validResponse.VisitListImageReferrersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetImageSbomCyclonedx operation middleware
 func (sh *strictHandler) GetImageSbomCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomCyclonedxParams) {
 	var request GetImageSbomCyclonedxRequestObject
@@ -7585,6 +11964,33 @@ func (sh *strictHandler) GetImageSbomCyclonedx(w http.ResponseWriter, r *http.Re
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetImageSbomCyclonedxResponseObject); ok {
 		if err := validResponse.VisitGetImageSbomCyclonedxResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageSbomCyclonedxXml operation middleware
+func (sh *strictHandler) GetImageSbomCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomCyclonedxXmlParams) {
+	var request GetImageSbomCyclonedxXmlRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageSbomCyclonedxXml(ctx, request.(GetImageSbomCyclonedxXmlRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageSbomCyclonedxXml")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageSbomCyclonedxXmlResponseObject); ok {
+		if err := validResponse.VisitGetImageSbomCyclonedxXmlResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -7646,6 +12052,33 @@ func (sh *strictHandler) GetImageSbomSpdx(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// GetImageSbomSpdxTagValue operation middleware
+func (sh *strictHandler) GetImageSbomSpdxTagValue(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomSpdxTagValueParams) {
+	var request GetImageSbomSpdxTagValueRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageSbomSpdxTagValue(ctx, request.(GetImageSbomSpdxTagValueRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageSbomSpdxTagValue")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageSbomSpdxTagValueResponseObject); ok {
+		if err := validResponse.VisitGetImageSbomSpdxTagValueResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListImageVulnerabilityTypes operation middleware
 func (sh *strictHandler) ListImageVulnerabilityTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageVulnerabilityTypesParams) {
 	var request ListImageVulnerabilityTypesRequestObject
@@ -7694,6 +12127,705 @@ func (sh *strictHandler) GetImageVulnerabilities(w http.ResponseWriter, r *http.
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetImageVulnerabilitiesResponseObject); ok {
 		if err := validResponse.VisitGetImageVulnerabilitiesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImageImports operation middleware
+func (sh *strictHandler) ListImageImports(w http.ResponseWriter, r *http.Request, params ListImageImportsParams) {
+	var request ListImageImportsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImageImports(ctx, request.(ListImageImportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImageImports")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImageImportsResponseObject); ok {
+		if err := validResponse.VisitListImageImportsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OpenImageImport operation middleware
+func (sh *strictHandler) OpenImageImport(w http.ResponseWriter, r *http.Request, params OpenImageImportParams) {
+	var request OpenImageImportRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenImageImport(ctx, request.(OpenImageImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenImageImport")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OpenImageImportResponseObject); ok {
+		if err := validResponse.VisitOpenImageImportResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelImageImport operation middleware
+func (sh *strictHandler) CancelImageImport(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params CancelImageImportParams) {
+	var request CancelImageImportRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelImageImport(ctx, request.(CancelImageImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelImageImport")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelImageImportResponseObject); ok {
+		if err := validResponse.VisitCancelImageImportResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageImport operation middleware
+func (sh *strictHandler) GetImageImport(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params GetImageImportParams) {
+	var request GetImageImportRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageImport(ctx, request.(GetImageImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageImport")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageImportResponseObject); ok {
+		if err := validResponse.VisitGetImageImportResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportContentSearches operation middleware
+func (sh *strictHandler) ListImportContentSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportContentSearchesParams) {
+	var request ListImportContentSearchesRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportContentSearches(ctx, request.(ListImportContentSearchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportContentSearches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportContentSearchesResponseObject); ok {
+		if err := validResponse.VisitListImportContentSearchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportContentSearches operation middleware
+func (sh *strictHandler) AddImportContentSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportContentSearchesParams) {
+	var request AddImportContentSearchesRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	var body AddImportContentSearchesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportContentSearches(ctx, request.(AddImportContentSearchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportContentSearches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportContentSearchesResponseObject); ok {
+		if err := validResponse.VisitAddImportContentSearchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportDockerfile operation middleware
+func (sh *strictHandler) ListImportDockerfile(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportDockerfileParams) {
+	var request ListImportDockerfileRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportDockerfile(ctx, request.(ListImportDockerfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportDockerfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportDockerfileResponseObject); ok {
+		if err := validResponse.VisitListImportDockerfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportDockerfile operation middleware
+func (sh *strictHandler) AddImportDockerfile(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportDockerfileParams) {
+	var request AddImportDockerfileRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body AddImportDockerfileJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't read body: %w", err))
+			return
+		}
+		body := AddImportDockerfileTextRequestBody(data)
+		request.TextBody = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportDockerfile(ctx, request.(AddImportDockerfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportDockerfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportDockerfileResponseObject); ok {
+		if err := validResponse.VisitAddImportDockerfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportFileContents operation middleware
+func (sh *strictHandler) ListImportFileContents(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportFileContentsParams) {
+	var request ListImportFileContentsRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportFileContents(ctx, request.(ListImportFileContentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportFileContents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportFileContentsResponseObject); ok {
+		if err := validResponse.VisitListImportFileContentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportFileContents operation middleware
+func (sh *strictHandler) AddImportFileContents(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportFileContentsParams) {
+	var request AddImportFileContentsRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	var body AddImportFileContentsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportFileContents(ctx, request.(AddImportFileContentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportFileContents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportFileContentsResponseObject); ok {
+		if err := validResponse.VisitAddImportFileContentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportImageConfig operation middleware
+func (sh *strictHandler) ListImportImageConfig(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportImageConfigParams) {
+	var request ListImportImageConfigRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportImageConfig(ctx, request.(ListImportImageConfigRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportImageConfig")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportImageConfigResponseObject); ok {
+		if err := validResponse.VisitListImportImageConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportImageConfig operation middleware
+func (sh *strictHandler) AddImportImageConfig(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportImageConfigParams) {
+	var request AddImportImageConfigRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	var body AddImportImageConfigJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportImageConfig(ctx, request.(AddImportImageConfigRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportImageConfig")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportImageConfigResponseObject); ok {
+		if err := validResponse.VisitAddImportImageConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportManifest operation middleware
+func (sh *strictHandler) ListImportManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportManifestParams) {
+	var request ListImportManifestRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportManifest(ctx, request.(ListImportManifestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportManifest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportManifestResponseObject); ok {
+		if err := validResponse.VisitListImportManifestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportManifest operation middleware
+func (sh *strictHandler) AddImportManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportManifestParams) {
+	var request AddImportManifestRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body AddImportManifestJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.docker.distribution.manifest.v1+json") {
+
+		var body AddImportManifestApplicationVndDockerDistributionManifestV1PlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationVndDockerDistributionManifestV1PlusJSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.docker.distribution.manifest.v1+prettyjws") {
+		request.Body = r.Body
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.docker.distribution.manifest.v2+json") {
+
+		var body AddImportManifestApplicationVndDockerDistributionManifestV2PlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationVndDockerDistributionManifestV2PlusJSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.oci.image.manifest.v1+json") {
+
+		var body AddImportManifestApplicationVndOciImageManifestV1PlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationVndOciImageManifestV1PlusJSONBody = &body
+
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportManifest(ctx, request.(AddImportManifestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportManifest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportManifestResponseObject); ok {
+		if err := validResponse.VisitAddImportManifestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportPackages operation middleware
+func (sh *strictHandler) ListImportPackages(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportPackagesParams) {
+	var request ListImportPackagesRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportPackages(ctx, request.(ListImportPackagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportPackages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportPackagesResponseObject); ok {
+		if err := validResponse.VisitListImportPackagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportPackages operation middleware
+func (sh *strictHandler) AddImportPackages(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportPackagesParams) {
+	var request AddImportPackagesRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	var body AddImportPackagesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportPackages(ctx, request.(AddImportPackagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportPackages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportPackagesResponseObject); ok {
+		if err := validResponse.VisitAddImportPackagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportParentManifest operation middleware
+func (sh *strictHandler) ListImportParentManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportParentManifestParams) {
+	var request ListImportParentManifestRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportParentManifest(ctx, request.(ListImportParentManifestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportParentManifest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportParentManifestResponseObject); ok {
+		if err := validResponse.VisitListImportParentManifestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportParentManifest operation middleware
+func (sh *strictHandler) AddImportParentManifest(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportParentManifestParams) {
+	var request AddImportParentManifestRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body AddImportParentManifestJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.docker.distribution.manifest.list.v2+json") {
+
+		var body AddImportParentManifestApplicationVndDockerDistributionManifestListV2PlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationVndDockerDistributionManifestListV2PlusJSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.oci.image.index.v1+json") {
+
+		var body AddImportParentManifestApplicationVndOciImageIndexV1PlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationVndOciImageIndexV1PlusJSONBody = &body
+
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportParentManifest(ctx, request.(AddImportParentManifestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportParentManifest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportParentManifestResponseObject); ok {
+		if err := validResponse.VisitAddImportParentManifestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportSbom operation middleware
+func (sh *strictHandler) AddImportSbom(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportSbomParams) {
+	var request AddImportSbomRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	var body AddImportSbomJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportSbom(ctx, request.(AddImportSbomRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportSbom")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportSbomResponseObject); ok {
+		if err := validResponse.VisitAddImportSbomResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportSecretSearches operation middleware
+func (sh *strictHandler) ListImportSecretSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params ListImportSecretSearchesParams) {
+	var request ListImportSecretSearchesRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportSecretSearches(ctx, request.(ListImportSecretSearchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportSecretSearches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportSecretSearchesResponseObject); ok {
+		if err := validResponse.VisitListImportSecretSearchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddImportSecretSearches operation middleware
+func (sh *strictHandler) AddImportSecretSearches(w http.ResponseWriter, r *http.Request, operationId ImportOperation, params AddImportSecretSearchesParams) {
+	var request AddImportSecretSearchesRequestObject
+
+	request.OperationId = operationId
+	request.Params = params
+
+	var body AddImportSecretSearchesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddImportSecretSearches(ctx, request.(AddImportSecretSearchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddImportSecretSearches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddImportSecretSearchesResponseObject); ok {
+		if err := validResponse.VisitAddImportSecretSearchesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

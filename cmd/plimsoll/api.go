@@ -64,6 +64,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 	if err != nil {
 		return nil, err
 	}
+	cfg.API.SquashedFindings = cfg.Worker.Analysis.Search.Squashed()
 	return api.New(ctx, api.Deps{
 		Logger:      log.From(ctx),
 		Authorizer:  authorizer,
@@ -74,7 +75,9 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Registries:  persistence.NewRegistries(p.pool, p.sealer),
 		Images:      persistence.NewImages(p.pool),
 		Progress:    persistence.NewProgresses(p.pool),
+		Referrers:   persistence.NewReferrers(p.pool),
 		Analyses:    persistence.NewAnalyses(p.pool),
+		Imports:     persistence.NewImports(p.pool),
 		Layers:      persistence.NewLayers(p.pool),
 		Matches:     persistence.NewMatches(p.pool),
 		Policies:    persistence.NewPolicies(p.pool),
@@ -87,6 +90,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 
 		Gates:         gates.All(),
 		DefaultPolicy: initial,
+		Host:          p.host,
 		SchemaVersion: func(ctx context.Context) (core, feeds int64, err error) {
 			return persistence.SchemaVersion(ctx, p.pool)
 		},

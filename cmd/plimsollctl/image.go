@@ -17,8 +17,8 @@ import (
 
 func newImage(c *connection) *cobra.Command {
 	cmd := &cobra.Command{Use: "image", Short: "Submit images and read their analysis"}
-	cmd.AddCommand(newImageAdd(c), newImageGet(c), newImageList(c), newImageWait(c), newImageContent(c), newImageMetadata(c),
-		newImageVuln(c), newImageCheck(c), newImageSBOM(c), newImageDelete(c))
+	cmd.AddCommand(newImageAdd(c), newImageGet(c), newImageList(c), newImageWait(c), newImageCancel(c), newImageAnalysis(c), newImageContent(c), newImageMetadata(c),
+		newImageVuln(c), newImageCheck(c), newImageSBOM(c), newImageDelete(c), newImageAncestors(c), newImageReferrers(c))
 	return cmd
 }
 
@@ -62,12 +62,17 @@ func newImageGet(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.showImage(cmd, image)
+			attached, err := c.attachments(cmd.Context(), image)
+			if err != nil {
+				return err
+			}
+			return c.showImage(cmd, image, attached...)
 		},
 	}
 }
 
-func (c *connection) showImage(cmd *cobra.Command, image *client.AnchoreImage) error {
+func (c *connection) showImage(cmd *cobra.Command, image *client.AnchoreImage, more ...string) error {
+	warnIncomplete(cmd.ErrOrStderr(), image)
 	return c.show(cmd, mustJSON(image), func(w io.Writer) error {
 		meta := image.ImageContent.Metadata
 		lines := []string{
@@ -76,6 +81,7 @@ func (c *connection) showImage(cmd *cobra.Command, image *client.AnchoreImage) e
 			"Status", image.AnalysisStatus,
 			"Distribution", strings.TrimSpace(value(meta.Distro) + " " + value(meta.DistroVersion)),
 			"Architecture", value(meta.Arch),
+			"Platform", value(image.Platform),
 			"Size", strconv.FormatInt(value(meta.ImageSize), 10),
 			"Layers", strconv.Itoa(value(meta.LayerCount)),
 			"Dockerfile", value(meta.DockerfileMode),
@@ -84,7 +90,13 @@ func (c *connection) showImage(cmd *cobra.Command, image *client.AnchoreImage) e
 			lines = append(lines, "Failure", image.AnalysisError.Code+": "+image.AnalysisError.Message)
 		}
 		if p := image.AnalysisProgress; p != nil {
-			lines = append(lines, "Progress", progressLine(p))
+			lines = append(lines, "Progress", p.Message)
+		}
+		if at := image.AnalysisCancelledAt; at != nil {
+			lines = append(lines, "Cancelled", moment(*at))
+		}
+		if i := image.AnalysisIncomplete; i != nil {
+			lines = append(lines, "Incomplete", fmt.Sprintf("%d files or databases could not be read", i.Count))
 		}
 		names := make([]string, 0, len(image.Annotations))
 		for name := range image.Annotations {
@@ -97,12 +109,13 @@ func (c *connection) showImage(cmd *cobra.Command, image *client.AnchoreImage) e
 		for _, d := range image.ImageDetail {
 			lines = append(lines, "Tag", d.FullTag+"  (detected "+moment(d.TagDetectedAt)+", image id "+d.ImageId+")")
 		}
-		return facts(w, lines...)
+		return facts(w, append(lines, more...)...)
 	})
 }
 
 func newImageList(c *connection) *cobra.Command {
-	var status, tag string
+	var status, tag, index string
+	var labels []string
 	var history, all bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List images", Args: cobra.NoArgs,
@@ -114,6 +127,12 @@ func newImageList(c *connection) *cobra.Command {
 			}
 			if tag != "" {
 				params.FullTag = &tag
+			}
+			if index != "" {
+				params.ParentDigest = &index
+			}
+			if len(labels) > 0 {
+				params.Label = &labels
 			}
 			if history {
 				params.History = &history
@@ -139,6 +158,8 @@ func newImageList(c *connection) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&status, "analysis-status", "", "not_analyzed, analyzing, analyzed or analysis_failed")
 	cmd.Flags().StringVar(&tag, "tag", "", "only images of this tag")
+	cmd.Flags().StringVar(&index, "parent-digest", "", "only images of this manifest list or index")
+	cmd.Flags().StringArrayVar(&labels, "label", nil, "only images with this label or annotation, as key=value; repeatable")
 	cmd.Flags().BoolVar(&history, "history", false, "with --tag: also images the tag named earlier")
 	cmd.Flags().BoolVar(&all, "all", false, "also images being deleted")
 	return cmd

@@ -15,12 +15,14 @@ import (
 	"golang.org/x/term"
 
 	"plimsoll/api/client"
+	"plimsoll/internal/source"
 )
 
 func newImageAdd(c *connection) *cobra.Command {
 	var (
 		force, wait               bool
 		dockerfile, tag, platform string
+		from                      string
 		annotations               []string
 		timeout                   time.Duration
 	)
@@ -28,6 +30,9 @@ func newImageAdd(c *connection) *cobra.Command {
 		Use: "add IMAGE", Short: "Submit an image for analysis", Args: cobra.ExactArgs(1),
 		Long: "IMAGE is registry/repository:tag, or registry/repository@sha256:... together with --tag.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if from != "" && from != "registry" {
+				return c.addFrom(cmd, addition{args[0], from, platform, dockerfile, annotations, force, wait, timeout})
+			}
 			body, err := analysisRequest(args[0], tag, platform, dockerfile, annotations)
 			if err != nil {
 				return err
@@ -35,6 +40,12 @@ func newImageAdd(c *connection) *cobra.Command {
 			r, err := ask(c.api.AddImageWithResponse(cmd.Context(), &client.AddImageParams{Force: &force}, body))
 			if err != nil {
 				return fmt.Errorf("add %s: %w", args[0], err)
+			}
+			if r.JSON200.PlatformImages != nil && wait {
+				return c.waitForAll(cmd, r.JSON200, timeout)
+			}
+			if r.JSON200.PlatformImages != nil {
+				return c.showPlatforms(cmd, r.JSON200)
 			}
 			if !wait {
 				return c.showImage(cmd, r.JSON200)
@@ -47,8 +58,9 @@ func newImageAdd(c *connection) *cobra.Command {
 	f.BoolVar(&wait, "wait", false, "follow the analysis to its end")
 	f.DurationVar(&timeout, "timeout", 0, "with --wait: give up after this time (0: never)")
 	f.StringVar(&dockerfile, "dockerfile", "", "Dockerfile the image was built from")
+	f.StringVar(&from, "from", "registry", "analyse here and import: "+strings.Join(source.Schemes(), ", ")+", or a file with its document (Syft's JSON), - for standard input")
 	f.StringVar(&tag, "tag", "", "with a digest: the tag to file it under")
-	f.StringVar(&platform, "platform", "", "platform to take from a manifest list: os/architecture[/variant]")
+	f.StringVar(&platform, "platform", "", "platform to take from a manifest list: os/architecture[/variant], or all for one image for each")
 	f.StringArrayVar(&annotations, "annotation", nil, "key=value, repeatable")
 	return cmd
 }
@@ -75,18 +87,25 @@ func analysisRequest(image, tag, platform, dockerfile string, annotations []stri
 			body.Source.Tag.Platform = &platform
 		}
 	}
-	if len(annotations) > 0 {
-		pairs := map[string]any{}
-		for _, a := range annotations {
-			key, text, ok := strings.Cut(a, "=")
-			if !ok || key == "" {
-				return body, fmt.Errorf("annotation %q: write key=value", a)
-			}
-			pairs[key] = text
-		}
-		body.Annotations = &pairs
+	pairs, err := annotationsOf(annotations)
+	body.Annotations = pairs
+	return body, err
+}
+
+// annotationsOf reads key=value pairs; nil when there are none.
+func annotationsOf(annotations []string) (*map[string]any, error) {
+	if len(annotations) == 0 {
+		return nil, nil //nolint:nilnil // there are none
 	}
-	return body, nil
+	pairs := map[string]any{}
+	for _, a := range annotations {
+		key, text, ok := strings.Cut(a, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("annotation %q: write key=value", a)
+		}
+		pairs[key] = text
+	}
+	return &pairs, nil
 }
 
 const waitInterval = time.Second
@@ -138,6 +157,10 @@ func (c *connection) waitFor(cmd *cobra.Command, digest string, timeout, interva
 				}
 				return errAnalysis
 			}
+			if image.AnalysisCancelledAt != nil {
+				follow.close()
+				return fmt.Errorf("%w: it was cancelled; submit the image again to analyse it", errAnalysis)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -157,8 +180,8 @@ type follower struct {
 func newFollower(out io.Writer) *follower {
 	f := &follower{out: out}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		f.bar = progressbar.NewOptions64(1, progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(os.Getenv("NO_COLOR") == ""))
+		f.bar = progressbar.NewOptions(100, progressbar.OptionSetWriter(out), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetElapsedTime(false), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(os.Getenv("NO_COLOR") == ""))
 	}
 	return f
 }
@@ -173,11 +196,13 @@ func (f *follower) show(image *client.AnchoreImage) {
 		}
 	}
 	if f.bar != nil {
-		f.bar.Describe(line)
-		if p != nil && p.BytesTotal > 0 {
-			f.bar.ChangeMax64(p.BytesTotal)
-			_ = f.bar.Set64(min(p.BytesDone, p.BytesTotal-1))
+		if p != nil {
+			if p.EtaSeconds != nil {
+				line += fmt.Sprintf(", about %s left", time.Duration(*p.EtaSeconds)*time.Second)
+			}
+			_ = f.bar.Set(value(p.Percentage))
 		}
+		f.bar.Describe(line)
 		return
 	}
 	if line != f.last {
@@ -191,10 +216,6 @@ func (f *follower) close() {
 		_ = f.bar.Clear()
 		f.bar = nil
 	}
-}
-
-func progressLine(p *client.AnalysisProgress) string {
-	return fmt.Sprintf("%s: %d of %d layers, %d of %d bytes", p.Stage, p.LayersDone, p.LayersTotal, p.BytesDone, p.BytesTotal)
 }
 
 // mustJSON encodes what the server just sent and the client decoded; that cannot fail.

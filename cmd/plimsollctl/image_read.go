@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -14,10 +13,14 @@ import (
 )
 
 func newImageContent(c *connection) *cobra.Command {
-	return &cobra.Command{
+	var flags artifactFlags
+	cmd := &cobra.Command{
 		Use: "content IMAGE [TYPE]", Short: "List what is in an image", Args: cobra.RangeArgs(1, 2),
-		Long: "Without TYPE the types with content are listed. TYPE is files, os, java, npm, python, go and so on.",
+		Long: "Without TYPE the types with content are listed. TYPE is files, os, java, npm, python, go, malware and so on; licenses shows the licences of every package, summary how much there is of each type. secret_search and content_search list what searches found in files, retrieved_files the files kept.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(strings.Join(args[1:], "")); err != nil {
+				return err
+			}
 			image, err := c.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -35,12 +38,26 @@ func newImageContent(c *connection) *cobra.Command {
 			switch args[1] {
 			case "files":
 				return c.files(cmd, image.ImageDigest)
+			case "malware":
+				return c.malware(cmd, image.ImageDigest)
 			case "java":
 				return c.java(cmd, image.ImageDigest)
+			case "licenses":
+				return c.licenses(cmd, image.ImageDigest)
+			case "summary":
+				return c.summary(cmd, image.ImageDigest)
+			case typeSecrets:
+				return c.secrets(cmd, image.ImageDigest, flags)
+			case typeContents:
+				return c.contents(cmd, image.ImageDigest, flags)
+			case typeRetrieved:
+				return c.retrieved(cmd, image.ImageDigest, flags)
 			}
 			return c.packages(cmd, image.ImageDigest, args[1])
 		},
 	}
+	flags.register(cmd)
+	return cmd
 }
 
 func (c *connection) files(cmd *cobra.Command, digest string) error {
@@ -91,7 +108,7 @@ func (c *connection) packages(cmd *cobra.Command, digest, contentType string) er
 
 func newImageMetadata(c *connection) *cobra.Command {
 	return &cobra.Command{
-		Use: "metadata IMAGE [TYPE]", Short: "Show an image's manifest, docker_history or dockerfile", Args: cobra.RangeArgs(1, 2),
+		Use: "metadata IMAGE [TYPE]", Short: "Show an image's manifest, docker_history, dockerfile, labels or docker_inspect", Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			image, err := c.find(cmd.Context(), args[0])
 			if err != nil {
@@ -170,6 +187,7 @@ func newImageCheck(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			warnIncomplete(cmd.ErrOrStderr(), image)
 			if err := c.show(cmd, r.Body, func(w io.Writer) error { return writeEvaluations(w, r.JSON200) }); err != nil {
 				return err
 			}
@@ -237,57 +255,4 @@ func writeEvaluations(w io.Writer, answer *client.PolicyEvaluation) error {
 		}
 	}
 	return nil
-}
-
-func newImageSBOM(c *connection) *cobra.Command {
-	var format, file string
-	cmd := &cobra.Command{
-		Use: "sbom IMAGE", Short: "Export an image's bill of materials", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			image, err := c.find(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			body, err := c.sbom(cmd, image.ImageDigest, format)
-			if err != nil {
-				return err
-			}
-			if file == "" {
-				return printJSON(cmd.OutOrStdout(), body)
-			}
-			if err := os.WriteFile(file, body, 0o644); err != nil {
-				return fmt.Errorf("write the bill of materials: %w", err)
-			}
-			fmt.Fprintln(cmd.ErrOrStderr(), "written to", file)
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&format, "format", "native-json", "native-json, spdx-json or cyclonedx-json")
-	cmd.Flags().StringVar(&file, "file", "", "write here instead of standard output")
-	return cmd
-}
-
-func (c *connection) sbom(cmd *cobra.Command, digest, format string) ([]byte, error) {
-	ctx := cmd.Context()
-	switch format {
-	case "native-json", "syft-json":
-		r, err := ask(c.api.GetImageSbomNativeWithResponse(ctx, digest, &client.GetImageSbomNativeParams{}))
-		if err != nil {
-			return nil, err
-		}
-		return r.Body, nil
-	case "spdx-json":
-		r, err := ask(c.api.GetImageSbomSpdxWithResponse(ctx, digest, &client.GetImageSbomSpdxParams{}))
-		if err != nil {
-			return nil, err
-		}
-		return r.Body, nil
-	case "cyclonedx-json":
-		r, err := ask(c.api.GetImageSbomCyclonedxWithResponse(ctx, digest, &client.GetImageSbomCyclonedxParams{}))
-		if err != nil {
-			return nil, err
-		}
-		return r.Body, nil
-	}
-	return nil, fmt.Errorf("format %q: it is native-json, spdx-json or cyclonedx-json", format)
 }

@@ -1,5 +1,5 @@
-// Plimsollctl is the command line client of Plimsoll. It speaks to the API and to nothing else: all it imports
-// of the project is the generated client.
+// Plimsollctl is the command line client of Plimsoll. It speaks to the API and to no other part of
+// the server, and it analyses images that lie on this machine with the engine the server has.
 //
 // Data goes to standard output, everything said to a person to standard error. Exit codes: 0 success, 1 the
 // request was refused or the policy check failed, 2 wrong usage, no login, a broken server or no connection.

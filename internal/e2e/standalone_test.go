@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -59,6 +60,7 @@ func TestFromSubmissionToVerdict(t *testing.T) { //nolint:tparallel // the steps
 
 	t.Run("packages", func(t *testing.T) { wantPackages(t, c, digest) })
 	t.Run("files", func(t *testing.T) { wantFiles(t, c, digest) })
+	t.Run("findings in files", func(t *testing.T) { wantFindings(t, c, digest) })
 	t.Run("vulnerabilities", func(t *testing.T) { wantVulnerabilities(t, c, digest) })
 	t.Run("verdict", func(t *testing.T) { wantVerdict(t, c, digest, image) })
 	t.Run("bills of materials", func(t *testing.T) { wantSBOMs(t, c, digest) })
@@ -164,6 +166,26 @@ func wantFiles(t *testing.T, c *client.ClientWithResponses, digest string) {
 	}
 	if _, ok := files["/srv/app/.aws/credentials"]; !ok {
 		t.Error("the planted secret's file is missing")
+	}
+}
+
+func wantFindings(t *testing.T, c *client.ClientWithResponses, digest string) {
+	r, err := c.GetImageSecretSearchWithResponse(t.Context(), digest, &client.GetImageSecretSearchParams{})
+	if err != nil || r.JSON200 == nil {
+		t.Fatalf("secret search: %v", err)
+	}
+	var got []string
+	for _, f := range *r.JSON200 {
+		for _, m := range f.Matches {
+			got = append(got, fmt.Sprint(f.Path, " ", m.Name, " ", m.Lines))
+		}
+	}
+	if diff := cmp.Diff([]string{"/srv/app/.aws/credentials AWS_ACCESS_KEY [2]", "/srv/app/.aws/credentials AWS_SECRET_KEY [3]"}, got); diff != "" {
+		t.Errorf("secrets (-want +got):\n%s", diff)
+	}
+	kept, err := c.GetImageRetrievedFilesWithResponse(t.Context(), digest, &client.GetImageRetrievedFilesParams{})
+	if err != nil || kept.JSON200 == nil || len(*kept.JSON200) != 1 || (*kept.JSON200)[0].Path != "/etc/passwd" {
+		t.Errorf("retrieved files: %v %s", err, kept.Body)
 	}
 }
 

@@ -177,7 +177,7 @@ func troubles() []trouble {
 		{name: "artifact", lies: manifest(sends(ociManifest, `{"schemaVersion":2,"mediaType":"`+ociManifest+`",
 			"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"sha256:`+anyDigest+`","size":7},
 			"layers":[{"mediaType":"application/vnd.cncf.helm.chart.content.v1.tar+gzip","digest":"sha256:`+anyDigest+`","size":7}]}`)),
-			status: 400, code: "IMAGE_UNSUPPORTED", words: []string{"manifest sha256:", "helm", "not a container image"}},
+			status: 400, code: "IMAGE_UNSUPPORTED", words: []string{"manifest sha256:", "Helm chart", "not a container image"}},
 		{name: "schema 1", lies: manifest(sends("application/vnd.docker.distribution.manifest.v1+prettyjws",
 			`{"schemaVersion":1,"name":"x","tag":"1","architecture":"amd64","fsLayers":[{"blobSum":"sha256:`+anyDigest+`"}],"history":[],"signatures":[]}`)),
 			status: 400, code: "IMAGE_UNSUPPORTED", words: []string{"manifest 1", "schema 1", "push the image again"}},

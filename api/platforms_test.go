@@ -1,0 +1,264 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plimsoll/api/oas"
+	"plimsoll/engine/dockerfile"
+	"plimsoll/persistence"
+	"plimsoll/persistence/blob"
+	"plimsoll/workflows"
+)
+
+// inscribed makes the registry have an image whose documents hold labels and annotations.
+func (s *server) inscribed(ref, name string, labels, annotations map[string]string) string {
+	s.t.Helper()
+	digest := s.known(ref, name)
+	put := func(document any) string {
+		text, err := json.Marshal(document)
+		must(s.t, err)
+		digest, err := s.blobs.Put(s.t.Context(), text)
+		must(s.t, err)
+		return digest
+	}
+	found := s.starter.resolved[ref]
+	found.ManifestBlob = put(map[string]any{"schemaVersion": 2, "annotations": annotations})
+	found.ConfigBlob = put(map[string]any{"os": "linux", "config": map[string]any{"Labels": labels}})
+	s.starter.resolved[ref] = found
+	return digest
+}
+
+func addition(tag, more string) string {
+	return `{"source":{"tag":{"pull_string":"` + tag + `"` + more + `}}}`
+}
+
+func TestAddingAllPlatforms(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	first := s.known(testTag, "amd64")
+	index := blob.Digest([]byte("index"))
+	found := s.starter.resolved[testTag]
+	found.Platform, found.ParentDigest = "linux/amd64", index
+	var others []string
+	for _, platform := range []string{"linux/arm64", "linux/arm/v7"} {
+		other := found
+		other.Platform, other.Digest, other.ParentDigest = platform, blob.Digest([]byte(platform)), ""
+		others = append(others, other.Digest)
+		found.Others = append(found.Others, other)
+	}
+	s.starter.resolved[testTag] = found
+
+	var got oas.AnchoreImage
+	s.admin(http.MethodPost, "/v2/images", addition(testTag, `,"platform":"all"`)).wants(http.StatusOK).decode(&got)
+	if got.ImageDigest != first || got.ParentDigest != index || *got.Platform != "linux/amd64" {
+		t.Errorf("added %+v", got)
+	}
+	want := []oas.PlatformImage{
+		{Platform: "linux/amd64", ImageDigest: first, AnalysisStatus: persistence.NotAnalyzed},
+		{Platform: "linux/arm64", ImageDigest: others[0], AnalysisStatus: persistence.NotAnalyzed},
+		{Platform: "linux/arm/v7", ImageDigest: others[1], AnalysisStatus: persistence.NotAnalyzed},
+	}
+	if diff := cmp.Diff(&want, got.PlatformImages); diff != "" {
+		t.Error(diff)
+	}
+	launched := map[string]bool{}
+	for _, l := range s.starter.launched {
+		launched[l.WorkflowID] = true
+	}
+	for _, w := range want {
+		if !launched[workflows.AnalyzeImageID("admin", w.ImageDigest)] {
+			t.Errorf("the analysis for %s was not started: %v", w.Platform, launched)
+		}
+	}
+	listed := func(query string) (digests []string) {
+		t.Helper()
+		var list oas.AnchoreImageList
+		s.admin(http.MethodGet, "/v2/images?"+query, "").wants(http.StatusOK).decode(&list)
+		for _, image := range list.Items {
+			digests = append(digests, image.ImageDigest)
+			if len(image.ImageDetail) != 1 || image.ImageDetail[0].FullTag != testTag || image.ParentDigest != index {
+				t.Errorf("%s: %+v", query, image)
+			}
+		}
+		return digests
+	}
+	if diff := cmp.Diff([]string{first}, listed("full_tag="+testTag)); diff != "" {
+		t.Errorf("the tag means: %s", diff)
+	}
+	if got := listed("parent_digest=" + index); len(got) != 3 {
+		t.Errorf("images of the index: %v", got)
+	}
+	if got := listed("history=true&full_tag=" + testTag); len(got) != 3 {
+		t.Errorf("images filed under the tag: %v", got)
+	}
+	s.admin(http.MethodPost, "/v2/images", addition(testTag, `,"platform":"linux"`)).fails(http.StatusBadRequest, codeInvalidRequest)
+}
+
+func TestLabelsAreShownAndSearched(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	labels := map[string]string{"org.opencontainers.image.vendor": "Yard", "both": "label", "odd=key": "a=b"}
+	digest := s.inscribed(testTag, "one", labels, map[string]string{"both": "annotation"})
+	s.inscribed("docker.io/library/bare:1", "bare", nil, nil)
+	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
+	s.admin(http.MethodPost, "/v2/images", addition("docker.io/library/bare:1", "")).wants(http.StatusOK)
+
+	document := func(digest string) inscription {
+		t.Helper()
+		var got oas.MetadataResponse
+		s.admin(http.MethodGet, "/v2/images/"+digest+"/metadata/labels", "").wants(http.StatusOK).decode(&got)
+		text, err := base64.StdEncoding.DecodeString(got.Metadata)
+		must(t, err)
+		var says inscription
+		must(t, json.Unmarshal(text, &says))
+		return says
+	}
+	if diff := cmp.Diff(inscription{labels, map[string]string{"both": "annotation"}}, document(digest)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(inscription{map[string]string{}, map[string]string{}}, document(blob.Digest([]byte("bare")))); diff != "" {
+		t.Error(diff)
+	}
+	for query, want := range map[string]int{
+		"label=both=annotation": 1, "label=both=label": 0, "label=org.opencontainers.image.vendor=Yard": 1,
+		"label=both=annotation&label=org.opencontainers.image.vendor=Yard": 1, "label=both=annotation&label=gone=x": 0, "": 2,
+	} {
+		values := url.Values{}
+		for _, pair := range strings.Split(query, "&") {
+			if text, ok := strings.CutPrefix(pair, "label="); ok {
+				values.Add("label", text)
+			}
+		}
+		var list oas.AnchoreImageList
+		s.admin(http.MethodGet, "/v2/images?"+values.Encode(), "").wants(http.StatusOK).decode(&list)
+		if len(list.Items) != want {
+			t.Errorf("%q: %d images, want %d", query, len(list.Items), want)
+		}
+	}
+	s.admin(http.MethodGet, "/v2/images?label=nothing", "").fails(http.StatusBadRequest, codeInvalidRequest)
+	s.admin(http.MethodGet, "/v2/images?label=a=1&label=a=2", "").fails(http.StatusBadRequest, codeInvalidRequest)
+	big := inscription{Labels: map[string]string{"a": strings.Repeat("x", maxLabels-10), "b": strings.Repeat("x", 20), "c": ""}}
+	if got := big.searchable(); len(got) != 1 || got["a"] == "" {
+		t.Errorf("%d labels are kept", len(got))
+	}
+}
+
+// Three images on top of each other: which one counts as the base of the fourth.
+func TestBaseImageAmongThreeAncestors(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name                string
+		labels, annotations map[string]string
+		marked              string // name of the ancestor that a user marked
+		unmarked            bool   // marks do not count
+		want                string
+	}{
+		{name: "the nearest", want: "third"},
+		{name: "named by digest", annotations: map[string]string{baseDigestKey: blob.Digest([]byte("first"))}, want: "first"},
+		{name: "named by the digest of its index", annotations: map[string]string{baseDigestKey: blob.Digest([]byte("index of second"))}, want: "second"},
+		{name: "named in a label", labels: map[string]string{baseNameKey: "docker.io/library/second:1"}, want: "second"},
+		{name: "named as people do", labels: map[string]string{baseNameKey: "second:1"}, want: "second"},
+		{name: "digest before name", annotations: map[string]string{baseNameKey: "second:1", baseDigestKey: blob.Digest([]byte("first"))}, want: "first"},
+		{name: "no ancestor by that name", annotations: map[string]string{baseNameKey: "stranger:1", baseDigestKey: "x"}, want: "third"},
+		{name: "marked by a user", annotations: map[string]string{baseNameKey: "second:1"}, marked: "first", want: "first"},
+		{name: "marks switched off", marked: "first", unmarked: true, want: "third"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, func(_ *Deps, c *Config) { c.UserBaseImages = !tt.unmarked })
+			var layers []string
+			for _, name := range []string{"first", "second", "third", "ship"} {
+				ref := "docker.io/library/" + name + ":1"
+				digest := s.known(ref, name)
+				if name == "ship" {
+					s.inscribed(ref, name, tt.labels, tt.annotations)
+				} else {
+					found := s.starter.resolved[ref]
+					found.ParentDigest = blob.Digest([]byte("index of " + name))
+					s.starter.resolved[ref] = found
+				}
+				body := addition(ref, "")
+				if name == tt.marked {
+					body = strings.TrimSuffix(body, "}") + `,"annotations":{"` + persistence.MarkedBaseKey + `":"true"}}`
+				}
+				s.admin(http.MethodPost, "/v2/images", body).wants(http.StatusOK)
+				layers = append(layers, "layer "+name)
+				s.analyzeLayers("admin", digest, layers)
+			}
+			var got []oas.ImageAncestor
+			image := "/v2/images/" + blob.Digest([]byte("ship"))
+			s.admin(http.MethodGet, image+"/ancestors", "").wants(http.StatusOK).decode(&got)
+			if len(got) != 3 {
+				t.Fatalf("ancestors %+v", got)
+			}
+			for i, name := range []string{"first", "second", "third"} {
+				a := got[i]
+				if a.ImageDigest != blob.Digest([]byte(name)) || len(a.Layers) != i+1 || a.Layers[i] != blob.Digest([]byte("layer "+name)) ||
+					a.ParentDigest != blob.Digest([]byte("index of "+name)) || a.ChosenBaseImage != (name == tt.want) || a.UserMarkedBase != (name == tt.marked) {
+					t.Errorf("ancestor %d: %+v; chosen should be %s", i, a, tt.want)
+				}
+			}
+			check := s.admin(http.MethodGet, image+"/check?tag=docker.io/library/ship:1&base_digest=auto", "").wants(http.StatusOK)
+			if !strings.Contains(check.body, blob.Digest([]byte(tt.want))) {
+				t.Errorf("the comparison is not with %s: %s", tt.want, check.body)
+			}
+		})
+	}
+}
+
+func TestReferrersAreListed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	digest := s.known(testTag, "one")
+	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
+	path := "/v2/images/" + digest + "/referrers"
+	if got := s.admin(http.MethodGet, path, "").wants(http.StatusOK); strings.Contains(got.body, "listed_at") || !strings.Contains(got.body, `"items":[]`) {
+		t.Errorf("never listed: %s", got.body)
+	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	must(t, persistence.NewReferrers(s.pool).Store(t.Context(), "admin", digest, persistence.ReferrerListing{
+		ListedAt: at, Problem: "registry.example: no answer",
+		Referrers: []persistence.Referrer{{Subject: digest, Referrer: blob.Digest([]byte("sbom")), ArtifactType: "application/spdx+json", MediaType: "m", Size: 7, FoundBy: "referrers_api"}},
+	}))
+	var got oas.ImageReferrers
+	s.admin(http.MethodGet, path, "").wants(http.StatusOK).decode(&got)
+	problem := "registry.example: no answer"
+	want := oas.ImageReferrers{ImageDigest: digest, ListedAt: &at, Problem: &problem, Items: []oas.ImageReferrer{{
+		Subject: digest, Digest: blob.Digest([]byte("sbom")), ArtifactType: "application/spdx+json", MediaType: "m", Size: 7,
+		Annotations: map[string]string{}, FoundBy: "referrers_api",
+	}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	stranger := s.user("quay", "mate1", "full-control")
+	s.request(http.MethodGet, path, "", stranger).fails(http.StatusNotFound, codeImageNotFound)
+}
+
+func TestDockerfilesAreChecked(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.known(testTag, "one")
+	for name, tt := range map[string]struct {
+		text, code string
+	}{
+		"binary":         {"FROM a\n\x00", codeInvalidRequest},
+		"not UTF-8":      {"FROM \xff", codeInvalidRequest},
+		"only remarks":   {"# nothing\n\n", codeInvalidRequest},
+		"too many lines": {strings.Repeat("\n", dockerfile.MaxLines+1), codeLimitExceeded},
+	} {
+		body := addition(testTag, `,"dockerfile":"`+base64.StdEncoding.EncodeToString([]byte(tt.text))+`"`)
+		if got := s.admin(http.MethodPost, "/v2/images", body); got.status != http.StatusBadRequest || !strings.Contains(got.body, tt.code) {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	s.admin(http.MethodPost, "/v2/images", addition(testTag, `,"dockerfile":"`+base64.StdEncoding.EncodeToString([]byte("FROM a\n"))+`"`)).wants(http.StatusOK)
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"plimsoll/engine/catalog"
+	"plimsoll/engine/catalog/builtin"
+	"plimsoll/engine/image"
+	"plimsoll/engine/imported"
+	"plimsoll/engine/match"
+	"plimsoll/engine/sbom"
+	"plimsoll/internal/source"
+)
+
+// local is an image analysed on this machine, with the engine the server has.
+type local struct {
+	document []byte // native, with files, manifest and configuration
+	digest   string
+	name     string // the source's own tag; may be empty
+}
+
+// analyzeLocal reads an image from a source. What it says to a person goes to out.
+func analyzeLocal(ctx context.Context, from string, options source.Options, out io.Writer) (*local, error) {
+	scratch, err := os.MkdirTemp("", "plimsollctl-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for large files: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	options.Scratch = scratch
+	if socket, ok := strings.CutPrefix(os.Getenv("DOCKER_HOST"), "unix://"); ok {
+		options.DaemonSocket = socket
+	}
+	img, err := source.Open(ctx, from, options)
+	if err != nil {
+		return nil, err
+	}
+	defer img.Close()
+	layers, err := readLayers(ctx, img, scratch, out)
+	if err != nil {
+		return nil, err
+	}
+	if img.Skipped != nil {
+		for _, path := range img.Skipped() {
+			fmt.Fprintln(out, "not readable:", printable(path))
+			layers[0].Incomplete = append(layers[0].Incomplete, catalog.Incompleteness{Path: path, Reason: catalog.ReasonUnreadable})
+		}
+	}
+	document, err := describeLocal(img, layers)
+	if err != nil {
+		return nil, err
+	}
+	return &local{document: document, digest: img.Digest, name: img.Name}, nil
+}
+
+func readLayers(ctx context.Context, img *source.Image, scratch string, out io.Writer) ([]*image.Layer, error) {
+	analyzers, err := builtin.Choose(builtin.Choice{})
+	if err != nil {
+		return nil, err
+	}
+	pass := image.NewPass(analyzers, image.DefaultLimits, scratch)
+	show := newMeter(out, img.Layers)
+	defer show.close()
+	layers := make([]*image.Layer, 0, len(img.Layers))
+	for i, l := range img.Layers {
+		read, done := show.layer(i, len(img.Layers), l.Size)
+		blob, err := l.Open(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("layer %d: %w", i+1, err)
+		}
+		layer, err := pass.Read(ctx, l.Digest, blob, read)
+		_ = blob.Close() // read to its end or given up
+		if err != nil {
+			return nil, fmt.Errorf("layer %d: %w", i+1, err)
+		}
+		done()
+		layers = append(layers, layer)
+	}
+	return layers, nil
+}
+
+func describeLocal(img *source.Image, layers []*image.Layer) ([]byte, error) {
+	found, _, err := image.Assemble(layers, match.DistroNamespace)
+	if err != nil {
+		return nil, err
+	}
+	var platform struct {
+		OS           string `json:"os"`
+		Architecture string `json:"architecture"`
+	}
+	if err := json.Unmarshal(img.Config, &platform); err != nil {
+		return nil, fmt.Errorf("read the image's configuration: %w", err)
+	}
+	subject := sbom.Subject{
+		ImageDigest: img.Digest, ImageID: imported.DigestOf(img.Config), MediaType: img.MediaType,
+		Architecture: platform.Architecture, OS: platform.OS, Manifest: img.Manifest, Config: img.Config, ToolVersion: buildVersion(),
+	}
+	if img.Name != "" {
+		subject.Tags = []string{img.Name}
+	}
+	var document bytes.Buffer
+	if err := sbom.Native(&document, subject, found, time.Now()); err != nil {
+		return nil, err
+	}
+	return imported.AddFiles(document.Bytes(), layers)
+}
+
+// meter shows how far the layers are read: a bar on a terminal, a line per layer elsewhere.
+type meter struct {
+	out  io.Writer
+	bar  *progressbar.ProgressBar
+	done int64
+}
+
+func newMeter(out io.Writer, layers []source.Layer) *meter {
+	m := &meter{out: out}
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		var total int64
+		for _, l := range layers {
+			total += l.Size
+		}
+		m.bar = progressbar.NewOptions64(max(total, 1), progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(os.Getenv("NO_COLOR") == ""))
+	}
+	return m
+}
+
+// layer begins a layer; read is told the bytes read of it so far, done ends it.
+func (m *meter) layer(i, of int, size int64) (read func(int64), done func()) {
+	line := fmt.Sprintf("layer %d of %d", i+1, of)
+	if m.bar == nil {
+		fmt.Fprintf(m.out, "%s, %d bytes\n", line, size)
+		return nil, func() {}
+	}
+	m.bar.Describe(line)
+	return func(n int64) { _ = m.bar.Set64(m.done + min(n, size)) }, func() { m.done += size }
+}
+
+func (m *meter) close() {
+	if m.bar != nil {
+		_ = m.bar.Clear()
+	}
+}
+
+// isSource tells sources from files with a finished document.
+func isSource(from string) bool {
+	scheme, _, _ := strings.Cut(from, ":")
+	for _, known := range source.Schemes() {
+		if scheme == strings.TrimRight(strings.Split(known, ":")[0], "[") {
+			return true
+		}
+	}
+	return false
+}
