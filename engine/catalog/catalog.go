@@ -168,17 +168,21 @@ const (
 	TypeComposer = "composer" // PHP
 )
 
-// Key and value in a package's Metadata that tell a package a lock file or another list of requirements asks
-// for from one that is installed. Packages without the key are installed.
+// Key and values in a package's Metadata that tell a package from one that is known to be installed. Packages
+// without the key are installed.
 const (
 	MetadataEvidence = "evidence"
-	EvidenceDeclared = "declared"
-	EvidenceHint     = "hint" // a file in the image claims the package (package hints)
+	EvidenceDeclared = "declared" // a lock file or another list of requirements asks for it
+	EvidenceInferred = "inferred" // a file made of it says so in its own words
+	EvidenceHint     = "hint"     // a file in the image claims the package (package hints)
 )
 
-// Declared reports whether the evidence only asks for the package: it need not be in the image, and if it is,
-// there is better evidence for it.
-func (p *Package) Declared() bool { return p.Metadata[MetadataEvidence] == EvidenceDeclared }
+// Declared reports whether the evidence only asks for the package or lets infer it: it need not be in the image, or
+// not under this name, and if it is, there is better evidence for it.
+func (p *Package) Declared() bool {
+	e := p.Metadata[MetadataEvidence]
+	return e == EvidenceDeclared || e == EvidenceInferred
+}
 
 // Hinted reports whether the only evidence is the image's own claim.
 func (p *Package) Hinted() bool { return p.Metadata[MetadataEvidence] == EvidenceHint }

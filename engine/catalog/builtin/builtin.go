@@ -48,12 +48,12 @@ func All() []catalog.Analyzer {
 	)
 }
 
-// Declared returns the analyzers of lock files. They are not among All: what they find is asked for and need
+// Declared returns the analyzers of lock files, and of what only lets infer a package. They are not among All: what they find is asked for and need
 // not be installed (catalog.EvidenceDeclared). Assembly drops what there is better evidence for.
 func Declared() []catalog.Analyzer {
 	return slices.Concat(
 		npm.Locks(), python.Locks(),
-		[]catalog.Analyzer{ruby.Lock(), rust.Lock(), dotnet.Lock(), php.Lock()},
+		[]catalog.Analyzer{ruby.Lock(), rust.Lock(), dotnet.Lock(), dotnet.Assemblies(), php.Lock()},
 		[]catalog.Analyzer{beam.Lock(), terraform.Lock()},
 		scalibr.Declared(),
 	)

@@ -1,8 +1,9 @@
 // Package dotnet finds NuGet packages of .NET: those an application or shared framework carries with it, by the
-// dependency file the host resolves assemblies with (NAME.deps.json), and those a packages.lock.json asks for.
+// dependency file the host resolves assemblies with (NAME.deps.json), those a packages.lock.json asks for, and where
+// there is neither, those the assemblies' version resources let infer.
 //
-// An assembly's own version is no evidence here: it is that of an interface or a build and not the package's,
-// and the dependency file beside it names the package.
+// An assembly's own version is that of a build and not always the package's: it counts only where no dependency
+// file or installed package speaks.
 package dotnet
 
 import (
