@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"plimsoll/engine/catalog/executable"
 )
@@ -117,7 +118,7 @@ func (y *outline) brackets(text []byte) {
 				y.commas++
 			}
 		case '*':
-			if i == 0 || bytes.IndexByte([]byte(" [,:"), text[i-1]) >= 0 {
+			if i == 0 || strings.IndexByte(" [,:", text[i-1]) >= 0 {
 				y.aliases++
 			}
 		}

@@ -109,7 +109,7 @@ func compare(o options, files []string, out io.Writer) error {
 		return err
 	}
 	if archive != "" {
-		defer os.Remove(archive)
+		defer func() { _ = os.Remove(archive) }()
 	}
 	results := map[string][]measurement{}
 	for round := range o.rounds {

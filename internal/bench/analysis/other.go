@@ -89,7 +89,7 @@ func (o other) measure(ctx context.Context, archive, scratch string) (measuremen
 	if err != nil {
 		return measurement{}, fmt.Errorf("make a cache for %s: %w", o.name, err)
 	}
-	defer os.RemoveAll(cache)
+	defer func() { _ = os.RemoveAll(cache) }()
 	cmd := exec.CommandContext(ctx, o.name, o.args(archive)...)
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache, "TRIVY_CACHE_DIR="+cache, "SYFT_CHECK_FOR_APP_UPDATE=false", "TMPDIR="+cache)
 	cmd.Stdout = io.Discard

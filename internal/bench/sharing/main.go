@@ -49,7 +49,7 @@ func run(ctx context.Context, dir string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("make a directory: %w", err)
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	registry, err := serveRegistry(ctx, filepath.Join(scratch, "registry"))
 	if err != nil {
 		return err
