@@ -15,6 +15,7 @@ import (
 	"plimsoll/engine/image"
 	"plimsoll/engine/policy"
 	"plimsoll/engine/policy/gates"
+	"plimsoll/internal/registryhttp"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
 	"plimsoll/persistence/facts"
@@ -27,6 +28,8 @@ type Deps struct {
 	Pool   *pgxpool.Pool
 	Sealer *seal.Sealer
 	Blobs  blob.Store
+	// Access is how registries are reached; nil means no private certificates and no exchange with AWS.
+	Access *registryhttp.Access
 	// Host names this process in transitions and among the services.
 	Host    string
 	Version string
@@ -94,6 +97,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		facts:       facts.New(deps.Pool, deps.Blobs),
 		pass:        image.NewPass(analyzers, analysis.limits(), analysis.scratch(), analysis.Digests...),
 		registry: registry.New(registry.Config{
+			Access:        deps.Access,
 			ManifestBytes: analysis.MaxManifestBytes, ConfigBytes: analysis.MaxConfigBytes, StallTimeout: analysis.StallTimeout,
 			ForeignHosts: analysis.Foreign,
 		}),

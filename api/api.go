@@ -15,6 +15,7 @@ import (
 	"plimsoll/authz"
 	"plimsoll/engine/policy"
 	"plimsoll/internal/log"
+	"plimsoll/internal/registryhttp"
 	"plimsoll/persistence"
 )
 
@@ -42,6 +43,7 @@ type Deps struct {
 	Blobs       Blobs
 	Facts       Facts
 	Starter     Starter
+	Access      *registryhttp.Access
 
 	// Gates is the policy language, and DefaultPolicy what a new account starts with.
 	Gates         []policy.Gate

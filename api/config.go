@@ -15,6 +15,7 @@ type Config struct {
 	RequestTimeout        time.Duration `yaml:"request_timeout" doc:"How long the server works on one request."`
 	ResolveTimeout        time.Duration `yaml:"resolve_timeout" doc:"How long adding an image or checking a registry credential waits for a worker."`
 	FeedSyncWait          time.Duration `yaml:"feed_sync_wait" doc:"How long a request for a feed synchronisation waits for its end; the synchronisation goes on afterwards."`
+	MaxCompressedMiB      int           `yaml:"max_compressed_image_size_mb" doc:"Largest image that may be added, as the registry sends it, in MiB; 0 refuses every image, a negative number none."`
 	UserBaseImages        bool          `yaml:"enable_user_base_image" doc:"Let images that users annotated with anchore.user/marked_base_image=true count as base images before any other ancestor."`
 	SBOMLicenseTexts      bool          `yaml:"sbom_license_texts" doc:"Write into SBOMs what packages state as the text of a licence; without it only names of licences are written."`
 	CompatVersion         string        `yaml:"compat_version" doc:"Product version told to agents that refuse to work with servers older than 5.11; not the version of this build."`
@@ -33,6 +34,7 @@ func DefaultConfig() Config {
 		RequestTimeout:        60 * time.Second,
 		ResolveTimeout:        30 * time.Second,
 		FeedSyncWait:          30 * time.Minute,
+		MaxCompressedMiB:      -1,
 		UserBaseImages:        true,
 		SBOMLicenseTexts:      true,
 		CompatVersion:         "5.20.0",

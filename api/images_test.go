@@ -216,3 +216,36 @@ func TestStageIsThatOfWhatMoves(t *testing.T) {
 		}
 	}
 }
+
+func TestImagesBeyondTheSizeLimitAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limit int
+		size  int64
+		ok    bool
+	}{
+		"no limit":         {-1, 1 << 40, true},
+		"at the limit":     {2, 2 << 20, true},
+		"beyond the limit": {2, 2<<20 + 1, false},
+		"nothing is taken": {0, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, func(_ *Deps, config *Config) { config.MaxCompressedMiB = c.limit })
+			digest := s.known(testTag, "one")
+			found := s.starter.resolved[testTag]
+			found.Size = c.size
+			s.starter.resolved[testTag] = found
+			answer := s.admin(http.MethodPost, "/v2/images", addTag)
+			if c.ok {
+				answer.wants(http.StatusOK)
+				return
+			}
+			answer.fails(http.StatusBadRequest, codeInvalidRequest)
+			s.admin(http.MethodGet, "/v2/images/"+digest, "").wants(http.StatusNotFound)
+			if s.logs.FilterMessage("image refused for its size").Len() != 1 {
+				t.Error("the refusal is not logged")
+			}
+		})
+	}
+}

@@ -2,17 +2,16 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"plimsoll/internal/ecr"
 	"plimsoll/internal/registryhttp"
 	"plimsoll/persistence"
 )
@@ -34,12 +33,11 @@ func (h *handlers) signIn(ctx context.Context, write persistence.RegistryWrite) 
 	}
 	plain := base.Clone()
 	defer plain.CloseIdleConnections()
-	//nolint:gosec // the account decides per registry whether its certificate is verified
-	plain.TLSClientConfig = &tls.Config{InsecureSkipVerify: !write.VerifyTLS, MinVersion: tls.VersionTLS12}
-
-	auth := authn.Anonymous
-	if write.Username != "" {
-		auth = &authn.Basic{Username: write.Username, Password: write.Password.Reveal()}
+	plain.TLSClientConfig = h.deps.Access.TLS(write.VerifyTLS)
+	plain.DialContext = registryhttp.Dialer(h.config.ResolveTimeout).DialContext
+	auth, err := h.deps.Access.Authenticator(ctx, write.Type, host, write.Username, write.Password.Reveal())
+	if err != nil {
+		return exchangeProblem(host, err)
 	}
 	signed, err := transport.NewWithContext(ctx, registry, auth, registryhttp.Encrypted(plain, plainAllowed), nil)
 	if err != nil {
@@ -82,6 +80,14 @@ func pingOver(ctx context.Context, scheme string, registry name.Registry, signed
 	defer func() { _ = resp.Body.Close() }() // only the status matters
 	_, _ = io.CopyN(io.Discard, resp.Body, 4096)
 	return resp.StatusCode, nil
+}
+
+// exchangeProblem tells what stood in the way of an exchange with AWS; package ecr keeps secrets out of its errors.
+func exchangeProblem(host string, err error) error {
+	if errors.Is(err, ecr.ErrUnreachable) {
+		return fail(codeRegistryUnreachable, fmt.Sprintf("AWS does not answer for the registry %s; check this server's network, or add it with validate=false.", host)).because(err)
+	}
+	return fail(codeRegistryDenied, fmt.Sprintf("The credential for %s cannot be used: %v.", host, err))
 }
 
 func signInProblem(host string, err error) error {

@@ -12,8 +12,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"go.uber.org/zap"
+
 	"plimsoll/api/oas"
 	"plimsoll/engine/dockerfile"
+	"plimsoll/internal/log"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -140,6 +143,9 @@ func (h *handlers) submit(ctx context.Context, sub submission, annotations map[s
 	all := make([]persistence.SubmitImage, 0, 1+len(first.Others))
 	for i, found := range append([]workflows.ResolveImageResult{first}, first.Others...) {
 		found.ParentDigest = first.ParentDigest
+		if err := h.checkSize(ctx, sub.ref, found); err != nil {
+			return nil, err
+		}
 		one, err := h.record(ctx, sub, found, force)
 		if err != nil {
 			return nil, err
@@ -159,6 +165,16 @@ func (h *handlers) submit(ctx context.Context, sub submission, annotations map[s
 		}
 	}
 	return images, nil
+}
+
+// checkSize refuses an image larger than the installation takes.
+func (h *handlers) checkSize(ctx context.Context, ref string, found workflows.ResolveImageResult) error {
+	limit := h.config.MaxCompressedMiB
+	if limit < 0 || limit > 0 && found.Size <= int64(limit)<<20 {
+		return nil
+	}
+	log.From(ctx).Warn("image refused for its size", zap.String(log.KeyImageDigest, found.Digest), zap.Int64("bytes", found.Size), zap.Int("limit_mib", limit))
+	return fail(codeInvalidRequest, fmt.Sprintf("The layers of %s take %d bytes in the registry; this installation takes images of at most %d MiB (api.max_compressed_image_size_mb).", ref, found.Size, limit))
 }
 
 // record is the record of a resolved image.

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"plimsoll/internal/build"
+	"plimsoll/internal/ecr"
 	"plimsoll/internal/registryhttp"
 )
 
@@ -23,6 +23,7 @@ type Config struct {
 	ConfigBytes   int64         // largest image config
 	StallTimeout  time.Duration // a blob transfer without a byte for this long is broken off
 	ForeignHosts  []string      // host[:port] that foreign layers may be fetched from
+	Access        *registryhttp.Access
 }
 
 // DefaultConfig holds the limits most registries enforce themselves, or more.
@@ -51,7 +52,7 @@ func New(cfg Config) *Client {
 		cfg.StallTimeout = d.StallTimeout
 	}
 	return &Client{
-		cfg: cfg, verified: newTransport(true), trusting: newTransport(false),
+		cfg: cfg, verified: newTransport(cfg.Access, true), trusting: newTransport(cfg.Access, false),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "plimsoll_registry_bytes_total",
 			Help: "Bytes of manifests, configs and layers read from registries.",
@@ -69,19 +70,43 @@ type session struct {
 	entry  string // registry entry whose credentials are used; empty: anonymous
 	http   *http.Client
 	base   string // scheme://host/v2/repository
+	// renew signs in once more with credentials exchanged anew; nil where nothing is exchanged, and after it was tried.
+	renew func(context.Context) (*http.Client, error)
 }
 
 // open finds the credentials, asks the registry how it wants to be spoken to and signs in.
 func (c *Client) open(ctx context.Context, list []Credential, repo name.Repository) (*session, error) {
-	s := &session{client: c, repo: repo}
-	auth, verify := authn.Anonymous, true
-	if chosen, ok := choose(list, repo); ok {
-		if chosen.Type == TypeECR && chosen.Username != ecrUser {
-			return nil, s.fail(ErrUnsupported,
-				"registry entry %s asks for a token exchange with AWS, which is not available; use the user name %s with a password from `aws ecr get-login-password`",
-				chosen.Registry, ecrUser)
+	chosen, _ := choose(list, repo)
+	s, err := c.signIn(ctx, chosen, repo)
+	again := func() bool {
+		return c.cfg.Access.Renew(chosen.Type, repo.RegistryStr(), chosen.Username, chosen.Password)
+	}
+	if errors.Is(err, ErrUnauthorized) && again() {
+		s, err = c.signIn(ctx, chosen, repo)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.renew = func(ctx context.Context) (*http.Client, error) {
+		if !again() {
+			return nil, nil
 		}
-		auth, verify, s.entry = chosen.authenticator(), chosen.VerifyTLS, chosen.Registry
+		fresh, err := c.signIn(ctx, chosen, repo)
+		if err != nil {
+			return nil, err
+		}
+		return fresh.http, nil
+	}
+	return s, nil
+}
+
+// signIn opens a session with a credential; without one the verified way and nobody's name.
+func (c *Client) signIn(ctx context.Context, chosen Credential, repo name.Repository) (*session, error) {
+	s := &session{client: c, repo: repo, entry: chosen.Registry}
+	verify := chosen.VerifyTLS || chosen.Registry == ""
+	auth, err := c.cfg.Access.Authenticator(ctx, chosen.Type, repo.RegistryStr(), chosen.Username, chosen.Password)
+	if err != nil {
+		return nil, s.exchangeError(err)
 	}
 	plain := !verify || registryhttp.Loopback(repo.RegistryStr())
 	if plain {
@@ -110,6 +135,15 @@ func (c *Client) open(ctx context.Context, list []Credential, repo name.Reposito
 	return s, nil
 }
 
+// exchangeError names what stood in the way of an exchange with AWS.
+func (s *session) exchangeError(err error) error {
+	kind := ErrUnreachable
+	if errors.Is(err, ecr.ErrHost) || errors.Is(err, ecr.ErrAmbient) || errors.Is(err, ecr.ErrRefused) {
+		kind = ErrUnauthorized
+	}
+	return s.fail(kind, "registry entry %s: %v", s.entry, err)
+}
+
 // maxRedirects: registries send blob requests on to their storage, once or twice.
 const maxRedirects = 5
 
@@ -120,8 +154,23 @@ func checkRedirect(_ *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// do sends a request and returns the response if its status is one of ok.
+// do sends a request and returns the response if its status is one of ok. A refusal is asked about once more where
+// credentials can be exchanged anew: tokens of AWS end after twelve hours.
 func (s *session) do(ctx context.Context, method, path, what string, header http.Header, ok ...int) (*http.Response, error) {
+	resp, err := s.try(ctx, method, path, what, header, ok...)
+	if !errors.Is(err, ErrUnauthorized) || s.renew == nil {
+		return resp, err
+	}
+	fresh, renewErr := s.renew(ctx)
+	s.renew = nil
+	if renewErr != nil || fresh == nil {
+		return nil, err
+	}
+	s.http = fresh
+	return s.try(ctx, method, path, what, header, ok...)
+}
+
+func (s *session) try(ctx context.Context, method, path, what string, header http.Header, ok ...int) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, s.base+path, nil)
 	if err != nil {
 		return nil, s.fail(ErrReference, "%s: %v", what, err)

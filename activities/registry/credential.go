@@ -4,8 +4,9 @@ import (
 	"path"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"plimsoll/internal/registryhttp"
 )
 
 // Credential is how to sign in where Registry applies: a host, host:port, or either with a repository that may
@@ -20,12 +21,9 @@ type Credential struct {
 
 // Types of registries in the words of the API.
 const (
-	TypeDocker = "docker_v2"
-	TypeECR    = "awsecr"
+	TypeDocker = registryhttp.TypeDocker
+	TypeECR    = registryhttp.TypeECR
 )
-
-// ecrUser is the user name that goes with a password from `aws ecr get-login-password`.
-const ecrUser = "AWS"
 
 // hubNames are the names Docker Hub goes by.
 var hubNames = map[string]bool{"docker.io": true, "registry-1.docker.io": true, name.DefaultRegistry: true}
@@ -78,11 +76,4 @@ func wildcard(pattern, text string) bool {
 	flat := strings.NewReplacer("/", "\x00", "[", `\[`, "?", `\?`, `\`, `\\`)
 	ok, err := path.Match(flat.Replace(pattern), strings.ReplaceAll(text, "/", "\x00"))
 	return err == nil && ok
-}
-
-func (c Credential) authenticator() authn.Authenticator {
-	if c.Username == "" && c.Password == "" {
-		return authn.Anonymous
-	}
-	return authn.FromConfig(authn.AuthConfig{Username: c.Username, Password: c.Password})
 }

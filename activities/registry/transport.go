@@ -4,9 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
 	"time"
+
+	"plimsoll/internal/registryhttp"
 )
 
 // Timeouts of single steps; the whole of a request is bounded by its context.
@@ -17,18 +18,17 @@ const (
 
 // newTransport returns a transport that never decompresses: a digest is over the bytes as they are sent. The
 // proxy comes from the environment, as operators expect.
-func newTransport(verify bool) *http.Transport {
+func newTransport(access *registryhttp.Access, verify bool) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           registryhttp.Dialer(dialTimeout).DialContext,
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: headerTimeout,
 		IdleConnTimeout:       time.Minute,
 		MaxIdleConnsPerHost:   16,
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
-		// #nosec G402 -- verification is off only where the account's registry entry says so.
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: !verify},
+		TLSClientConfig:       access.TLS(verify),
 	}
 }
 

@@ -87,6 +87,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Blobs:       p.blobs,
 		Facts:       facts.New(p.pool, p.blobs),
 		Starter:     api.NewStarter(p.temporal, persistence.NewOutbox(p.pool), cfg.API),
+		Access:      p.access,
 
 		Gates:         gates.All(),
 		DefaultPolicy: initial,

@@ -12,6 +12,7 @@ import (
 	"plimsoll/api"
 	"plimsoll/internal/config"
 	"plimsoll/internal/log"
+	"plimsoll/internal/registryhttp"
 	"plimsoll/internal/serve"
 	"plimsoll/internal/standalone"
 	"plimsoll/persistence"
@@ -21,19 +22,20 @@ import (
 // Config is the whole configuration: the sections of the parts, and the few
 // that exist only because the parts are joined here.
 type Config struct {
-	API        api.Config         `yaml:"api" doc:"The REST API."`
-	UI         UI                 `yaml:"ui" doc:"The pages for browsers."`
-	Server     serve.Config       `yaml:"server" doc:"Limits on HTTP connections, for every listener."`
-	Operation  Operation          `yaml:"operation" doc:"What probes and Prometheus ask a worker."`
-	Worker     worker.Config      `yaml:"worker" doc:"Background work."`
-	Feeds      activities.Feeds   `yaml:"feeds" doc:"Vulnerability data."`
-	Database   persistence.Config `yaml:"database" doc:"PostgreSQL, the system of record."`
-	Temporal   Temporal           `yaml:"temporal" doc:"The workflow service."`
-	Redis      Redis              `yaml:"redis" doc:"Sessions of the pages for browsers."`
-	Admin      Admin              `yaml:"admin" doc:"The first administrator."`
-	Sealing    Sealing            `yaml:"sealing" doc:"Encryption of stored credentials."`
-	Standalone standalone.Config  `yaml:"standalone" doc:"Everything on one machine."`
-	Log        log.Config         `yaml:"log" doc:"Log lines, written to standard error."`
+	API        api.Config          `yaml:"api" doc:"The REST API."`
+	UI         UI                  `yaml:"ui" doc:"The pages for browsers."`
+	Server     serve.Config        `yaml:"server" doc:"Limits on HTTP connections, for every listener."`
+	Operation  Operation           `yaml:"operation" doc:"What probes and Prometheus ask a worker."`
+	Worker     worker.Config       `yaml:"worker" doc:"Background work."`
+	Feeds      activities.Feeds    `yaml:"feeds" doc:"Vulnerability data."`
+	Registries registryhttp.Config `yaml:"registries" doc:"How image registries are reached."`
+	Database   persistence.Config  `yaml:"database" doc:"PostgreSQL, the system of record."`
+	Temporal   Temporal            `yaml:"temporal" doc:"The workflow service."`
+	Redis      Redis               `yaml:"redis" doc:"Sessions of the pages for browsers."`
+	Admin      Admin               `yaml:"admin" doc:"The first administrator."`
+	Sealing    Sealing             `yaml:"sealing" doc:"Encryption of stored credentials."`
+	Standalone standalone.Config   `yaml:"standalone" doc:"Everything on one machine."`
+	Log        log.Config          `yaml:"log" doc:"Log lines, written to standard error."`
 }
 
 // UI is the section of the role ui.

@@ -16,6 +16,7 @@ import (
 	"plimsoll/engine/policy/gates"
 	"plimsoll/internal/config"
 	"plimsoll/internal/log"
+	"plimsoll/internal/registryhttp"
 	"plimsoll/internal/serve"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
@@ -30,6 +31,7 @@ type parts struct {
 	blobs    *blob.Postgres
 	hasher   *authz.Hasher
 	metrics  *prometheus.Registry
+	access   *registryhttp.Access
 	host     string
 }
 
@@ -43,6 +45,10 @@ func openParts(ctx context.Context, cfg Config) (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing.key: %w", err)
 	}
+	access, err := registryhttp.Open(cfg.Registries)
+	if err != nil {
+		return nil, err
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("ask for the name of this host: %w", err)
@@ -53,7 +59,7 @@ func openParts(ctx context.Context, cfg Config) (*parts, error) {
 	}
 	p := &parts{
 		pool: pool, sealer: sealer, blobs: blob.NewPostgres(pool), hasher: authz.NewHasher(),
-		metrics: serve.NewRegistry(), host: fmt.Sprintf("%s-%d", host, os.Getpid()),
+		metrics: serve.NewRegistry(), access: access, host: fmt.Sprintf("%s-%d", host, os.Getpid()),
 	}
 	p.metrics.MustRegister(persistence.Collectors()...)
 	err = persistence.CheckSchema(ctx, pool)
