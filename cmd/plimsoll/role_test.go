@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"plimsoll/internal/nettest"
+	"plimsoll/persistence"
 	"plimsoll/persistence/pgtest"
+	"plimsoll/persistence/seal"
 )
 
 const testPassword = "correct horse battery staple"
@@ -171,5 +173,42 @@ func TestUIIsNotReadyWithoutItsRedis(t *testing.T) {
 	}
 	if code, out := stop(); code != 0 {
 		t.Errorf("status %d after the signal:\n%s", code, out)
+	}
+}
+
+// A new key comes first, the old one behind it; once migrate has run, the old one is needed no more.
+func TestMigrateSealsAnewAfterAChangeOfKeys(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Empty(t)
+	earlier, current := seal.GenerateKey(), seal.GenerateKey()
+	migrate := func(settings ...string) {
+		t.Helper()
+		if code, _, stderr := execute(t, append(settings, "PLIMSOLL_DATABASE_URL="+database), "migrate"); code != 0 {
+			t.Fatalf("migrate: status %d\n%s", code, stderr)
+		}
+	}
+	migrate()
+	pool, err := persistence.Open(t.Context(), database, persistence.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	registries := func(key string) *persistence.Registries {
+		sealer, err := seal.New(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return persistence.NewRegistries(pool, sealer)
+	}
+	if _, err := pool.Exec(t.Context(), `INSERT INTO plimsoll.account (name, type) VALUES ('quay', 'user')`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registries(earlier).Create(t.Context(), persistence.RegistryWrite{Account: "quay", Registry: "r.example", Type: "docker_v2", Username: "u", Password: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	migrate("PLIMSOLL_SEALING_KEY="+current, "PLIMSOLL_SEALING_PREVIOUS_KEYS="+earlier)
+	opened, err := registries(current).Credentials(t.Context(), "quay")
+	if err != nil || len(opened) != 1 || opened[0].Password != "p" {
+		t.Errorf("with the new key alone: %d credentials, %v", len(opened), err)
 	}
 }

@@ -180,6 +180,9 @@ func (p *program) join(ctx context.Context, cfg Config) (*parts, error) {
 	if err := persistence.Migrate(ctx, cfg.Database.URL.Reveal()); err != nil {
 		return nil, err
 	}
+	if err := reseal(ctx, cfg); err != nil {
+		return nil, err
+	}
 	shared, err := openParts(ctx, cfg)
 	if err != nil {
 		return nil, err
