@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -68,8 +69,10 @@ type session struct {
 	client *Client
 	repo   name.Repository
 	entry  string // registry entry whose credentials are used; empty: anonymous
-	http   *http.Client
 	base   string // scheme://host/v2/repository
+
+	mu   sync.Mutex // requests of one session run side by side
+	http *http.Client
 	// renew signs in once more with credentials exchanged anew; nil where nothing is exchanged, and after it was tried.
 	renew func(context.Context) (*http.Client, error)
 }
@@ -157,20 +160,44 @@ func checkRedirect(_ *http.Request, via []*http.Request) error {
 // do sends a request and returns the response if its status is one of ok. A refusal is asked about once more where
 // credentials can be exchanged anew: tokens of AWS end after twelve hours.
 func (s *session) do(ctx context.Context, method, path, what string, header http.Header, ok ...int) (*http.Response, error) {
-	resp, err := s.try(ctx, method, path, what, header, ok...)
-	if !errors.Is(err, ErrUnauthorized) || s.renew == nil {
+	way := s.way()
+	resp, err := s.try(ctx, way, method, path, what, header, ok...)
+	if !errors.Is(err, ErrUnauthorized) {
 		return resp, err
 	}
-	fresh, renewErr := s.renew(ctx)
-	s.renew = nil
-	if renewErr != nil || fresh == nil {
+	fresh := s.renewed(ctx, way)
+	if fresh == nil {
 		return nil, err
 	}
-	s.http = fresh
-	return s.try(ctx, method, path, what, header, ok...)
+	return s.try(ctx, fresh, method, path, what, header, ok...)
 }
 
-func (s *session) try(ctx context.Context, method, path, what string, header http.Header, ok ...int) (*http.Response, error) {
+func (s *session) way() *http.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.http
+}
+
+// renewed returns the way that replaces a refused one, nil if there is none. Requests refused together renew once.
+func (s *session) renewed(ctx context.Context, refused *http.Client) *http.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http != refused {
+		return s.http
+	}
+	if s.renew == nil {
+		return nil
+	}
+	fresh, err := s.renew(ctx)
+	s.renew = nil
+	if err != nil || fresh == nil {
+		return nil
+	}
+	s.http = fresh
+	return fresh
+}
+
+func (s *session) try(ctx context.Context, way *http.Client, method, path, what string, header http.Header, ok ...int) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, s.base+path, nil)
 	if err != nil {
 		return nil, s.fail(ErrReference, "%s: %v", what, err)
@@ -178,7 +205,7 @@ func (s *session) try(ctx context.Context, method, path, what string, header htt
 	for key, values := range header {
 		req.Header[key] = values
 	}
-	resp, err := s.http.Do(req)
+	resp, err := way.Do(req)
 	if err != nil {
 		return nil, s.transportError(ctx, what, err)
 	}
