@@ -161,6 +161,27 @@ func TestAnImportBecomesAnImageThatWaitsForItsAnalysis(t *testing.T) {
 	s.admin(http.MethodGet, "/v2/images?label=deck=upper", "").wants(http.StatusOK)
 }
 
+func TestAnySBOMCanBeImported(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for name, document := range map[string]string{
+		"cyclonedx.xml": `<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component type="library"><name>left-pad</name><version>1.2.0</version><purl>pkg:npm/left-pad@1.2.0</purl></component></components></bom>`,
+		"spdx.tags":     "SPDXVersion: SPDX-2.3\nSPDXID: SPDXRef-DOCUMENT\n\nPackageName: left-pad\nSPDXID: SPDXRef-1\nPackageVersion: 1.2.0\n",
+	} {
+		operation := s.openImport()
+		var said struct {
+			importAnswer
+			ImageDigest string `json:"image_digest"`
+		}
+		s.admin(http.MethodPost, "/v2/imports/images/"+operation+"/sbom", document, header("Content-Type", "application/octet-stream")).wants(http.StatusOK).decode(&said)
+		if said.Contents["packages"] != sumOf(document) {
+			t.Errorf("%s: parts %v", name, said.Contents)
+		}
+		s.admin(http.MethodPost, "/v2/images", importRequest(t, operation, said.ImageDigest, said.Contents, "registry.example/"+name+":1")).wants(http.StatusOK)
+	}
+	s.admin(http.MethodPost, "/v2/imports/images/"+s.openImport()+"/sbom", "<html></html>", header("Content-Type", "application/octet-stream")).fails(http.StatusBadRequest, codeImportInvalid)
+}
+
 func TestImportsBelongToTheirAccount(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -2693,7 +2693,7 @@ type ClientInterface interface {
 
 	// AddImportSbomWithBody Upload one document that says everything
 	//
-	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2702,7 +2702,7 @@ type ClientInterface interface {
 
 	// AddImportSbom Upload one document that says everything
 	//
-	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4179,7 +4179,7 @@ func (c *Client) AddImportParentManifestWithApplicationVndOciImageIndexV1PlusJSO
 
 // AddImportSbomWithBody Upload one document that says everything
 //
-// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4198,7 +4198,7 @@ func (c *Client) AddImportSbomWithBody(ctx context.Context, operationId ImportOp
 
 // AddImportSbom Upload one document that says everything
 //
-// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10143,7 +10143,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddImportSbomWithBodyWithResponse Upload one document that says everything
 	//
-	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10152,7 +10152,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddImportSbomWithResponse Upload one document that says everything
 	//
-	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+	// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15601,7 +15601,7 @@ func (c *ClientWithResponses) AddImportParentManifestWithApplicationVndOciImageI
 
 // AddImportSbomWithBodyWithResponse Upload one document that says everything
 //
-// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15616,7 +15616,7 @@ func (c *ClientWithResponses) AddImportSbomWithBodyWithResponse(ctx context.Cont
 
 // AddImportSbomWithResponse Upload one document that says everything
 //
-// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
+// A native document (Syft's JSON) whose `source.metadata` holds manifest and configuration in base64, or any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3), for which a manifest without layers is made. It stands for the uploads of packages, manifest and image-config; the answer gives the digests to finish the import with.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

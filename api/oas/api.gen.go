@@ -9621,7 +9621,8 @@ func (response AddImportParentManifestdefaultJSONResponse) VisitAddImportParentM
 type AddImportSbomRequestObject struct {
 	OperationId ImportOperation `json:"operation_id"`
 	Params      AddImportSbomParams
-	Body        *AddImportSbomJSONRequestBody
+	JSONBody    *AddImportSbomJSONRequestBody
+	Body        io.Reader
 }
 
 type AddImportSbomResponseObject interface {
@@ -12744,13 +12745,19 @@ func (sh *strictHandler) AddImportSbom(w http.ResponseWriter, r *http.Request, o
 
 	request.OperationId = operationId
 	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 
-	var body AddImportSbomJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
+		var body AddImportSbomJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
 	}
-	request.Body = &body
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
+		request.Body = r.Body
+	}
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.AddImportSbom(ctx, request.(AddImportSbomRequestObject))

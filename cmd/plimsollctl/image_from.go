@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -99,7 +100,11 @@ func (c *connection) upload(ctx context.Context, a addition, document []byte) (f
 			err = errors.Join(err, again)
 		}
 	}()
-	said, err := ask(c.api.AddImportSbomWithBodyWithResponse(ctx, operation, &client.AddImportSbomParams{}, "application/json", bytes.NewReader(document)))
+	media := "application/octet-stream"
+	if json.Valid(document) {
+		media = "application/json"
+	}
+	said, err := ask(c.api.AddImportSbomWithBodyWithResponse(ctx, operation, &client.AddImportSbomParams{}, media, bytes.NewReader(document)))
 	if err != nil {
 		return nil, err
 	}

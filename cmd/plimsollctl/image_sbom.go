@@ -63,38 +63,19 @@ func (c *connection) sbom(cmd *cobra.Command, digest, format string) ([]byte, er
 	ctx := cmd.Context()
 	switch format {
 	case "spdx-json":
-		r, err := ask(c.api.GetImageSbomSpdxWithResponse(ctx, digest, &client.GetImageSbomSpdxParams{}))
-		if err != nil {
-			return nil, err
-		}
-		return r.Body, nil
+		return document(c.api.GetImageSbomSpdxWithResponse(ctx, digest, &client.GetImageSbomSpdxParams{}))
 	case "spdx-tag-value":
-		r, err := ask(c.api.GetImageSbomSpdxTagValueWithResponse(ctx, digest, &client.GetImageSbomSpdxTagValueParams{}))
-		if err != nil {
-			return nil, err
-		}
-		return r.Body, nil
+		return document(c.api.GetImageSbomSpdxTagValueWithResponse(ctx, digest, &client.GetImageSbomSpdxTagValueParams{}))
 	case "cyclonedx-json":
-		r, err := ask(c.api.GetImageSbomCyclonedxWithResponse(ctx, digest, &client.GetImageSbomCyclonedxParams{}))
-		if err != nil {
-			return nil, err
-		}
-		return r.Body, nil
+		return document(c.api.GetImageSbomCyclonedxWithResponse(ctx, digest, &client.GetImageSbomCyclonedxParams{}))
 	case "cyclonedx-xml":
-		r, err := ask(c.api.GetImageSbomCyclonedxXmlWithResponse(ctx, digest, &client.GetImageSbomCyclonedxXmlParams{}))
-		if err != nil {
-			return nil, err
-		}
-		return r.Body, nil
+		return document(c.api.GetImageSbomCyclonedxXmlWithResponse(ctx, digest, &client.GetImageSbomCyclonedxXmlParams{}))
 	}
-	r, err := ask(c.api.GetImageSbomNativeWithResponse(ctx, digest, &client.GetImageSbomNativeParams{}))
-	if err != nil {
-		return nil, err
+	body, err := document(c.api.GetImageSbomNativeWithResponse(ctx, digest, &client.GetImageSbomNativeParams{}))
+	if err == nil && (format == sbomTable || format == sbomText) {
+		return listed(body, format)
 	}
-	if format == sbomTable || format == sbomText {
-		return listed(r.Body, format)
-	}
-	return r.Body, nil
+	return body, err
 }
 
 // listed shows the packages of a native document: a table, or a paragraph each.

@@ -13,12 +13,15 @@ import (
 )
 
 // importServer takes an import and remembers the requests.
-func importServer(t *testing.T, refuse string) (url string, asked *[]string) {
+func importServer(t *testing.T, refuse string, look ...func(*http.Request)) (url string, asked *[]string) {
 	t.Helper()
 	asked = new([]string)
 	digest := "sha256:" + strings.Repeat("a", 64)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		*asked = append(*asked, r.Method+" "+r.URL.Path)
+		for _, f := range look {
+			f(r)
+		}
 		w.Header().Set("Content-Type", "application/json")
 		switch {
 		case refuse != "" && strings.HasSuffix(r.URL.Path, refuse):
@@ -80,6 +83,54 @@ func TestAnImageIsAnalysedHereAndImported(t *testing.T) {
 	want := "POST /v2/imports/images, POST /v2/imports/images/op1/sbom, POST /v2/imports/images/op1/dockerfile, POST /v2/images"
 	if got := strings.Join(*asked, ", "); got != want {
 		t.Errorf("asked %s, want %s", got, want)
+	}
+}
+
+func TestASBOMThatIsNoJSONIsImportedAsItIs(t *testing.T) {
+	t.Parallel()
+	var kinds []string
+	url, _ := importServer(t, "", func(r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/sbom") {
+			kinds = append(kinds, r.Header.Get("Content-Type"))
+		}
+	})
+	for _, document := range []string{"<bom/>", "{}"} {
+		file := filepath.Join(t.TempDir(), "bom")
+		if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := perform(t, url, "image", "add", "r.example/app:1", "--from", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(kinds, " "); got != "application/octet-stream application/json" {
+		t.Errorf("sent as %s", got)
+	}
+}
+
+func TestDocumentsInEveryFormArePrinted(t *testing.T) {
+	t.Parallel()
+	digest := "sha256:" + strings.Repeat("a", 64)
+	kinds := map[string]string{"cyclonedx-xml": "application/xml", "spdx-tag-value": "text/plain; charset=utf-8", "spdx-json": "text/html"}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind, ok := kinds[filepath.Base(r.URL.Path)]
+		if !ok {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"image_digest":%q,"analysis_status":"analyzed","image_content":{"metadata":{}},"image_detail":[],"annotations":{}}`, digest)
+			return
+		}
+		w.Header().Set("Content-Type", kind)
+		fmt.Fprint(w, "<bom></bom>")
+	}))
+	t.Cleanup(server.Close)
+	for _, format := range []string{"cyclonedx-xml", "spdx-tag-value"} {
+		stdout, _, err := perform(t, server.URL, "image", "sbom", digest, "--format", format)
+		if err != nil || stdout != "<bom></bom>" {
+			t.Errorf("%s: %q, %v", format, stdout, err)
+		}
+	}
+	if _, _, err := perform(t, server.URL, "image", "sbom", digest, "--format", "spdx-json"); err == nil || !strings.Contains(err.Error(), "is --url right?") {
+		t.Errorf("a stranger's page: %v", err)
 	}
 }
 

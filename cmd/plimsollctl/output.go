@@ -22,23 +22,40 @@ type reply interface {
 	ContentType() string
 }
 
+var errStranger = errors.New("what answers there is not a Plimsoll server (is --url right?)")
+
 // ask turns the outcome of a call into an answer of success or an error: no connection, or a refusal.
 func ask[R reply](r R, err error) (R, error) {
-	var typeFault *json.UnmarshalTypeError
-	var syntaxFault *json.SyntaxError
-	if errors.As(err, &typeFault) || errors.As(err, &syntaxFault) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return r, fmt.Errorf("the answer cannot be read; is this a Plimsoll server of this client's version? %w", err)
-	}
-	if err != nil {
-		return r, fmt.Errorf("no answer from the server (is it running, is --url right?): %w", err)
-	}
-	if err := client.Failure(r.StatusCode(), r.GetBody()); err != nil {
+	if err := outcome(r, err); err != nil {
 		return r, err
 	}
 	if len(r.GetBody()) > 0 && !strings.Contains(r.ContentType(), "json") {
-		return r, errors.New("what answers there is not a Plimsoll server (is --url right?)")
+		return r, errStranger
 	}
 	return r, nil
+}
+
+// document is ask for answers that are a document, in whatever form: JSON, XML, lines of text.
+func document[R reply](r R, err error) ([]byte, error) {
+	if err := outcome(r, err); err != nil {
+		return nil, err
+	}
+	if strings.Contains(r.ContentType(), "html") {
+		return nil, errStranger
+	}
+	return r.GetBody(), nil
+}
+
+func outcome[R reply](r R, err error) error {
+	var typeFault *json.UnmarshalTypeError
+	var syntaxFault *json.SyntaxError
+	if errors.As(err, &typeFault) || errors.As(err, &syntaxFault) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the answer cannot be read; is this a Plimsoll server of this client's version? %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("no answer from the server (is it running, is --url right?): %w", err)
+	}
+	return client.Failure(r.StatusCode(), r.GetBody())
 }
 
 // show prints the body as it came for machines, or lets text print for people.

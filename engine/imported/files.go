@@ -55,7 +55,7 @@ var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // maxPath is PATH_MAX, as in the layer pass.
 const maxPath = 4096
 
-// layers sorts the document's files by the layer each lies in. What names no layer lies in the last one.
+// layers sorts the files of the document, if there is one, by the layer each lies in. What names no layer lies in the last one.
 func layers(d *Description, document []byte, limits Limits) ([]*image.Layer, []catalog.Incompleteness, error) {
 	out := make([]*image.Layer, len(d.Layers))
 	for i, l := range d.Layers {
@@ -63,6 +63,9 @@ func layers(d *Description, document []byte, limits Limits) ([]*image.Layer, []c
 	}
 	place := d.placer()
 	refused := 0
+	if document == nil {
+		return out, nil, nil
+	}
 	err := eachFile(document, limits.Files, func(f *file) {
 		entry, ok := f.entry()
 		if !ok || len(out) == 0 {

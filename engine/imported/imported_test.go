@@ -302,3 +302,38 @@ func FuzzDescribe(f *testing.F) {
 		_ = imported.CheckIndex(imported.DigestOf(manifest), manifest, "sha256:x")
 	})
 }
+
+func TestAnySBOMStandsForAnImageWithoutLayers(t *testing.T) {
+	t.Parallel()
+	digests := map[string]string{}
+	for format, document := range map[string]string{
+		"Syft, of a directory": `{"artifacts":[{"id":"1","name":"lodash","version":"4.17.10","type":"npm","purl":"pkg:npm/lodash@4.17.10"}],"source":{"type":"directory","metadata":{"path":"/src"}},"distro":{},"descriptor":{"name":"syft","version":"1"},"schema":{"version":"16"}}`,
+		"CycloneDX JSON":       `{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"type":"library","name":"lodash","version":"4.17.10","purl":"pkg:npm/lodash@4.17.10"}]}`,
+		"CycloneDX XML":        `<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component type="library"><name>lodash</name><version>4.17.10</version><purl>pkg:npm/lodash@4.17.10</purl></component></components></bom>`,
+		"SPDX JSON":            `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","packages":[{"SPDXID":"SPDXRef-1","name":"lodash","versionInfo":"4.17.10","externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:npm/lodash@4.17.10"}]}]}`,
+		"SPDX tags":            "SPDXVersion: SPDX-2.3\nSPDXID: SPDXRef-DOCUMENT\n\nPackageName: lodash\nSPDXID: SPDXRef-1\nPackageVersion: 4.17.10\nExternalRef: PACKAGE-MANAGER purl pkg:npm/lodash@4.17.10\n",
+	} {
+		manifest, config, err := imported.Embedded([]byte(document))
+		if err != nil {
+			t.Errorf("%s: %v", format, err)
+			continue
+		}
+		digest := imported.DigestOf(manifest)
+		c := read(t, digest, imported.Parts{Manifest: manifest, Config: config, Packages: []byte(document)})
+		if len(c.Image.Packages) != 1 || c.Image.Packages[0].PURL != "pkg:npm/lodash@4.17.10" || len(c.Layers) != 0 {
+			t.Errorf("%s: %+v", format, c.Image.Packages)
+		}
+		if c.Labels[imported.LabelDocument] != imported.DigestOf([]byte(document)) {
+			t.Errorf("%s: labels %v", format, c.Labels)
+		}
+		if other, twice := digests[digest]; twice {
+			t.Errorf("%s and %s are one image", format, other)
+		}
+		digests[digest] = format
+	}
+	for _, broken := range []string{"", "{}", "[1]", "<a/>", "hello: world", `{"bomFormat":`} {
+		if _, _, err := imported.Embedded([]byte(broken)); !errors.Is(err, imported.ErrInvalid) {
+			t.Errorf("%q: %v", broken, err)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"plimsoll/engine/sbom"
 )
 
 var (
@@ -166,22 +168,39 @@ func CheckIndex(digest string, index []byte, image string) error {
 // clip keeps a claimed value short in messages.
 func clip(s string) string { return s[:min(len(s), 80)] }
 
-// Embedded takes manifest and configuration out of a native document that holds everything: ErrInvalid.
+// Embedded takes manifest and configuration out of a native document that holds everything. For any other SBOM it
+// makes them: an image without layers whose digest is that of the document alone. ErrInvalid.
 func Embedded(document []byte) (manifest, config []byte, err error) {
-	var d struct {
-		Source struct {
-			Metadata struct {
-				Manifest []byte `json:"manifest"`
-				Config   []byte `json:"config"`
-			} `json:"metadata"`
-		} `json:"source"`
-	}
-	if err := json.Unmarshal(document, &d); err != nil {
+	format, err := sbom.Detect(document)
+	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	m := d.Source.Metadata
-	if len(m.Manifest) == 0 || len(m.Config) == 0 {
-		return nil, nil, fmt.Errorf("%w: source.metadata has no manifest or no config; upload the parts one by one", ErrInvalid)
+	if format == sbom.FormatSyft {
+		var d struct {
+			Source struct {
+				Metadata struct {
+					Manifest []byte `json:"manifest"`
+					Config   []byte `json:"config"`
+				} `json:"metadata"`
+			} `json:"source"`
+		}
+		// The metadata of a directory is something else.
+		if m := &d.Source.Metadata; json.Unmarshal(document, &d) == nil && len(m.Manifest) > 0 && len(m.Config) > 0 {
+			return m.Manifest, m.Config, nil
+		}
 	}
-	return m.Manifest, m.Config, nil
+	manifest, config = made(document)
+	return manifest, config, nil
+}
+
+// LabelDocument names, in a configuration made for an SBOM, the digest of the document it was made for.
+const LabelDocument = "plimsoll.sbom"
+
+// made writes the manifest of an image that is known by an SBOM only.
+func made(document []byte) (manifest, config []byte) {
+	config = fmt.Appendf(nil, `{"architecture":"","os":"","config":{"Labels":{%q:%q}},"rootfs":{"type":"layers","diff_ids":[]},"history":[]}`,
+		LabelDocument, DigestOf(document))
+	manifest = fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":%d},"layers":[]}`,
+		MediaTypeOCI, DigestOf(config), len(config))
+	return manifest, config
 }

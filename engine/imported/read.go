@@ -10,6 +10,7 @@ import (
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/image"
 	"plimsoll/engine/match"
+	"plimsoll/engine/sbom"
 )
 
 // ReaderVersion is raised whenever the same documents are read to something else.
@@ -82,7 +83,11 @@ func Read(digest string, p Parts, limits Limits) (*Content, error) {
 	out.Tool = inside.Tool
 	out.Image = &image.Image{Distro: inside.Distro, Incomplete: inside.Incomplete, Layers: make([]image.LayerSummary, 0, len(described.Layers))}
 	var refused []catalog.Incompleteness
-	if out.Layers, refused, err = layers(described, p.Packages, limits); err != nil {
+	listing := p.Packages
+	if inside.Format != sbom.FormatSyft { // the only one that lists files as images have them
+		listing = nil
+	}
+	if out.Layers, refused, err = layers(described, listing, limits); err != nil {
 		return nil, fmt.Errorf("files of %s: %w", digest, err)
 	}
 	out.Image.Incomplete = append(out.Image.Incomplete, refused...)
