@@ -30,6 +30,11 @@ type Deps struct {
 	Blobs  blob.Store
 	// Access is how registries are reached; nil means no private certificates and no exchange with AWS.
 	Access *registryhttp.Access
+	// Schedules holds those of watchers.
+	Schedules workflows.Schedules
+	Watch     Watch
+	// MaxImageMiB is the largest image watchers add, as the registry sends it; negative: any.
+	MaxImageMiB int
 	// Host names this process in transitions and among the services.
 	Host    string
 	Version string
@@ -41,6 +46,10 @@ type Activities struct {
 	feeds    Feeds
 	origin   persistence.Origin
 	now      func() time.Time
+
+	watch       Watch
+	maxImageMiB int
+	schedules   workflows.Schedules
 
 	images      *persistence.Images
 	progress    *persistence.Progresses
@@ -56,8 +65,10 @@ type Activities struct {
 	referrers   *persistence.Referrers
 	services    *persistence.Services
 	imports     *persistence.Imports
-	blobs       blob.Store
-	facts       *facts.Loader
+
+	subscriptions *persistence.Subscriptions
+	blobs         blob.Store
+	facts         *facts.Loader
 
 	pass     *image.Pass
 	registry *registry.Client
@@ -76,14 +87,18 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 	if err != nil {
 		return nil, fmt.Errorf("analyzers: %w", err)
 	}
+	fetcher, err := fetch.New(feeds.fetch(analysis.scratch()))
+	if err != nil {
+		return nil, fmt.Errorf("feeds: %w", err)
+	}
 	return &Activities{
-		analysis: analysis, feeds: feeds, now: time.Now,
+		analysis: analysis, feeds: feeds, now: time.Now, watch: deps.Watch, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
 		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
 		images:      persistence.NewImages(deps.Pool),
 		progress:    persistence.NewProgresses(deps.Pool),
 		layers:      persistence.NewLayers(deps.Pool),
 		analyses:    persistence.NewAnalyses(deps.Pool),
-		matches:     persistence.NewMatches(deps.Pool),
+		matches:     persistence.NewMatches(deps.Pool, deps.Pool),
 		feedStore:   persistence.NewFeeds(deps.Pool),
 		policies:    persistence.NewPolicies(deps.Pool),
 		evaluations: persistence.NewEvaluations(deps.Pool),
@@ -93,15 +108,17 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		referrers:   persistence.NewReferrers(deps.Pool),
 		services:    persistence.NewServices(deps.Pool),
 		imports:     persistence.NewImports(deps.Pool),
-		blobs:       deps.Blobs,
-		facts:       facts.New(deps.Pool, deps.Blobs),
-		pass:        image.NewPass(analyzers, analysis.limits(), analysis.scratch(), analysis.Digests...),
+
+		subscriptions: persistence.NewSubscriptions(deps.Pool),
+		blobs:         deps.Blobs,
+		facts:         facts.New(deps.Pool, deps.Blobs),
+		pass:          image.NewPass(analyzers, analysis.limits(), analysis.scratch(), analysis.Digests...),
 		registry: registry.New(registry.Config{
 			Access:        deps.Access,
 			ManifestBytes: analysis.MaxManifestBytes, ConfigBytes: analysis.MaxConfigBytes, StallTimeout: analysis.StallTimeout,
-			ForeignHosts: analysis.Foreign,
+			ForeignHosts: analysis.Foreign, Tags: deps.Watch.MaxTags,
 		}),
-		fetcher: fetch.New(feeds.fetch(analysis.scratch())),
+		fetcher: fetcher,
 		drivers: sources.All(),
 		gates:   all,
 	}, nil
@@ -134,6 +151,11 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.RescansStarted, a.rescansStarted)
 	bind(b, workflows.RescanMatches, a.rescanMatches)
 	bind(b, workflows.RescanVerdicts, a.rescanVerdicts)
+	bind(b, workflows.PollTag, a.pollTag)
+	bind(b, workflows.NoteTags, a.noteTags)
+	bind(b, workflows.AddTags, a.addTags)
+	bind(b, workflows.ApplyWatch, a.applyWatch)
+	bind(b, workflows.ListRepositoryTags, a.listRepositoryTags)
 }
 
 type binder struct {

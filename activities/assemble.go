@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"plimsoll/engine/catalog"
-	"plimsoll/engine/feed"
 	"plimsoll/engine/image"
 	"plimsoll/engine/match"
 	"plimsoll/persistence"
@@ -82,7 +80,7 @@ func (a *Activities) assemble(ctx context.Context, record persistence.Image) (pe
 		Packages: packageRows(found),
 	}
 	if d := found.Distro; d != nil {
-		out.Distro, out.DistroVersion, out.DistroLike = d.ID, d.VersionID, d.Like
+		out.Distro, out.DistroVersion, out.DistroLike, out.Namespace = d.ID, d.VersionID, d.Like, match.DistroNamespace(d)
 	}
 	return out, nil
 }
@@ -119,16 +117,44 @@ func (a *Activities) layerResults(ctx context.Context, record persistence.Image)
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := checkResults(stored); err != nil {
+		return nil, nil, err
+	}
 	layers := make([]*image.Layer, len(stored))
+	read := make(map[string]*image.Layer, len(stored)) // a manifest may list a layer as often as it likes
+	held := 0
 	for i, s := range stored {
-		if layers[i], err = a.layerResult(ctx, s); err != nil {
+		if layers[i] = read[s.Digest]; layers[i] != nil {
+			continue
+		}
+		if layers[i], err = a.layerResult(ctx, s, &held); err != nil {
 			return nil, nil, fmt.Errorf("layer %s: %w", s.Digest, err)
 		}
+		read[s.Digest] = layers[i]
 	}
 	return layers, digests, nil
 }
 
-func (a *Activities) layerResult(ctx context.Context, s persistence.Layer) (*image.Layer, error) {
+const (
+	// maxResultEntries bounds the entries of all layers of an image, which are in memory together.
+	maxResultEntries = 5_000_000
+	// maxEvidence bounds what was found in them, in bytes as it is stored.
+	maxEvidence = 512 << 20
+)
+
+// checkResults refuses what cannot be put together before any of it is loaded.
+func checkResults(stored []persistence.Layer) error {
+	entries := 0
+	for _, s := range stored {
+		if entries += s.EntryCount; entries > maxResultEntries {
+			return fmt.Errorf("%w: more than %d entries in all layers of the image", image.ErrLimit, maxResultEntries)
+		}
+	}
+	return nil
+}
+
+// layerResult loads what a layer's pass found. held counts the bytes of evidence of all layers so far.
+func (a *Activities) layerResult(ctx context.Context, s persistence.Layer, held *int) (*image.Layer, error) {
 	out := &image.Layer{Digest: s.Digest, DiffID: s.DiffID, CompressedSize: s.CompressedSize, Size: s.Size}
 	entries, err := a.blobs.Get(ctx, s.EntriesBlob)
 	if err != nil {
@@ -141,41 +167,19 @@ func (a *Activities) layerResult(ctx context.Context, s persistence.Layer) (*ima
 	if err != nil {
 		return nil, fmt.Errorf("load evidence: %w", err)
 	}
+	if *held += len(evidence); *held > maxEvidence {
+		return nil, fmt.Errorf("%w: the findings of all layers take more than %d bytes", image.ErrLimit, maxEvidence)
+	}
 	out.Evidence, out.Incomplete, err = image.DecodeEvidence(bytes.NewReader(evidence))
 	return out, err
-}
-
-// packageRows are the edges of an image to the dictionary.
-func packageRows(found *image.Image) []persistence.PackageRow {
-	rows := make([]persistence.PackageRow, len(found.Packages))
-	for i := range found.Packages {
-		p := &found.Packages[i]
-		rows[i] = persistence.PackageRow{
-			Identity: p.Identity(), Target: persistence.Target(match.TargetOf(p.Identity(), p.PURL)), PURL: p.PURL, Owned: !found.Lists(p),
-		}
-		if !catalog.IsOS(p.Type) {
-			rows[i].Path = p.Location
-		}
-	}
-	return rows
 }
 
 func (a *Activities) matchAnalysis(ctx context.Context, in workflows.MatchInput) (out workflows.MatchResult, err error) {
 	t := a.track(ctx, in.Run.Account, in.Run.Digest, whole(workflows.StageMatch))
 	defer func() { t.end(ctx, err) }()
-	matched, err := a.matches.MatchAnalysis(ctx, in.AnalysisID, a.now(), decide)
+	matched, err := a.matches.MatchAnalysis(ctx, in.AnalysisID, a.now())
 	if err != nil {
 		return out, err
 	}
 	return workflows.MatchResult{Matched: matched.Packages, Vulnerabilities: matched.Counter.Total()}, nil
-}
-
-// decide adapts the engine's decision. A version or a range that cannot be read is no match: guessing would be
-// as wrong in the other direction, and one odd package must not keep an image from being matched.
-func decide(t persistence.Target, advisory feed.Advisory) (persistence.Finding, bool, error) {
-	finding, affected, err := match.Affected(match.Target(t), advisory)
-	if errors.Is(err, match.ErrVersion) || errors.Is(err, match.ErrAdvisory) {
-		return persistence.Finding{}, false, nil
-	}
-	return persistence.Finding(finding), affected, err
 }

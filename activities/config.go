@@ -6,16 +6,12 @@ import (
 	"os"
 	"time"
 
-	"plimsoll/activities/fetch"
 	"plimsoll/activities/malware"
 	"plimsoll/activities/registry"
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/builtin"
 	"plimsoll/engine/catalog/hints"
-	"plimsoll/engine/feed"
-	"plimsoll/engine/feed/osv"
 	"plimsoll/engine/image"
-	"plimsoll/internal/config"
 	"plimsoll/persistence"
 )
 
@@ -126,49 +122,4 @@ func (a Analysis) scratch() string {
 		return a.ScratchDir
 	}
 	return os.TempDir()
-}
-
-// Feeds is the configuration section of vulnerability feeds.
-type Feeds struct {
-	Enabled          bool             `yaml:"enabled" doc:"Synchronise vulnerability data on a schedule. A manual sync works either way."`
-	Interval         time.Duration    `yaml:"interval" doc:"Time between two scheduled syncs."`
-	MirrorURL        config.SecretURL `yaml:"mirror_url" doc:"Fetch feed documents from here instead of their publishers, as <mirror>/<source>/<host>/<path>; an http, https or file address. Empty means the publishers."`
-	MaxDocumentBytes int64            `yaml:"max_document_bytes" doc:"Largest feed document, in bytes."`
-	StallTimeout     time.Duration    `yaml:"stall_timeout" doc:"A transfer that brings no byte for this long is given up and tried again."`
-	OSV              OSV              `yaml:"osv" doc:"The OSV.dev exports."`
-}
-
-// OSV chooses what to read from OSV.dev.
-type OSV struct {
-	Enabled    bool     `yaml:"enabled" doc:"Use this source."`
-	Ecosystems []string `yaml:"ecosystems" doc:"Ecosystems to read, in OSV's spelling."`
-}
-
-// DefaultFeeds reads every ecosystem that analyzers find packages of, four times a day.
-func DefaultFeeds() Feeds {
-	return Feeds{
-		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute,
-		OSV: OSV{Enabled: true, Ecosystems: osv.DefaultEcosystems()},
-	}
-}
-
-// Validate reports every fault of the section at once.
-func (f Feeds) Validate() error {
-	var faults []error
-	if f.Interval < time.Minute {
-		faults = append(faults, errors.New("interval: must be at least 1m"))
-	}
-	return errors.Join(append(faults, f.fetch("").Validate())...)
-}
-
-func (f Feeds) fetch(scratch string) fetch.Config {
-	return fetch.Config{MirrorURL: f.MirrorURL.Reveal(), MaxBytes: f.MaxDocumentBytes, Stall: f.StallTimeout, Scratch: scratch}
-}
-
-// settings are the operator's words for a source; a source without any is off.
-func (f Feeds) settings(source string) feed.Settings {
-	if source == osv.Name {
-		return feed.Settings{Enabled: f.OSV.Enabled, Ecosystems: f.OSV.Ecosystems}
-	}
-	return feed.Settings{}
 }

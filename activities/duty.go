@@ -87,3 +87,27 @@ func (a *Activities) Collect(ctx context.Context) error {
 	}
 	return err
 }
+
+// reviveAfter is how long an image may wait without a sign of work before its workflow is started again. Starting one
+// that runs changes nothing, so it only has to be longer than what is usual.
+const reviveAfter = time.Hour
+
+// Revive asks again for what nobody seems to work on: analyses and removals whose workflow is gone.
+func (a *Activities) Revive(ctx context.Context) error {
+	n, err := a.images.Revive(ctx, reviveAfter, func(i persistence.Stalled) persistence.Start {
+		if i.Deleting {
+			return persistence.Start{
+				Workflow: workflows.DeleteImageName, WorkflowID: workflows.DeleteImageID(i.Account, i.Digest),
+				Input: workflows.DeleteImageInput{Account: i.Account, Digest: i.Digest},
+			}
+		}
+		return persistence.Start{
+			Workflow: workflows.AnalyzeImageName, WorkflowID: workflows.AnalyzeImageID(i.Account, i.Digest),
+			Input: workflows.AnalyzeImageInput{Account: i.Account, Digest: i.Digest, Request: i.Requested},
+		}
+	})
+	if n > 0 {
+		log.From(ctx).Warn("images without a sign of work asked for again", zap.Int("images", n))
+	}
+	return err
+}

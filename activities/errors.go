@@ -21,6 +21,9 @@ import (
 var (
 	// errLayerTimeout ends a layer that takes longer than its limit.
 	errLayerTimeout = errors.New("reading the layer took longer than worker.analysis.layer_timeout allows")
+	// errAnalysisGone: what was found or stored for a run was collected before the run could refer to it. The record must
+	// not wait for what does not come back; its next submission reads everything anew.
+	errAnalysisGone = errors.New("the analysis is not stored any more")
 	// errDocument: a fetched feed document is not what its group is supposed to be.
 	errDocument = errors.New("the document is not what this feed group should be")
 	// errGroup: no source offers the group under the current settings.
@@ -64,6 +67,7 @@ var table = []boundary{
 
 	{fetch.ErrUnreachable, workflows.FailFeedUnreachable, false},
 	{fetch.ErrResponse, workflows.FailFeedBadResponse, true},
+	{fetch.ErrMissing, workflows.FailFeedBadResponse, true},
 	{fetch.ErrTooLarge, workflows.FailLimitExceeded, true},
 	{errDocument, workflows.FailFeedBadResponse, true},
 	{errGroup, workflows.FailFeedBadResponse, true},
@@ -74,6 +78,7 @@ var table = []boundary{
 	{blob.ErrCorrupt, workflows.FailInternal, true},
 	{blob.ErrNotFound, workflows.FailInternal, true},
 	{image.ErrEncoding, workflows.FailInternal, true},
+	{errAnalysisGone, workflows.FailInternal, true},
 	{seal.ErrUnknownKey, workflows.FailInternal, true},
 	{seal.ErrTampered, workflows.FailInternal, true},
 }

@@ -32,7 +32,7 @@ import (
 // internalOnly are errors that never reach an activity's end, or that mean a fault of this system: nobody is
 // shown more than that, and trying again is right.
 var internalOnly = []string{
-	"persistence.ErrNotFound", "persistence.ErrExists", "persistence.ErrActive", "persistence.ErrAnalyzing",
+	"persistence.ErrNotFound", "persistence.ErrExists", "persistence.ErrActive", "persistence.ErrAnalyzing", "persistence.ErrSubscribed",
 	"persistence.ErrNotAnalyzed", "persistence.ErrState", "persistence.ErrSchemaOld", "persistence.ErrSchemaNew",
 	"persistence.ErrUnsuitable", "persistence.ErrTooMany", "persistence.ErrNotUploaded", "seal.ErrKey",
 }

@@ -9,17 +9,10 @@ import (
 
 	"go.uber.org/zap"
 
-	"plimsoll/activities/fetch"
 	"plimsoll/engine/feed"
 	"plimsoll/internal/log"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
-)
-
-// Stages of a feed group's sync, in heartbeats.
-const (
-	stageFetch = "fetch"
-	stageParse = "parse"
 )
 
 // listFeedGroups makes every group of the enabled sources known, and lists those nobody has switched off.
@@ -30,11 +23,24 @@ func (a *Activities) listFeedGroups(ctx context.Context, in workflows.SyncFeedsI
 		return out, err
 	}
 	for _, g := range groups {
-		if g.Enabled && (in.Source == "" || in.Source == g.Source) {
+		if g.Enabled && (in.Source == "" || in.Source == g.Source) && (!in.Scheduled || a.due(g)) {
 			out.Groups = append(out.Groups, workflows.FeedGroup{Source: g.Source, Name: g.Name})
 		}
 	}
 	return out, nil
+}
+
+// early is how much before its time a group is synced: schedules do not tick to the second.
+const early = 30 * time.Second
+
+// due reports whether a scheduled sync of a group is to be done now.
+func (a *Activities) due(g persistence.FeedGroup) bool {
+	return g.LastAttempt == nil || !a.now().Before(g.LastAttempt.Add(a.feeds.interval(g.Source)-early))
+}
+
+// EnsureRules makes a generation when matches were made by other rules than those in force; 0: they were not.
+func (a *Activities) EnsureRules(ctx context.Context) (int64, error) {
+	return a.matches.EnsureRules(ctx)
 }
 
 // ensureGroups makes the known groups those the configuration names, and returns them in the drivers' order.
@@ -82,82 +88,6 @@ func (a *Activities) group(source, name string) (feed.Driver, feed.Group, error)
 	return feed.Driver{}, feed.Group{}, fmt.Errorf("%s/%s: %w", source, name, errGroup)
 }
 
-func (a *Activities) syncGroup(ctx context.Context, in workflows.SyncGroupInput) (out workflows.GroupResult, err error) {
-	t := a.track(ctx, "", "", workflows.LayerProgress{Stage: stageFetch, Layer: persistence.WholeImage})
-	defer func() {
-		t.end(ctx, err)
-		if err != nil && ctx.Err() == nil {
-			a.recordFeedError(ctx, in, err)
-		}
-	}()
-	driver, group, err := a.group(in.Source, in.Group)
-	if err != nil {
-		return out, err
-	}
-	known, err := a.feedStore.Group(ctx, in.Source, in.Group)
-	if err != nil {
-		return out, err
-	}
-	doc, err := a.fetcher.Fetch(ctx, in.Source, group, fetch.Known{
-		URL: known.URL, ETag: known.ETag, LastModified: known.LastModified, SHA256: known.BodySHA256,
-	}, in.Force, t.transfer)
-	if err != nil {
-		return out, err
-	}
-	defer doc.Close()
-	fetched := persistence.Fetched{
-		URL: doc.URL, ETag: doc.ETag, LastModified: doc.LastModified, BodySHA256: doc.SHA256, At: a.now(),
-	}
-	out = workflows.GroupResult{Source: in.Source, Group: in.Group}
-	if doc.Unchanged {
-		out.Unchanged, out.Records = true, known.RecordCount
-		return out, a.feedStore.Unchanged(ctx, in.Source, in.Group, fetched)
-	}
-	t.stage(stageParse)
-	done, err := a.feedStore.Commit(ctx, persistence.CommitFeed{
-		Source: in.Source, Group: in.Group, Fetched: fetched, Force: in.Force,
-		Load: a.load(ctx, driver, group, doc, t),
-	})
-	if err != nil {
-		return out, err
-	}
-	out.Unchanged, out.Generation, out.Records = done.Unchanged, done.Generation, done.Records
-	out.Added, out.Changed, out.Removed = done.Added, done.Changed, done.Removed
-	return out, nil
-}
-
-// maxSkippedLines bounds the log lines about one document; the count of skipped records is exact.
-const maxSkippedLines = 20
-
-// load parses the document into the store's hands.
-func (a *Activities) load(ctx context.Context, driver feed.Driver, group feed.Group, doc *fetch.Document, t *tracker) func(func(feed.Record) error) (int, error) {
-	return func(emit func(feed.Record) error) (skipped int, err error) {
-		var refused error // by the store: not the document's fault
-		records := int64(0)
-		err = driver.Parse(ctx, group, doc, doc.Size, func(r feed.Record) error {
-			records++
-			t.bytes(records)
-			refused = emit(r)
-			return refused
-		}, func(id string, err error) {
-			if skipped++; skipped <= maxSkippedLines {
-				log.From(ctx).Warn("feed record skipped", zap.String(log.KeyFeed, driver.Name+"/"+group.Name), zap.String("id", id), zap.Error(err))
-			}
-		})
-		if err != nil && refused == nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w: %w", errDocument, err)
-		}
-		return skipped, err
-	}
-}
-
-// transfer notes fetched bytes; the total may be unknown.
-func (t *tracker) transfer(done, total int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.now.BytesDone, t.now.BytesTotal = done, max(total, 0)
-}
-
 // recordFeedError leaves the failure on the group, beside its last good data. The message is the one clients
 // may see.
 func (a *Activities) recordFeedError(ctx context.Context, in workflows.SyncGroupInput, failed error) {
@@ -196,10 +126,16 @@ func (a *Activities) RegisterFeeds(ctx context.Context) (untried bool, err error
 	return slices.ContainsFunc(groups, func(g persistence.FeedGroup) bool { return g.Enabled && g.LastAttempt == nil }), nil
 }
 
-// FeedInterval is the time between scheduled syncs; 0 when they are off.
+// FeedInterval is the time between two looks at which sources are due; 0 when scheduled syncs are off.
 func (a *Activities) FeedInterval() time.Duration {
 	if !a.feeds.Enabled {
 		return 0
 	}
-	return a.feeds.Interval
+	shortest := a.feeds.Interval
+	for name := range a.feeds.sources() {
+		if a.feeds.settings(name).Enabled {
+			shortest = min(shortest, a.feeds.interval(name))
+		}
+	}
+	return shortest
 }

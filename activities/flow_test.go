@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/testsuite"
 
 	"plimsoll/activities"
@@ -218,7 +219,7 @@ func TestDeletedImageLeavesNothingOfItsOwn(t *testing.T) {
 	_, err := persistence.NewImages(s.pool).MarkDeleting(t.Context(), in.Account, in.Digest, false, persistence.Start{
 		Workflow: workflows.DeleteImageName, WorkflowID: workflows.DeleteImageID(in.Account, in.Digest),
 		Input: workflows.DeleteImageInput{Account: in.Account, Digest: in.Digest},
-	})
+	}, func(string, string, string) persistence.Start { return persistence.Start{} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +256,7 @@ func (s *system) runDelete(in workflows.AnalyzeImageInput) error {
 	for _, queue := range workflows.Queues() {
 		s.acts.Register(env, queue)
 	}
-	env.OnRequestCancelExternalWorkflow("default-test-namespace", workflows.AnalyzeImageID(in.Account, in.Digest), "").Return(nil)
+	env.OnSignalExternalWorkflow("default-test-namespace", workflows.AnalyzeImageID(in.Account, in.Digest), "", workflows.WithdrawSignal, mock.Anything).Return(nil)
 	env.ExecuteWorkflow(workflows.DeleteImageName, workflows.DeleteImageInput{Account: in.Account, Digest: in.Digest})
 	return env.GetWorkflowError()
 }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,6 +70,36 @@ func TestForeignLayersNeedTheOperatorsWord(t *testing.T) {
 		if n := served.Load(); n != tt.served {
 			t.Errorf("%s: fetched %d times, want %d", tt.name, n, tt.served)
 		}
+	}
+}
+
+// A host of the operator's list may be a registry as well. What it gave an account that signed in is not anybody's, even
+// if a manifest calls it a foreign layer.
+func TestALayerDeliveredToAnAccountIsNoForeignLayer(t *testing.T) {
+	t.Parallel()
+	var proxy atomic.Pointer[httputil.ReverseProxy]
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { proxy.Load().ServeHTTP(w, r) }))
+	t.Cleanup(front.Close)
+	host := strings.TrimPrefix(front.URL, "http://")
+	s := newSystem(t, func(a *activities.Analysis) { a.Foreign = []string{host} })
+	proxy.Store(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.host}))
+	s.host = host
+	private := layer(t, map[string]string{"etc/os-release": debian, "var/lib/dpkg/status": status})
+	s.push("team/app:1", private)
+	s.analyze(s.add("acme", "team/app", "1"))
+
+	digest := digestOfLayer(t, private)
+	img, err := mutate.Append(empty.Image, mutate.Addendum{
+		Layer: private, MediaType: types.DockerForeignLayer, URLs: []string{front.URL + "/v2/team/app/blobs/" + digest},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.upload("theirs/app:1", img)
+	in := s.add("globex", "theirs/app", "1")
+	s.deny.Store(true)
+	if err := s.run(workflows.AnalyzeImageName, in, nil); err == nil {
+		t.Errorf("the other account sees %v", s.found(in))
 	}
 }
 

@@ -11,8 +11,10 @@ import (
 	"maps"
 	"slices"
 
+	"plimsoll/engine/catalog"
 	"plimsoll/engine/image"
 	"plimsoll/engine/imported"
+	"plimsoll/engine/match"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -74,6 +76,9 @@ func (a *Activities) assembleImport(ctx context.Context, in workflows.Run) (out 
 		return out, err
 	}
 	found.Image.OwnedListed = !a.analysis.Owned
+	if err := checkFiles(found.Layers); err != nil {
+		return out, err
+	}
 	if err := a.saveImportedLayers(ctx, set, found.Layers); err != nil {
 		return out, err
 	}
@@ -103,6 +108,15 @@ func (a *Activities) importedParts(ctx context.Context, use persistence.ImportUs
 		*into = data
 	}
 	return parts, nil
+}
+
+// checkFiles refuses lists of files whose paths and links ask for more than an image may.
+func checkFiles(layers []*image.Layer) error {
+	entries := make([][]catalog.Entry, len(layers))
+	for i, l := range layers {
+		entries[i] = l.Entries
+	}
+	return image.CheckSquash(entries)
 }
 
 func (a *Activities) saveImportedLayers(ctx context.Context, set string, layers []*image.Layer) error {
@@ -146,20 +160,7 @@ func (a *Activities) importedAnalysis(set string, record persistence.Image, foun
 		out.LayerDigests = append(out.LayerDigests, l.Digest)
 	}
 	if d := found.Image.Distro; d != nil {
-		out.Distro, out.DistroVersion, out.DistroLike = d.ID, d.VersionID, d.Like
+		out.Distro, out.DistroVersion, out.DistroLike, out.Namespace = d.ID, d.VersionID, d.Like, match.DistroNamespace(d)
 	}
 	return out, nil
-}
-
-// importedRows keeps the dictionary, which all accounts share, free of claims: a package whose entry would say
-// more than follows from its identity gets an entry of its own.
-func importedRows(img *image.Image) []persistence.PackageRow {
-	rows := packageRows(img)
-	for i := range rows {
-		if p := &img.Packages[i]; !imported.Evident(p) {
-			sum := sha256.Sum256([]byte(p.PURL + "\n" + p.Source))
-			rows[i].Identity.Source = "import:" + hex.EncodeToString(sum[:16])
-		}
-	}
-	return rows
 }

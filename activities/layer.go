@@ -36,7 +36,7 @@ func (a *Activities) analyzeLayer(ctx context.Context, in workflows.AnalyzeLayer
 		return out, err
 	}
 	// Once in the whole fleet: whoever waits here finds the result afterwards.
-	release, err := a.layers.Lock(ctx, in.Layer)
+	release, err := a.layers.Lock(ctx, in.Layer, hostsOf(from.repositories)...)
 	if err != nil {
 		return out, fmt.Errorf("lock layer %s: %w", in.Layer, err)
 	}
@@ -150,6 +150,14 @@ func repositoriesOf(record persistence.Image) []string {
 // its word on who may read it counts. A foreign layer that came from a public place is anybody's.
 func (a *Activities) vouched(l registry.Layer, registries, repositories []string) bool {
 	return a.registry.Public(l, registries) || slices.ContainsFunc(repositories, func(r string) bool { return slices.Contains(registries, hostOf(r)) })
+}
+
+func hostsOf(repositories []string) []string {
+	hosts := make([]string, len(repositories))
+	for i, r := range repositories {
+		hosts[i] = hostOf(r)
+	}
+	return hosts
 }
 
 func hostOf(repository string) string {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"plimsoll/persistence"
@@ -15,7 +16,11 @@ import (
 func (a *Activities) completeAnalysis(ctx context.Context, in workflows.CompleteInput) (workflows.Done, error) {
 	var done workflows.Done
 	now, run := a.now(), runOf(in.Run)
-	if err := a.images.Complete(ctx, run, in.AnalysisID, now, a.origin); err != nil {
+	err := a.images.Complete(ctx, run, in.AnalysisID, now, a.origin)
+	if errors.Is(err, persistence.ErrNotFound) {
+		return done, fmt.Errorf("%w: %w", errAnalysisGone, err)
+	}
+	if err != nil {
 		return done, err
 	}
 	if in.StartedAt.IsZero() { // a run from before there were records

@@ -2,12 +2,15 @@ package activities_test
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 
 	"plimsoll/engine/image"
 	"plimsoll/persistence"
@@ -61,4 +64,26 @@ func digestOfLayer(t *testing.T, l v1.Layer) string {
 		t.Fatal(err)
 	}
 	return digest.String()
+}
+
+// An analysis that nobody refers to may be collected at any time. A run that was about to refer to it has to end with
+// a reason, not to ask for it again and again.
+func TestAnAnalysisThatIsGoneEndsItsRun(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.push("team/app:1", layer(t, map[string]string{"etc/os-release": debian}))
+	in := s.add("acme", "team/app", "1")
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(silent{})
+	env := suite.NewTestActivityEnvironment()
+	s.acts.Register(env, workflows.QueueControl)
+	run := workflows.Run{Account: in.Account, Digest: in.Digest, Request: in.Request, RunID: "run"}
+	if _, err := env.ExecuteActivity(workflows.BeginAnalysis.Name, run); err != nil {
+		t.Fatal(err)
+	}
+	_, err := env.ExecuteActivity(workflows.CompleteAnalysis.Name, workflows.CompleteInput{Run: run, AnalysisID: 1 << 40})
+	var failed *temporal.ApplicationError
+	if !errors.As(err, &failed) || !failed.NonRetryable() || failed.Type() != workflows.FailInternal {
+		t.Fatalf("%v", err)
+	}
 }

@@ -14,12 +14,12 @@ import (
 func (a *Activities) rescanMatches(ctx context.Context, in workflows.RescanInput) (out workflows.RescanResult, err error) {
 	t := a.track(ctx, "", "", whole(workflows.StageMatch))
 	defer func() { t.end(ctx, err) }()
-	moved, err := a.matches.Rescan(ctx, in.Generation, a.now(), causeFeed, decide)
+	moved, err := a.matches.Rescan(ctx, in.Generation, a.now(), causeFeed, func(done, of int) { t.transfer(int64(done), int64(of)) })
 	if err != nil {
 		return out, err
 	}
 	return workflows.RescanResult{
-		Packages: moved.Packages, Opened: moved.Opened, Closed: moved.Closed, Analyses: moved.Analyses,
+		Packages: moved.Packages, Opened: moved.Opened, Closed: moved.Closed, Affected: moved.Images,
 	}, nil
 }
 
@@ -56,12 +56,19 @@ func decodeCursor(s string) persistence.ImageRef {
 	return persistence.ImageRef{Account: account, Digest: digest}
 }
 
-func (a *Activities) deleteRecord(ctx context.Context, in workflows.DeleteImageInput) (workflows.Done, error) {
-	err := a.images.Delete(ctx, in.Account, in.Digest)
+func (a *Activities) deleteRecord(ctx context.Context, in workflows.DeleteImageInput) (out workflows.DeletedRecord, err error) {
+	record, err := a.images.Get(ctx, in.Account, in.Digest)
 	if errors.Is(err, persistence.ErrNotFound) {
-		err = nil
+		return out, nil
 	}
-	return workflows.Done{}, err
+	if err != nil {
+		return out, err
+	}
+	if err := a.images.Delete(ctx, in.Account, in.Digest); err != nil {
+		return out, err
+	}
+	out.Request = record.Requested
+	return out, nil
 }
 
 func (a *Activities) collectGarbage(ctx context.Context, _ workflows.CollectInput) (workflows.CollectResult, error) {

@@ -51,6 +51,11 @@ type system struct {
 
 func newSystem(t *testing.T, change ...func(*activities.Analysis)) *system {
 	t.Helper()
+	return newSystemWith(t, func(*activities.Deps) {}, change...)
+}
+
+func newSystemWith(t *testing.T, depend func(*activities.Deps), change ...func(*activities.Analysis)) *system {
+	t.Helper()
 	s := &system{t: t, pool: pgtest.New(t), mirror: t.TempDir()}
 	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -78,6 +83,7 @@ func newSystem(t *testing.T, change ...func(*activities.Analysis)) *system {
 	}
 	feeds := activities.DefaultFeeds()
 	feeds.MirrorURL = config.SecretURL("file://" + filepath.ToSlash(s.mirror))
+	feeds.Only = []string{"osv"}
 	feeds.OSV.Ecosystems = []string{"Debian", "npm"}
 	analysis := activities.DefaultAnalysis()
 	analysis.ScratchDir = t.TempDir()
@@ -85,9 +91,12 @@ func newSystem(t *testing.T, change ...func(*activities.Analysis)) *system {
 		c(&analysis)
 	}
 	analysis.Cache = 0 // what no image needs goes as soon as it may
-	s.acts, err = activities.New(activities.Deps{
+	deps := activities.Deps{
 		Pool: s.pool, Sealer: sealer, Blobs: blob.NewPostgres(s.pool), Host: "test", Version: "v0",
-	}, analysis, feeds)
+		Watch: activities.DefaultWatch(), MaxImageMiB: -1,
+	}
+	depend(&deps)
+	s.acts, err = activities.New(deps, analysis, feeds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +324,7 @@ func (s *system) status(in workflows.AnalyzeImageInput) persistence.Image {
 
 func (s *system) found(in workflows.AnalyzeImageInput) []string {
 	s.t.Helper()
-	list, err := persistence.NewMatches(s.pool).Vulnerabilities(s.t.Context(), in.Account, in.Digest, persistence.VulnerabilityFilter{})
+	list, err := persistence.NewMatches(s.pool, s.pool).Vulnerabilities(s.t.Context(), in.Account, in.Digest, persistence.VulnerabilityFilter{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -6,7 +6,9 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"plimsoll/persistence"
 	"plimsoll/workflows"
@@ -57,5 +59,57 @@ func TestARegistryThatNeverDeliveredALayerCannotVouchForItsReaders(t *testing.T)
 	s.push("team/third:1", secret, layer(t, map[string]string{"c": "d"}))
 	if got := s.analyze(s.add("globex", "team/third", "1")); got.LayersReused != 1 {
 		t.Errorf("second image from the mirror: %+v", got)
+	}
+}
+
+// A layer is read once for all who get it from the same place. Whoever runs a registry of his own can serve a layer as
+// slowly as he likes, and that is nobody else's time.
+func TestASlowRegistryDelaysNobodyElse(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	base := layer(t, map[string]string{"etc/os-release": debian, "var/lib/dpkg/status": status})
+	digest, err := base.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.push("team/app:1", base)
+	quick := s.host
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: quick})
+	reading, gate := make(chan struct{}, 1), make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, digest.String()) && r.Method == http.MethodGet {
+			reading <- struct{}{}
+			<-gate
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(slow.Close)
+	t.Cleanup(release) // before the server waits for its requests
+	analyze := func(in workflows.AnalyzeImageInput) <-chan error {
+		ended := make(chan error, 1)
+		go func() { ended <- s.run(workflows.AnalyzeImageName, in, nil) }()
+		return ended
+	}
+
+	s.host = strings.TrimPrefix(slow.URL, "http://")
+	held := analyze(s.add("globex", "team/app", "1"))
+	select {
+	case <-reading:
+	case err := <-held:
+		t.Fatal(err)
+	}
+	s.host = quick
+	select {
+	case err := <-analyze(s.add("acme", "team/app", "1")):
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(15 * time.Second):
+		t.Error("the analysis waits for a registry it has nothing to do with")
+	}
+	release()
+	if err := <-held; err != nil {
+		t.Error(err)
 	}
 }

@@ -36,6 +36,8 @@ type Deps struct {
 	Imports     Imports
 	Layers      Layers
 	Matches     Matches
+	Fleet       Fleet
+	Scanner     Scanner
 	Policies    Policies
 	Evaluations Evaluations
 	Feeds       Feeds
@@ -43,7 +45,9 @@ type Deps struct {
 	Blobs       Blobs
 	Facts       Facts
 	Starter     Starter
-	Access      *registryhttp.Access
+
+	Subscriptions Subscriptions
+	Access        *registryhttp.Access
 
 	// Gates is the policy language, and DefaultPolicy what a new account starts with.
 	Gates         []policy.Gate
@@ -112,7 +116,7 @@ func (a *API) routes() (chi.Router, error) {
 		RequestErrorHandlerFunc:  badRequest,
 		ResponseErrorHandlerFunc: writeError,
 	})
-	guarded := root.With(limit(a.maxBody, a.timeout), a.guard, normalize(a.operations), takeUpload(a.operations), validate(a.doc), refuseUnstorable)
+	guarded := root.With(limit(a.maxBody, a.timeout), a.guard, normalize(a.operations), takeUpload(a.operations, newUploadRoom(max(uploadMemory, a.config.MaxImportContentBytes+uploadStep))), validate(a.doc), refuseUnstorable)
 	oas.HandlerWithOptions(strict, oas.ChiServerOptions{BaseURL: basePath, BaseRouter: guarded, ErrorHandlerFunc: badRequest})
 	return root, nil
 }

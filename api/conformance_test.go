@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plimsoll/api/client"
+	"plimsoll/api/oas"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -84,6 +85,20 @@ func TestEveryOperationConforms(t *testing.T) {
 	} {
 		ask(image + path)
 	}
+	for _, path := range []string{
+		"/images/by-package?name=rigging", "/images/by-vulnerability?vulnerability_id=GHSA-rope", "/vulnerabilities?id=GHSA-rope,CVE-2026-1,CVE-1",
+	} {
+		ask("/v2/query" + path)
+	}
+	s.admin(http.MethodPost, "/v2/vulnerability-scan", importedPackages).wants(http.StatusOK)
+	s.starter.tags = map[string][]string{"docker.io/library/ship": {"1"}}
+	s.admin(http.MethodPost, "/v2/repositories?repository=library/ship", "").wants(http.StatusOK)
+	var subscribed []oas.Subscription
+	s.admin(http.MethodPost, "/v2/subscriptions", `{"subscription_key":"library/ship:2","subscription_type":"tag_update"}`).wants(http.StatusOK).decode(&subscribed)
+	ask("/v2/subscriptions")
+	ask("/v2/subscriptions/" + subscribed[0].SubscriptionId)
+	s.admin(http.MethodPut, "/v2/subscriptions/"+subscribed[0].SubscriptionId, `{"active":false}`).wants(http.StatusOK)
+	s.admin(http.MethodDelete, "/v2/subscriptions/"+subscribed[0].SubscriptionId, "").wants(http.StatusNoContent)
 	s.admin(http.MethodPost, "/v2/system/feeds?force_sync=false", "").wants(http.StatusOK)
 
 	mate := s.user("quay", "mate1", "full-control")

@@ -15,12 +15,13 @@ import (
 type Feeds interface {
 	Groups(ctx context.Context) ([]persistence.FeedGroup, error)
 	Generation(ctx context.Context) (int64, error)
+	Records(ctx context.Context, q persistence.RecordQuestion, after persistence.RecordKey, limit int) ([]persistence.VulnerabilityRecord, error)
 }
 
 // vulnerabilityFeed is the one feed clients look for by name.
 const vulnerabilityFeed = "vulnerabilities"
 
-// ListFeeds answers one feed with a group for each upstream document.
+// ListFeeds answers one feed with the groups of all sources.
 func (h *handlers) ListFeeds(ctx context.Context, _ oas.ListFeedsRequestObject) (oas.ListFeedsResponseObject, error) {
 	groups, err := h.deps.Feeds.Groups(ctx)
 	if err != nil {
@@ -41,7 +42,7 @@ func (h *handlers) ListFeeds(ctx context.Context, _ oas.ListFeedsRequestObject) 
 
 func groupBody(g persistence.FeedGroup) oas.FeedGroupMetadata {
 	return oas.FeedGroupMetadata{
-		Name: g.Name, Enabled: g.Enabled, RecordCount: g.RecordCount, LastSync: utcOrNil(g.LastSync),
+		Name: g.Name, Source: g.Source, Enabled: g.Enabled, RecordCount: g.RecordCount, SkippedCount: g.SkippedCount, LastSync: utcOrNil(g.LastSync),
 		CreatedAt: utcOrNil(&g.CreatedAt), LastError: given(g.LastError),
 	}
 }

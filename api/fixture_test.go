@@ -9,7 +9,6 @@ import (
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/image"
-	"plimsoll/engine/match"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
 	"plimsoll/workflows"
@@ -77,7 +76,7 @@ func (s *server) analyzeLayers(account, digest string, names []string, packages 
 	rows := make([]persistence.PackageRow, len(packages))
 	for i := range packages {
 		p := &packages[i]
-		rows[i] = persistence.PackageRow{Identity: p.Identity(), Target: persistence.Target(match.TargetOf(p.Identity(), p.PURL)), PURL: p.PURL}
+		rows[i] = persistence.PackageRow{Identity: p.Identity(), PURL: p.PURL}
 		if !catalog.IsOS(p.Type) {
 			rows[i].Path = p.Location
 		}
@@ -90,14 +89,9 @@ func (s *server) analyzeLayers(account, digest string, names []string, packages 
 		FileCount: 3, AnalyzedAt: time.Now(), Packages: rows,
 	})
 	must(s.t, err)
-	_, err = persistence.NewMatches(s.pool).MatchAnalysis(ctx, saved.ID, time.Now(), decide)
+	_, err = persistence.NewMatches(s.pool, s.pool).MatchAnalysis(ctx, saved.ID, time.Now())
 	must(s.t, err)
 	must(s.t, images.Complete(ctx, run, saved.ID, time.Now(), by))
-}
-
-func decide(t persistence.Target, a feed.Advisory) (persistence.Finding, bool, error) {
-	f, affected, err := match.Affected(match.Target(t), a)
-	return persistence.Finding(f), affected, err
 }
 
 // layer stores the result of a layer with two files.
@@ -136,14 +130,14 @@ func (s *server) advise() {
 		}},
 	}}
 	_, err := persistence.NewFeeds(s.pool).Commit(s.t.Context(), persistence.CommitFeed{
-		Source: "osv", Group: "all", Fetched: persistence.Fetched{URL: "https://example.test/all", At: time.Now()},
-		Load: func(emit func(feed.Record) error) (int, error) {
+		Source: "osv", Group: "all", At: time.Now(),
+		Load: func(in *persistence.Staging) error {
 			for _, r := range records {
-				if err := emit(r); err != nil {
-					return 0, err
+				if err := in.Record(r); err != nil {
+					return err
 				}
 			}
-			return 0, nil
+			return nil
 		},
 	})
 	must(s.t, err)

@@ -36,7 +36,9 @@ func TestMain(m *testing.M) {
 // starter stands for the workflow engine: it answers look-ups from a table and remembers what was launched.
 type starter struct {
 	outbox   *persistence.Outbox
+	blobs    blob.Store
 	resolved map[string]workflows.ResolveImageResult
+	tags     map[string][]string // of repositories
 	failure  error
 	sync     func() (workflows.SyncFeedsResult, bool, error)
 
@@ -53,6 +55,19 @@ func (s *starter) ResolveImage(_ context.Context, in workflows.ResolveImageInput
 		return found, fail(codeRegistryNoImage, "no such image")
 	}
 	return found, nil
+}
+
+func (s *starter) ListTags(ctx context.Context, in workflows.ListTagsInput) (workflows.ListTagsResult, error) {
+	tags, ok := s.tags[in.Repository]
+	if !ok {
+		return workflows.ListTagsResult{}, fail(codeRegistryNoImage, "no such repository")
+	}
+	text, err := json.Marshal(tags)
+	if err != nil {
+		return workflows.ListTagsResult{}, err
+	}
+	digest, err := s.blobs.Put(ctx, text)
+	return workflows.ListTagsResult{Tags: len(tags), Blob: digest}, err
 }
 
 func (s *starter) Launch(ctx context.Context, id int64) {
@@ -100,14 +115,14 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 	authorizer, err := authz.New(t.Context(), authz.NewSource(grants, accounts), authz.DefaultConfig())
 	must(t, err)
 	core, logs := observer.New(zapcore.DebugLevel)
-	s := &server{t: t, starter: &starter{outbox: outbox, resolved: map[string]workflows.ResolveImageResult{}}, logs: logs, blobs: blob.NewPostgres(pool), pool: pool, answered: map[string]*httptest.ResponseRecorder{}}
+	s := &server{t: t, starter: &starter{outbox: outbox, blobs: blob.NewPostgres(pool), resolved: map[string]workflows.ResolveImageResult{}}, logs: logs, blobs: blob.NewPostgres(pool), pool: pool, answered: map[string]*httptest.ResponseRecorder{}}
 	s.deps = Deps{
 		Logger: zap.New(core), Authorizer: authorizer, Hasher: hasher,
 		Accounts: accounts, Users: persistence.NewUsers(pool), Grants: grants, Registries: persistence.NewRegistries(pool, sealer),
 		Images: persistence.NewImages(pool), Progress: persistence.NewProgresses(pool), Referrers: persistence.NewReferrers(pool), Analyses: persistence.NewAnalyses(pool), Imports: persistence.NewImports(pool),
-		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool), Policies: persistence.NewPolicies(pool),
+		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool, pool), Fleet: persistence.NewMatches(pool, pool), Scanner: persistence.NewMatches(pool, pool), Policies: persistence.NewPolicies(pool),
 		Evaluations: persistence.NewEvaluations(pool), Feeds: persistence.NewFeeds(pool), Services: persistence.NewServices(pool),
-		Blobs: s.blobs, Facts: facts.New(pool, s.blobs), Starter: s.starter,
+		Blobs: s.blobs, Facts: facts.New(pool, s.blobs), Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool),
 		Gates: gates.All(), DefaultPolicy: defaultPolicy, Host: "api-host",
 		SchemaVersion: func(ctx context.Context) (int64, int64, error) { return persistence.SchemaVersion(ctx, pool) },
 		Ready:         func(ctx context.Context) error { return persistence.CheckSchema(ctx, pool) },

@@ -17,9 +17,11 @@ type Images interface {
 	SubmitAll(ctx context.Context, all []persistence.SubmitImage) ([]persistence.Submission, error)
 	Get(ctx context.Context, account, digest string) (persistence.Image, error)
 	List(ctx context.Context, account string, f persistence.ImageFilter) ([]persistence.Image, error)
+	// ByDigest returns those of the images that are there, by digest.
+	ByDigest(ctx context.Context, account string, digests []string) (map[string]persistence.Image, error)
 	Transitions(ctx context.Context, account string, digests []string) (map[string][]persistence.Transition, error)
 	Withdraw(ctx context.Context, account, digest string, by persistence.Origin, stop func(request int64) persistence.Start) (persistence.Withdrawal, error)
-	MarkDeleting(ctx context.Context, account, digest string, force bool, start persistence.Start) (persistence.Deletion, error)
+	MarkDeleting(ctx context.Context, account, digest string, force bool, start persistence.Start, sync persistence.SyncWatch) (persistence.Deletion, error)
 }
 
 // Progress tells how far running analyses are.
@@ -165,13 +167,16 @@ func (h *handlers) deleteImage(ctx context.Context, digest string, force bool) (
 		Workflow:   workflows.DeleteImageName,
 		WorkflowID: workflows.DeleteImageID(account, digest),
 		Input:      workflows.DeleteImageInput{Account: account, Digest: digest},
-	})
+	}, syncWatch)
 	switch {
 	case errors.Is(err, persistence.ErrNotFound):
 		answer.Status, answer.Detail = deletionNotFound, given("image not found in the account")
 		return answer, nil
 	case errors.Is(err, persistence.ErrAnalyzing):
 		answer.Status, answer.Detail = deletionFailed, given("cannot delete image while it is being analyzed; wait, or use force=true")
+		return answer, nil
+	case errors.Is(err, persistence.ErrSubscribed):
+		answer.Status, answer.Detail = deletionFailed, given("cannot delete image that is the latest of its tags and has active subscriptions; switch them off, or use force=true")
 		return answer, nil
 	case err != nil:
 		return answer, fmt.Errorf("delete image %s: %w", digest, err)

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"plimsoll/api/oas"
 	"plimsoll/engine/imported"
@@ -80,6 +83,9 @@ func (h *handlers) importSubmission(ctx context.Context, source oas.ImageImportM
 	if err != nil {
 		return none, documentProblem(err)
 	}
+	if err := checkConfig(config); err != nil {
+		return none, err
+	}
 	parent, err := h.importParent(ctx, source, use)
 	if err != nil {
 		return none, err
@@ -92,7 +98,7 @@ func (h *handlers) importSubmission(ctx context.Context, source oas.ImageImportM
 	out := persistence.SubmitImage{
 		Account: account, Digest: described.Digest, ParentDigest: parent, ImageID: described.ImageID, MediaType: described.MediaType,
 		ManifestBlob: use.Contents[imported.KindManifest], ConfigBlob: use.Contents[imported.KindConfig],
-		Platform: described.Platform, Labels: says.searchable(), PullDigest: cmp.Or(parent, described.Digest),
+		Platform: described.Platform, Labels: says.Searchable(), PullDigest: cmp.Or(parent, described.Digest),
 		DetectedAt: time.Now(), Import: &use,
 		Start: func(request int64) persistence.Start {
 			return persistence.Start{
@@ -114,6 +120,15 @@ func (h *handlers) importSubmission(ctx context.Context, source oas.ImageImportM
 	}
 	out.Dockerfile, err = h.importDockerfile(ctx, use)
 	return out, err
+}
+
+// checkConfig refuses a configuration that would not be taken from a registry: what is shown and judged later relies on
+// its form.
+func checkConfig(config []byte) error {
+	if err := json.Unmarshal(config, new(v1.ConfigFile)); err != nil {
+		return fail(codeImportInvalid, fmt.Sprintf("The image configuration is not readable: %v.", err)).because(err)
+	}
+	return nil
 }
 
 // importParent checks the uploaded index, if there is one. A digest without it is taken as it is said.

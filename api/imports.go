@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -34,18 +36,19 @@ type uploadKey struct{}
 
 // takeUpload keeps the exact bytes of an uploaded document for the handler, as its digest covers them, and spares
 // everything behind it the decoding.
-func takeUpload(operations map[string]operation) func(http.Handler) http.Handler {
+func takeUpload(operations map[string]operation, memory *uploadRoom) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !operations[currentRoute(r)].raw {
 				next.ServeHTTP(w, r)
 				return
 			}
-			data, err := io.ReadAll(r.Body)
+			data, release, err := memory.read(r.Body)
 			if err != nil {
 				writeError(w, r, uploadProblem(r.Context(), err))
 				return
 			}
+			defer release()
 			r = r.WithContext(context.WithValue(r.Context(), uploadKey{}, data))
 			const stand = "{}"
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader([]byte(stand))), int64(len(stand))
@@ -62,6 +65,8 @@ func uploadProblem(ctx context.Context, err error) error {
 		return fail(codeTooLarge, fmt.Sprintf("The document is larger than the %d bytes the server accepts (api.max_import_content_bytes).", tooLarge.Limit))
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, errUploadsFull):
+		return fail(codeUnavailable, "The server takes in as many documents as it has memory for; send this one again later.").because(err)
 	}
 	return fail(codeInvalidRequest, "The body ended before its time.").because(err)
 }
@@ -141,6 +146,9 @@ func (h *handlers) AddImportSbom(ctx context.Context, req oas.AddImportSbomReque
 	if err != nil {
 		return nil, documentProblem(err)
 	}
+	if err := cmp.Or(checkPart(imported.KindManifest, manifest), checkPart(imported.KindConfig, config)); err != nil {
+		return nil, err
+	}
 	image := imported.DigestOf(manifest)
 	if _, err := imported.Describe(image, manifest, config); err != nil {
 		return nil, documentProblem(err)
@@ -178,12 +186,26 @@ func (h *handlers) addImportContent(ctx context.Context, id, kind string) (oas.I
 
 // checkUpload refuses at once what can never be read; the rest is checked when all parts are there.
 func checkUpload(kind string, document []byte) error {
+	if err := checkPart(kind, document); err != nil {
+		return err
+	}
 	switch {
 	case kind == imported.KindDockerfile:
 		_, err := dockerfileText(document)
 		return err
 	case !json.Valid(document):
 		return fail(codeImportInvalid, "The document is not JSON.")
+	}
+	return nil
+}
+
+// partLimits are the bytes of the documents that are decoded as a whole, as registries' are bounded: three bytes of an
+// empty list member become dozens.
+var partLimits = map[string]int{imported.KindManifest: 4 << 20, imported.KindIndex: 4 << 20, imported.KindConfig: 8 << 20}
+
+func checkPart(kind string, document []byte) error {
+	if most, bounded := partLimits[kind]; bounded && len(document) > most {
+		return fail(codeTooLarge, fmt.Sprintf("The %s has %d bytes; at most %d are taken.", strings.ReplaceAll(kind, "_", " "), len(document), most))
 	}
 	return nil
 }

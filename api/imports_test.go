@@ -274,3 +274,38 @@ func TestArchivesOfInlineAnalysesAreSentElsewhere(t *testing.T) {
 		t.Errorf("the answer does not say what to do: %s", got.body)
 	}
 }
+
+// A document that is decoded as a whole must be small, whatever the limit for package lists is.
+func TestSmallPartsOfAnImportStaySmall(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	at := "/v2/imports/images/" + s.openImport()
+	long := strings.Repeat(" ", 4<<20)
+	for path, document := range map[string]string{
+		"manifest": importedManifest + long, "parent-manifest": importedIndex + long, "image-config": importedConfig + long + long,
+	} {
+		s.admin(http.MethodPost, at+"/"+path, document, header("Content-Type", "application/json")).fails(http.StatusRequestEntityTooLarge, codeTooLarge)
+	}
+	s.admin(http.MethodPost, at+"/packages", importedPackages+long+long, header("Content-Type", "application/json")).wants(http.StatusOK)
+	inside := strings.Replace(importedPackages, `"source":{"type":"image"}`, fmt.Sprintf(`"source":{"type":"image","metadata":{"manifest":%q,"config":%q}}`,
+		base64.StdEncoding.EncodeToString([]byte(importedManifest+long)), base64.StdEncoding.EncodeToString([]byte(importedConfig))), 1)
+	s.admin(http.MethodPost, at+"/sbom", inside, header("Content-Type", "application/json")).fails(http.StatusRequestEntityTooLarge, codeTooLarge)
+}
+
+// What a registry's image could not say, an import cannot either: later answers would fail over it.
+func TestAnImportNeedsAConfigurationInTheRightForm(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, odd := range []string{`"history":[5]`, `"history":"x"`, `"created":5`, `"config":{"Env":"x"}`, `"rootfs":{"type":1}`} {
+		at := "/v2/imports/images/" + s.openImport()
+		config := `{"os":"linux","architecture":"amd64",` + odd + `}`
+		manifest := strings.Replace(importedManifest, sumOf(importedConfig), sumOf(config), 1)
+		contents := map[string]string{"packages": sumOf(importedPackages), "image_config": sumOf(config), "manifest": sumOf(manifest)}
+		for path, document := range map[string]string{"packages": importedPackages, "image-config": config, "manifest": manifest} {
+			s.admin(http.MethodPost, at+"/"+path, document, header("Content-Type", "application/json")).wants(http.StatusOK)
+		}
+		operation := strings.TrimPrefix(at, "/v2/imports/images/")
+		submit := importRequest(t, operation, sumOf(manifest), contents, "registry.example/ship/odd:1")
+		s.admin(http.MethodPost, "/v2/images", submit).fails(http.StatusBadRequest, codeImportInvalid)
+	}
+}

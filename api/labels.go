@@ -2,13 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
+	"plimsoll/engine/image"
 	"plimsoll/persistence"
 )
 
@@ -19,68 +17,21 @@ const (
 	baseDigestKey = "org.opencontainers.image.base.digest"
 )
 
-// maxLabels bounds what of an image's labels can be searched for, in bytes of keys and values.
-const maxLabels = 64 << 10
-
-// inscription is what an image says about itself: labels of its config and annotations of its manifest.
-type inscription struct {
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-}
-
-// inscription reads the documents of an image. Values that are no text, as only broken builders write them, are
-// left out.
-func (h *handlers) inscription(ctx context.Context, manifestBlob, configBlob string) (inscription, error) {
-	var manifest struct {
-		Annotations map[string]any `json:"annotations"`
+// inscription reads what an image says about itself.
+func (h *handlers) inscription(ctx context.Context, manifestBlob, configBlob string) (image.Inscription, error) {
+	manifest, err := h.document(ctx, manifestBlob)
+	if err != nil {
+		return image.Inscription{}, err
 	}
-	var config struct {
-		Config struct {
-			Labels map[string]any `json:"Labels"`
-		} `json:"config"`
+	config, err := h.document(ctx, configBlob)
+	if err != nil {
+		return image.Inscription{}, err
 	}
-	for blob, into := range map[string]any{manifestBlob: &manifest, configBlob: &config} {
-		data, err := h.document(ctx, blob)
-		if err != nil {
-			return inscription{}, err
-		}
-		var odd *json.UnmarshalTypeError // of an uploaded document: what is no object holds no labels
-		if err := json.Unmarshal(data, into); err != nil && !errors.As(err, &odd) {
-			return inscription{}, fmt.Errorf("decode document %s: %w", blob, err)
-		}
+	says, err := image.ReadInscription(manifest, config)
+	if err != nil {
+		err = fmt.Errorf("documents %s and %s: %w", manifestBlob, configBlob, err)
 	}
-	return inscription{Labels: texts(config.Config.Labels), Annotations: texts(manifest.Annotations)}, nil
-}
-
-func texts(m map[string]any) map[string]string {
-	out := make(map[string]string, len(m))
-	for key, v := range m {
-		if text, ok := v.(string); ok {
-			out[key] = text
-		}
-	}
-	return out
-}
-
-// find gives an annotation, or the label of that name.
-func (i inscription) find(key string) string {
-	if v := i.Annotations[key]; v != "" {
-		return v
-	}
-	return i.Labels[key]
-}
-
-// searchable joins both, annotations over labels, up to maxLabels in the order of the keys.
-func (i inscription) searchable() map[string]string {
-	all := maps.Clone(i.Labels)
-	maps.Copy(all, i.Annotations)
-	size := 0
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if size += len(key) + len(all[key]); size > maxLabels {
-			delete(all, key)
-		}
-	}
-	return all
+	return says, err
 }
 
 // labelFilter reads key=value pairs.
@@ -128,9 +79,9 @@ func (h *handlers) chosenBase(ctx context.Context, digest string, found []persis
 }
 
 // named is the nearest ancestor with the digest, or else with the name, that the image says it was built on.
-func named(found []persistence.Ancestor, says inscription) int {
-	wanted := says.find(baseDigestKey)
-	name := baseName(says.find(baseNameKey))
+func named(found []persistence.Ancestor, says image.Inscription) int {
+	wanted := says.Find(baseDigestKey)
+	name := baseName(says.Find(baseNameKey))
 	byName := -1
 	for i := len(found) - 1; i >= 0; i-- {
 		a := found[i]

@@ -13,6 +13,7 @@ import (
 
 	"plimsoll/api/oas"
 	"plimsoll/engine/dockerfile"
+	"plimsoll/engine/image"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
 	"plimsoll/workflows"
@@ -111,20 +112,20 @@ func TestLabelsAreShownAndSearched(t *testing.T) {
 	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
 	s.admin(http.MethodPost, "/v2/images", addition("docker.io/library/bare:1", "")).wants(http.StatusOK)
 
-	document := func(digest string) inscription {
+	document := func(digest string) image.Inscription {
 		t.Helper()
 		var got oas.MetadataResponse
 		s.admin(http.MethodGet, "/v2/images/"+digest+"/metadata/labels", "").wants(http.StatusOK).decode(&got)
 		text, err := base64.StdEncoding.DecodeString(got.Metadata)
 		must(t, err)
-		var says inscription
+		var says image.Inscription
 		must(t, json.Unmarshal(text, &says))
 		return says
 	}
-	if diff := cmp.Diff(inscription{labels, map[string]string{"both": "annotation"}}, document(digest)); diff != "" {
+	if diff := cmp.Diff(image.Inscription{Labels: labels, Annotations: map[string]string{"both": "annotation"}}, document(digest)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(inscription{map[string]string{}, map[string]string{}}, document(blob.Digest([]byte("bare")))); diff != "" {
+	if diff := cmp.Diff(image.Inscription{Labels: map[string]string{}, Annotations: map[string]string{}}, document(blob.Digest([]byte("bare")))); diff != "" {
 		t.Error(diff)
 	}
 	for query, want := range map[string]int{
@@ -145,8 +146,8 @@ func TestLabelsAreShownAndSearched(t *testing.T) {
 	}
 	s.admin(http.MethodGet, "/v2/images?label=nothing", "").fails(http.StatusBadRequest, codeInvalidRequest)
 	s.admin(http.MethodGet, "/v2/images?label=a=1&label=a=2", "").fails(http.StatusBadRequest, codeInvalidRequest)
-	big := inscription{Labels: map[string]string{"a": strings.Repeat("x", maxLabels-10), "b": strings.Repeat("x", 20), "c": ""}}
-	if got := big.searchable(); len(got) != 1 || got["a"] == "" {
+	big := image.Inscription{Labels: map[string]string{"a": strings.Repeat("x", 64<<10-10), "b": strings.Repeat("x", 20), "c": ""}}
+	if got := big.Searchable(); len(got) != 1 || got["a"] == "" {
 		t.Errorf("%d labels are kept", len(got))
 	}
 }

@@ -19,6 +19,7 @@ var sentinels = []struct {
 	{persistence.ErrExists, codeConflict, "What the request would create exists already."},
 	{persistence.ErrActive, codeConflict, "What the request names is in use."},
 	{persistence.ErrState, codeConflict, "The state of what the request names does not allow this."},
+	{persistence.ErrSubscribed, codeConflict, "A tag of the image has an active subscription; deactivate it, or use force=true."},
 	{persistence.ErrAnalyzing, codeConflict, "The image is being analyzed; wait for the end, or use force=true."},
 	{persistence.ErrSuperseded, codeConflict, "Another request changed the same thing at the same time; try again."},
 	{persistence.ErrTooMany, codeLimitExceeded, "There are too many of what the request would create."},

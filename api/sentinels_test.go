@@ -30,6 +30,7 @@ var conditions = map[string]struct {
 	"persistence.ErrExists":      {persistence.ErrExists, codeConflict},
 	"persistence.ErrActive":      {persistence.ErrActive, codeConflict},
 	"persistence.ErrAnalyzing":   {persistence.ErrAnalyzing, codeConflict},
+	"persistence.ErrSubscribed":  {persistence.ErrSubscribed, codeConflict},
 	"persistence.ErrNotAnalyzed": {persistence.ErrNotAnalyzed, codeImageNotAnalyzed},
 	"persistence.ErrSuperseded":  {persistence.ErrSuperseded, codeConflict},
 	"persistence.ErrState":       {persistence.ErrState, codeConflict},

@@ -21,6 +21,8 @@ import (
 type Starter interface {
 	// ResolveImage asks a worker what the registry says, and waits.
 	ResolveImage(ctx context.Context, in workflows.ResolveImageInput) (workflows.ResolveImageResult, error)
+	// ListTags asks a worker what tags a repository has, and waits.
+	ListTags(ctx context.Context, in workflows.ListTagsInput) (workflows.ListTagsResult, error)
 	// Launch starts what an outbox row asks for. A row that cannot be started now stays for the dispatcher.
 	Launch(ctx context.Context, outboxID int64)
 	// SyncFeeds starts a feed synchronisation and waits for at most wait; done tells whether it ended in that time.
@@ -49,6 +51,20 @@ func (s *temporalStarter) ResolveImage(ctx context.Context, in workflows.Resolve
 	defer cancel()
 	var out workflows.ResolveImageResult
 	run, err := workflows.StartResolveImage(ctx, s.client, in, uuid.NewString())
+	if err != nil {
+		return out, startProblem(err)
+	}
+	if err := run.Get(ctx, &out); err != nil {
+		return out, resolveProblem(ctx, err)
+	}
+	return out, nil
+}
+
+func (s *temporalStarter) ListTags(ctx context.Context, in workflows.ListTagsInput) (workflows.ListTagsResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	var out workflows.ListTagsResult
+	run, err := workflows.StartListTags(ctx, s.client, in, uuid.NewString())
 	if err != nil {
 		return out, startProblem(err)
 	}

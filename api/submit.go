@@ -29,6 +29,7 @@ type submission struct {
 	platform   string
 	detectedAt time.Time
 	dockerfile *string
+	watch      bool
 }
 
 // AddImage resolves what the registry says, records it, and starts the analysis when one is due.
@@ -57,6 +58,7 @@ func (h *handlers) AddImage(ctx context.Context, req oas.AddImageRequestObject) 
 			return nil, err
 		}
 	}
+	sub.watch = orElse(req.Params.AutoSubscribe, false)
 	images, err := h.submit(ctx, sub, orElse(req.Body.Annotations, nil), force)
 	if err != nil {
 		return nil, err
@@ -187,9 +189,10 @@ func (h *handlers) record(ctx context.Context, sub submission, found workflows.R
 	return persistence.SubmitImage{
 		Account: account, Digest: found.Digest, ParentDigest: found.ParentDigest,
 		ImageID: strings.TrimPrefix(found.ImageID, "sha256:"), MediaType: found.MediaType,
-		ManifestBlob: found.ManifestBlob, ConfigBlob: found.ConfigBlob, Platform: found.Platform, Labels: says.searchable(),
+		ManifestBlob: found.ManifestBlob, ConfigBlob: found.ConfigBlob, Platform: found.Platform, Labels: says.Searchable(),
 		Registry: sub.tag.Registry, Repository: sub.tag.Repository, Tag: sub.tag.Tag, PullDigest: cmp.Or(found.ParentDigest, found.Digest),
 		DetectedAt: sub.detectedAt, Dockerfile: sub.dockerfile, Force: force,
+		Subscribe: &persistence.SubscribeTag{Watch: sub.watch, Sync: syncWatch},
 		Start: func(request int64) persistence.Start {
 			return persistence.Start{
 				Workflow:   workflows.AnalyzeImageName,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"plimsoll/api/oas"
@@ -13,6 +14,8 @@ import (
 // Matches tells what is known to be wrong with images.
 type Matches interface {
 	Vulnerabilities(ctx context.Context, account, digest string, f persistence.VulnerabilityFilter) ([]persistence.ImageVulnerability, error)
+	// Flaws tells what is known of CVEs, by id.
+	Flaws(ctx context.Context, ids []string) (map[string]persistence.Flaw, error)
 }
 
 // Words clients print or compare.
@@ -20,6 +23,7 @@ const (
 	noFix        = "None"  // shown where no version fixes a vulnerability
 	packageDB    = "pkgdb" // shown as path of what a package database lists
 	scorePrimary = "Primary"
+	scoreSecond  = "Secondary"
 )
 
 // ListImageVulnerabilityTypes names the groupings.
@@ -44,10 +48,14 @@ func (h *handlers) GetImageVulnerabilities(ctx context.Context, req oas.GetImage
 	if err != nil {
 		return nil, err
 	}
+	flaws, err := h.flaws(ctx, found)
+	if err != nil {
+		return nil, err
+	}
 	answer := oas.GetImageVulnerabilities200JSONResponse{
 		ImageDigest: req.ImageDigest, VulnerabilityType: string(req.VulnType),
 		Vulnerabilities: each(found, func(v persistence.ImageVulnerability) oas.ImagePackageVulnerability {
-			return vulnerabilityBody(v, describe)
+			return vulnerabilityBody(v, flaws, describe)
 		}),
 	}
 	if base := orElse(req.Params.BaseDigest, ""); base != "" {
@@ -62,6 +70,16 @@ func (h *handlers) vulnerabilities(ctx context.Context, digest string, filter pe
 		return nil, h.unanalyzed(ctx, digest, err)
 	}
 	return found, nil
+}
+
+// flaws gathers what is known of the CVEs behind findings.
+func (h *handlers) flaws(ctx context.Context, found []persistence.ImageVulnerability) (map[string]persistence.Flaw, error) {
+	var ids []string
+	for i := range found {
+		ids = append(ids, cves(found[i].Vulnerability, found[i].Also)...)
+	}
+	slices.Sort(ids)
+	return h.deps.Matches.Flaws(ctx, slices.Compact(ids))
 }
 
 // compareVulnerabilities marks what the base image has too. A base that cannot be compared is a problem in the answer, not a failure.
@@ -96,14 +114,16 @@ func (h *handlers) baseVulnerabilities(ctx context.Context, digest, named string
 	return base, found, err
 }
 
-func vulnerabilityBody(v persistence.ImageVulnerability, describe bool) oas.ImagePackageVulnerability {
+func vulnerabilityBody(v persistence.ImageVulnerability, flaws map[string]persistence.Flaw, describe bool) oas.ImagePackageVulnerability {
+	names := cves(v.Vulnerability, v.Also)
 	body := oas.ImagePackageVulnerability{
 		Vuln: v.Vulnerability, Severity: v.Severity.String(), Url: v.Detail.URL,
 		Package: v.PackageName + "-" + v.PackageVersion, PackageName: v.PackageName, PackageVersion: v.PackageVersion,
 		PackageType: v.PackageType, PackagePath: v.Path, Purl: v.PURL,
 		Feed: vulnerabilityFeed, FeedGroup: match.FeedGroup(v.Namespace),
 		Fix: noFix, WillNotFix: v.FixState == feed.StateWontFix,
-		NvdData: []oas.NvdDataObject{}, VendorData: vendorData(v),
+		NvdData: nvdData(names, flaws), VendorData: vendorScores(v.Vulnerability, v.Source, v.Detail.CVSS),
+		IsKev: new(exploited(names, flaws)), Epss: new(epss(names, flaws)),
 		DetectedAt: utcOrNil(&v.DetectedAt), FixObservedAt: utcOrNil(&v.FixObservedAt),
 	}
 	if v.FixVersion != "" {
@@ -121,21 +141,94 @@ func vulnerabilityBody(v persistence.ImageVulnerability, describe bool) oas.Imag
 	return body
 }
 
-// vendorData gives the publisher's scores. Where it publishes several vectors of a version, the first counts.
-func vendorData(v persistence.ImageVulnerability) []oas.VendorDataObject {
-	if len(v.Detail.CVSS) == 0 {
+// vendorScores gives the publisher's scores. Where it publishes several vectors of a version, the first counts. The NVD's
+// own stand elsewhere.
+func vendorScores(id, source string, cvss []feed.CVSS) []oas.VendorDataObject {
+	if len(cvss) == 0 || source == match.NVD {
 		return []oas.VendorDataObject{}
 	}
-	entry := oas.VendorDataObject{Id: v.Vulnerability, Type: given(scorePrimary), Source: given(v.Source)}
-	for _, score := range v.Detail.CVSS {
+	entry := oas.VendorDataObject{Id: id, Type: given(scorePrimary), Source: given(source)}
+	entry.CvssV2, entry.CvssV3 = firstScores(cvss)
+	return []oas.VendorDataObject{entry}
+}
+
+func firstScores(list []feed.CVSS) (v2, v3 oas.CVSSScores) {
+	for _, c := range list {
 		switch {
-		case strings.HasPrefix(score.Version, "2") && entry.CvssV2 == (oas.CVSSScores{}):
-			entry.CvssV2 = scores(score)
-		case strings.HasPrefix(score.Version, "3") && entry.CvssV3 == (oas.CVSSScores{}):
-			entry.CvssV3 = scores(score)
+		case strings.HasPrefix(c.Version, "2") && v2 == (oas.CVSSScores{}):
+			v2 = scores(c)
+		case strings.HasPrefix(c.Version, "3") && v3 == (oas.CVSSScores{}):
+			v3 = scores(c)
 		}
 	}
-	return []oas.VendorDataObject{entry}
+	return v2, v3
+}
+
+// nvdData gives what the NVD says of CVEs: an entry for each of those who scored one, the primary first.
+func nvdData(names []string, flaws map[string]persistence.Flaw) []oas.NvdDataObject {
+	out := []oas.NvdDataObject{}
+	for _, id := range names {
+		known, ok := flaws[id]
+		if !ok || known.NVD == nil {
+			continue
+		}
+		type judge struct {
+			by        string
+			secondary bool
+		}
+		scored := map[judge][]feed.CVSS{}
+		var order []judge
+		for _, c := range known.NVD.CVSS {
+			j := judge{c.By, c.Secondary}
+			if scored[j] == nil {
+				order = append(order, j)
+			}
+			scored[j] = append(scored[j], c)
+		}
+		slices.SortStableFunc(order, func(a, b judge) int {
+			if a.secondary == b.secondary {
+				return 0
+			}
+			if b.secondary {
+				return -1
+			}
+			return 1
+		})
+		for _, j := range order {
+			entry := oas.NvdDataObject{
+				Id: id, Description: given(known.NVD.Description), Source: given(j.by), Type: given(scorePrimary), IsKev: new(known.Exploited != nil), Epss: score(known),
+			}
+			if j.secondary {
+				entry.Type = given(scoreSecond)
+			}
+			entry.CvssV2, entry.CvssV3 = firstScores(scored[j])
+			out = append(out, entry)
+		}
+	}
+	return out
+}
+
+func score(f persistence.Flaw) *oas.PackageEPSS {
+	if f.Probability == nil {
+		return nil
+	}
+	return &oas.PackageEPSS{Epss: *f.Probability, Percentile: orElse(f.Percentile, 0)}
+}
+
+// epss lists the scores of CVEs that have one.
+func epss(names []string, flaws map[string]persistence.Flaw) []oas.PackageEPSS {
+	out := []oas.PackageEPSS{}
+	for _, id := range names {
+		if s := score(flaws[id]); s != nil {
+			out = append(out, *s)
+		}
+	}
+	return out
+}
+
+// exploited reports whether one of the CVEs is known to be.
+func exploited(names []string, flaws map[string]persistence.Flaw) bool {
+	return slices.ContainsFunc(names, func(id string) bool { return flaws[id].Exploited != nil })
 }
 
 func scores(c feed.CVSS) oas.CVSSScores {

@@ -56,7 +56,7 @@ func TestVulnerabilities(t *testing.T) {
 		"vuln": "GHSA-rope", "severity": "Critical", "description": "The rope tears.", "url": "https://example.test/GHSA-rope",
 		"package": "rigging-1.0.0", "package_name": "rigging", "package_version": "1.0.0", "package_type": "npm", "package_path": "/app/package.json",
 		"purl": npm.PURL, "package_cpe": "", "feed": "vulnerabilities", "feed_group": "github:language:javascript",
-		"fix": "1.0.1", "suggested_fix_version": "1.0.1", "will_not_fix": false, "nvd_data": []any{},
+		"fix": "1.0.1", "suggested_fix_version": "1.0.1", "will_not_fix": false, "nvd_data": []any{}, "is_kev": false, "epss": []any{},
 		"vendor_data": []any{map[string]any{
 			"id": "GHSA-rope", "type": "Primary", "source": "osv",
 			"cvss_v2": map[string]any{"base_score": nil, "exploitability_score": nil, "impact_score": nil},

@@ -33,16 +33,12 @@ type Analysis struct {
 	AnalyzedAt    time.Time
 }
 
-// Target is how advisories name a package; zero when nothing speaks for it. It converts to match.Target.
-type Target struct{ Namespace, Name, Version string }
-
 // PackageRow is one occurrence of a package in an image.
 type PackageRow struct {
 	Identity catalog.Identity
-	Target   Target
 	PURL     string
 	Path     string // '' for packages of an OS package database
-	Owned    bool   // an OS package owns the evidence file
+	Owned    bool   // an OS package owns the evidence file, and the owner counts alone
 }
 
 // NewAnalysis is an assembled image to store.
@@ -56,6 +52,7 @@ type NewAnalysis struct {
 	Findings      []byte // stored as the findings blob; nil for none
 	OS            string
 	Arch          string
+	Namespace     string // of the distribution's packages: "debian:12"
 	Distro        string
 	DistroVersion string
 	DistroLike    []string

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/match"
 	"plimsoll/persistence/blob"
 )
 
@@ -19,6 +20,7 @@ const (
 	maxWord    = 64
 	maxPath    = 2048
 	maxPURL    = 4096
+	maxCPEs    = 8192
 )
 
 var (
@@ -44,55 +46,51 @@ WHERE id = @id`)
 
 	packageStaging = command("package.stage", `
 CREATE TEMPORARY TABLE stage_package (
-  type text, namespace text, name text, version text, arch text, source text, source_version text,
-  match_namespace text, match_name text, match_version text, purl text, path text, owned boolean
+  type text, namespace text, name text, version text, arch text, source text, source_version text, module text, cpes text, known text, claim text,
+  target_namespaces text[], target_names text[], purl text, path text, owned boolean, suppressed boolean
 ) ON COMMIT DROP`)
 
 	// The anti-join keeps known packages from burning identity values; the order keeps two analyses that bring
 	// the same new packages from waiting for each other.
 	packageInsert = query("package.insert", `
-INSERT INTO plimsoll.package (type, namespace, name, version, arch, source, source_version,
-  match_namespace, match_name, match_version, purl)
-SELECT DISTINCT ON (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
-  s.type, s.namespace, s.name, s.version, s.arch, s.source, s.source_version,
-  s.match_namespace, s.match_name, s.match_version, s.purl
-FROM stage_package s WHERE NOT EXISTS (
-  SELECT FROM plimsoll.package p WHERE (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
-    = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version))
-ORDER BY s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version, s.purl
+INSERT INTO plimsoll.package (type, namespace, name, version, arch, source, source_version, module, cpes, known, claim, purl)
+SELECT DISTINCT ON (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version, s.module, s.cpes, s.known, s.claim)
+  s.type, s.namespace, s.name, s.version, s.arch, s.source, s.source_version, s.module, s.cpes, s.known, s.claim, s.purl
+FROM stage_package s WHERE NOT EXISTS (SELECT FROM plimsoll.package p WHERE `+samePackage+`)
+ORDER BY s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version, s.module, s.cpes, s.known, s.claim, s.purl
 ON CONFLICT DO NOTHING`)
 
-	// When this program names packages to advisories in a new way, known ones are matched anew.
-	packageRetarget = query("package.retarget", `
-UPDATE plimsoll.package p SET match_namespace = t.match_namespace, match_name = t.match_name,
-  match_version = t.match_version, matched_generation = NULL
-FROM (
-  SELECT p.id, s.match_namespace, s.match_name, s.match_version
-  FROM plimsoll.package p JOIN (
-    SELECT DISTINCT ON (name, version, type, namespace, arch, source, source_version) * FROM stage_package
-    ORDER BY name, version, type, namespace, arch, source, source_version, purl) s
-  ON (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
-    = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
-  WHERE (p.match_namespace, p.match_name, p.match_version) <> (s.match_namespace, s.match_name, s.match_version)
-  ORDER BY p.id FOR NO KEY UPDATE OF p) t
-WHERE p.id = t.id`)
+	// What is known has its names; whoever changes the rules gives new ones to all.
+	targetInsert = query("package.insert_targets", `
+INSERT INTO plimsoll.package_target (namespace, name, package_id)
+SELECT DISTINCT t.namespace, t.name, p.id
+FROM stage_package s JOIN plimsoll.package p ON `+samePackage+`
+CROSS JOIN LATERAL unnest(s.target_namespaces, s.target_names) t (namespace, name)
+WHERE p.matched_generation IS NULL
+ORDER BY t.namespace, t.name, p.id
+ON CONFLICT DO NOTHING`)
 
 	edgeDelete = query("edge.delete", `
 DELETE FROM plimsoll.image_package e WHERE e.analysis_id = @id AND NOT EXISTS (
-  SELECT FROM plimsoll.package p JOIN stage_package s
-  ON (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
-    = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
+  SELECT FROM plimsoll.package p JOIN stage_package s ON `+samePackage+`
   WHERE p.id = e.package_id AND s.path = e.path)`)
 
 	edgeInsert = query("edge.insert", `
-INSERT INTO plimsoll.image_package AS e (analysis_id, package_id, path, owned)
-SELECT @id::bigint, p.id, s.path, bool_or(s.owned)
-FROM stage_package s JOIN plimsoll.package p
-ON (p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version)
-  = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version)
-GROUP BY p.id, s.path ORDER BY p.id, s.path
-ON CONFLICT (analysis_id, package_id, path) DO UPDATE SET owned = excluded.owned WHERE e.owned <> excluded.owned`)
+INSERT INTO plimsoll.image_package AS e (analysis_id, package_id, path, owned, suppressed, counted)
+SELECT @id::bigint, x.id, x.path, x.owned, x.suppressed,
+  NOT x.suppressed AND row_number() OVER (PARTITION BY x.id ORDER BY x.suppressed, x.path) = 1
+FROM (
+  SELECT p.id, s.path, bool_or(s.owned) AS owned, bool_or(s.suppressed) AS suppressed
+  FROM stage_package s JOIN plimsoll.package p ON `+samePackage+`
+  GROUP BY p.id, s.path) x ORDER BY x.id, x.path
+ON CONFLICT (analysis_id, package_id, path) DO UPDATE
+SET owned = excluded.owned, suppressed = excluded.suppressed, counted = excluded.counted
+WHERE (e.owned, e.suppressed, e.counted) <> (excluded.owned, excluded.suppressed, excluded.counted)`)
 )
+
+// samePackage compares identities; the hash is what the index has of the names.
+const samePackage = `(p.name, p.version, p.type, p.namespace, p.arch, p.source, p.source_version, p.module, p.known, p.claim, md5(p.cpes))
+    = (s.name, s.version, s.type, s.namespace, s.arch, s.source, s.source_version, s.module, s.known, s.claim, md5(s.cpes))`
 
 // Save stores an assembled image with its document, new dictionary entries and edges in one transaction. An
 // analysis of the same digest and set is kept as it is, or with Replace renewed under its id, so that images and
@@ -103,7 +101,11 @@ func (s *Analyses) Save(ctx context.Context, n NewAnalysis) (SavedAnalysis, erro
 }
 
 func (n NewAnalysis) save(ctx context.Context, tx pgx.Tx) (SavedAnalysis, error) {
-	rows, packages := stageRows(n.Packages)
+	inForce, err := rules(ctx, tx)
+	if err != nil {
+		return SavedAnalysis{}, err
+	}
+	rows, packages := stageRows(inForce, n.Namespace, n.Packages)
 	out := SavedAnalysis{Stored: true, Packages: packages}
 	content, err := blob.PutTx(ctx, tx, n.Content)
 	if err != nil {
@@ -167,8 +169,8 @@ func saveEdges(ctx context.Context, tx pgx.Tx, id int64, rows [][]any) (added, m
 		return 0, 0, err
 	}
 	columns := []string{
-		"type", "namespace", "name", "version", "arch", "source", "source_version",
-		"match_namespace", "match_name", "match_version", "purl", "path", "owned",
+		"type", "namespace", "name", "version", "arch", "source", "source_version", "module", "cpes", "known", "claim",
+		"target_namespaces", "target_names", "purl", "path", "owned", "suppressed",
 	}
 	if _, err = tx.CopyFrom(ctx, pgx.Identifier{"stage_package"}, columns, pgx.CopyFromRows(rows)); err != nil {
 		return 0, 0, err
@@ -176,7 +178,7 @@ func saveEdges(ctx context.Context, tx pgx.Tx, id int64, rows [][]any) (added, m
 	if added, err = exec(ctx, tx, packageInsert, args{}); err != nil {
 		return 0, 0, err
 	}
-	if _, err = exec(ctx, tx, packageRetarget, args{}); err != nil {
+	if _, err = exec(ctx, tx, targetInsert, args{}); err != nil {
 		return 0, 0, err
 	}
 	gone, err := exec(ctx, tx, edgeDelete, args{"id": id})
@@ -188,7 +190,8 @@ func saveEdges(ctx context.Context, tx pgx.Tx, id int64, rows [][]any) (added, m
 }
 
 // stageRows returns the rows to copy and the number of distinct packages among them.
-func stageRows(packages []PackageRow) (rows [][]any, distinct int) {
+func stageRows(inForce match.Rules, namespace string, packages []PackageRow) (rows [][]any, distinct int) {
+	comprehensive := match.Comprehensive(inForce.Namespace(namespace))
 	seen := make(map[catalog.Identity]struct{}, len(packages))
 	rows = make([][]any, 0, len(packages))
 	for _, p := range packages {
@@ -197,12 +200,18 @@ func stageRows(packages []PackageRow) (rows [][]any, distinct int) {
 			Name: clean(p.Identity.Name, maxName), Version: clean(p.Identity.Version, maxVersion),
 			Arch: clean(p.Identity.Arch, maxWord), Source: clean(p.Identity.Source, maxName),
 			SourceVersion: clean(p.Identity.SourceVersion, maxVersion),
+			Module:        clean(p.Identity.Module, maxVersion), CPEs: clean(p.Identity.CPEs, maxCPEs),
+			Known: clean(p.Identity.Known, 2*maxName), Claim: clean(p.Identity.Claim, maxWord),
 		}
 		seen[id] = struct{}{}
+		targets := inForce.Targets(match.Subject{Identity: id})
+		namespaces, names := make([]string, len(targets)), make([]string, len(targets))
+		for i, t := range targets {
+			namespaces[i], names[i] = clean(t.Namespace, maxNamespace), clean(t.Name, maxPackage)
+		}
 		rows = append(rows, []any{
-			id.Type, id.Namespace, id.Name, id.Version, id.Arch, id.Source, id.SourceVersion,
-			clean(p.Target.Namespace, maxVersion), clean(p.Target.Name, 2*maxName), clean(p.Target.Version, maxVersion),
-			clean(p.PURL, maxPURL), clean(p.Path, maxPath), p.Owned,
+			id.Type, id.Namespace, id.Name, id.Version, id.Arch, id.Source, id.SourceVersion, id.Module, id.CPEs, id.Known, id.Claim,
+			namespaces, names, clean(p.PURL, maxPURL), clean(p.Path, maxPath), p.Owned, p.Owned && comprehensive,
 		})
 	}
 	return rows, len(seen)

@@ -12,6 +12,8 @@ var (
 	ErrActive = errors.New("is active")
 	// ErrAnalyzing: an image under analysis is deleted only by force.
 	ErrAnalyzing = errors.New("analysis is running")
+	// ErrSubscribed: the newest image of a tag with an active subscription is deleted only by force.
+	ErrSubscribed = errors.New("a tag of it has an active subscription")
 	// ErrNotAnalyzed: the image exists, but nothing is known about its content yet.
 	ErrNotAnalyzed = errors.New("not analyzed yet")
 	// ErrSuperseded: another submission, run or deletion took over; nothing was written.

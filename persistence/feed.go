@@ -7,18 +7,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"plimsoll/engine/feed"
 )
 
-// FeedGroup is an upstream document and how its last fetch went.
+// FeedGroup is a part of a source and how its last sync went.
 type FeedGroup struct {
 	Source       string
 	Name         string
-	URL          string
-	ETag         string
-	LastModified string
-	BodySHA256   string
+	Cursor       string // where the next sync goes on
 	Enabled      bool
 	RecordCount  int
 	SkippedCount int
@@ -28,35 +23,13 @@ type FeedGroup struct {
 	CreatedAt    time.Time
 }
 
-// Fetched is what a fetch says about the document: validators for the next conditional request.
-type Fetched struct {
+// FetchedDocument is what the last successful sync knows of a document: validators for the next conditional request.
+type FetchedDocument struct {
+	Name         string
 	URL          string
 	ETag         string
 	LastModified string
 	BodySHA256   string
-	At           time.Time
-}
-
-// CommitFeed is one parsed document to bring in.
-type CommitFeed struct {
-	Source  string
-	Group   string
-	Fetched Fetched
-	// Force accepts a document without records or with less than half of the records known.
-	Force bool
-	// Load yields the records and then the number of records that had to be skipped.
-	Load func(emit func(feed.Record) error) (skipped int, err error)
-}
-
-// Committed is what a commit did. Added, Changed and Removed count records.
-type Committed struct {
-	Generation int64 // 0 when nothing changed
-	Unchanged  bool
-	Records    int
-	Skipped    int
-	Added      int
-	Changed    int
-	Removed    int
 }
 
 // Feeds stores advisories and vulnerabilities as rows with [valid_from, valid_to) generations.
@@ -74,7 +47,7 @@ type FeedStatus struct {
 	Namespaces []string
 }
 
-const groupColumns = `source, group_name AS name, url, etag, last_modified, body_sha256, enabled AND configured AS enabled, record_count, skipped_count,
+const groupColumns = `source, group_name AS name, cursor, enabled AND configured AS enabled, record_count, skipped_count,
   last_sync, last_attempt, last_error, created_at`
 
 var (
@@ -100,9 +73,24 @@ SELECT `+groupColumns+` FROM plimsoll_feeds.feed_group WHERE source = @source AN
 UPDATE plimsoll_feeds.feed_group SET enabled = @enabled WHERE source = @source AND group_name = @group`)
 
 	groupUnchanged = query("feed.unchanged", `
-UPDATE plimsoll_feeds.feed_group SET url = @url, etag = @etag, last_modified = @last_modified,
-  body_sha256 = @body_sha256, last_sync = @at, last_attempt = @at, last_error = ''
+UPDATE plimsoll_feeds.feed_group SET cursor = @cursor, last_sync = @at, last_attempt = @at, last_error = ''
 WHERE source = @source AND group_name = @group`)
+
+	documentList = query("feed.documents", `
+SELECT name, url, etag, last_modified, body_sha256 FROM plimsoll_feeds.feed_document
+WHERE source = @source AND group_name = @group ORDER BY name`)
+
+	documentWrite = query("feed.write_documents", `
+INSERT INTO plimsoll_feeds.feed_document AS d (source, group_name, name, url, etag, last_modified, body_sha256)
+SELECT @source::text, @group::text, x.name, x.url, x.etag, x.last_modified, x.body_sha256
+FROM unnest(@names::text[], @urls::text[], @etags::text[], @modified::text[], @hashes::text[])
+  x (name, url, etag, last_modified, body_sha256) ORDER BY x.name
+ON CONFLICT (source, group_name, name) DO UPDATE SET url = excluded.url, etag = excluded.etag,
+  last_modified = excluded.last_modified, body_sha256 = excluded.body_sha256
+WHERE (d.url, d.etag, d.last_modified, d.body_sha256) <> (excluded.url, excluded.etag, excluded.last_modified, excluded.body_sha256)`)
+
+	documentForget = query("feed.forget_documents", `
+DELETE FROM plimsoll_feeds.feed_document WHERE source = @source AND group_name = @group AND name <> ALL (@names::text[])`)
 
 	groupFailed = query("feed.failed", `
 UPDATE plimsoll_feeds.feed_group SET last_attempt = @at, last_error = @message
@@ -153,16 +141,58 @@ func (s *Feeds) SetEnabled(ctx context.Context, source, group string, enabled bo
 	return wrap(err, "switch feed group %s/%s", source, group)
 }
 
-// Unchanged notes a successful fetch that brought nothing new: ErrNotFound.
-func (s *Feeds) Unchanged(ctx context.Context, source, group string, f Fetched) error {
-	a := merge(f.args(), args{"source": source, "group": group})
-	return wrap(found(exec(ctx, s.pool, groupUnchanged, a)), "note sync of feed group %s/%s", source, group)
+// Documents returns what is known of a group's documents, by name.
+func (s *Feeds) Documents(ctx context.Context, source, group string) (map[string]FetchedDocument, error) {
+	list, err := many[FetchedDocument](ctx, s.pool, documentList, args{"source": source, "group": group})
+	out := make(map[string]FetchedDocument, len(list))
+	for _, d := range list {
+		out[d.Name] = d
+	}
+	return out, wrap(err, "list documents of feed group %s/%s", source, group)
 }
 
-func (f Fetched) args() args {
-	return args{
-		"url": clip(f.URL), "etag": clip(f.ETag), "last_modified": clip(f.LastModified), "body_sha256": f.BodySHA256, "at": f.At,
+// Unchanged notes a successful sync that brought nothing new: ErrNotFound.
+func (s *Feeds) Unchanged(ctx context.Context, source, group, cursor string, documents []FetchedDocument, at time.Time) error {
+	err := inTx(ctx, s.pool, func(tx pgx.Tx) error {
+		err := found(exec(ctx, tx, groupUnchanged, args{"source": source, "group": group, "cursor": whole(cursor), "at": at}))
+		if err != nil {
+			return err
+		}
+		return noteDocuments(ctx, tx, source, group, documents)
+	})
+	return wrap(err, "note sync of feed group %s/%s", source, group)
+}
+
+// whole is a cursor that can be stored as it is; without one the next sync reads everything.
+func whole(cursor string) string {
+	if clip(cursor) != cursor {
+		return ""
 	}
+	return cursor
+}
+
+// noteDocuments keeps what a sync learned of its documents. A delta has none worth remembering.
+func noteDocuments(ctx context.Context, tx pgx.Tx, source, group string, documents []FetchedDocument) error {
+	if len(documents) == 0 {
+		return nil
+	}
+	columns := map[string][]string{}
+	for _, d := range documents {
+		for name, text := range map[string]string{
+			"names": d.Name, "urls": d.URL, "etags": d.ETag, "modified": d.LastModified, "hashes": d.BodySHA256,
+		} {
+			columns[name] = append(columns[name], clip(text))
+		}
+	}
+	a := args{"source": source, "group": group}
+	for name, texts := range columns {
+		a[name] = texts
+	}
+	if _, err := exec(ctx, tx, documentWrite, a); err != nil {
+		return err
+	}
+	_, err := exec(ctx, tx, documentForget, args{"source": source, "group": group, "names": columns["names"]})
+	return err
 }
 
 // Failed notes a sync that did not succeed; the data stays as it is: ErrNotFound.

@@ -46,7 +46,7 @@ func newWorld(t *testing.T) *world {
 	pool := pgtest.New(t)
 	w := &world{
 		t: t, pool: pool, accounts: persistence.NewAccounts(pool), images: persistence.NewImages(pool),
-		layers: persistence.NewLayers(pool), analyses: persistence.NewAnalyses(pool), matches: persistence.NewMatches(pool),
+		layers: persistence.NewLayers(pool), analyses: persistence.NewAnalyses(pool), matches: persistence.NewMatches(pool, pool),
 		feeds: persistence.NewFeeds(pool), policies: persistence.NewPolicies(pool),
 		evaluations: persistence.NewEvaluations(pool), outbox: persistence.NewOutbox(pool),
 		progress: persistence.NewProgresses(pool), blobs: blob.NewPostgres(pool),
@@ -137,23 +137,16 @@ func (w *world) analyzed(account, image, tag string, packages ...persistence.Pac
 
 func (w *world) match(id int64) persistence.Matched {
 	w.t.Helper()
-	out, err := w.matches.MatchAnalysis(w.t.Context(), id, noon, decide)
+	out, err := w.matches.MatchAnalysis(w.t.Context(), id, noon)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return out
 }
 
-// decide is what the worker hands in.
-func decide(t persistence.Target, a feed.Advisory) (persistence.Finding, bool, error) {
-	f, affected, err := match.Affected(match.Target(t), a)
-	return persistence.Finding(f), affected, err
-}
-
 func npm(name, version, path string) persistence.PackageRow {
 	return persistence.PackageRow{
 		Identity: catalog.Identity{Type: catalog.TypeNpm, Name: name, Version: version},
-		Target:   persistence.Target{Namespace: "npm", Name: name, Version: version},
 		PURL:     "pkg:npm/" + name + "@" + version, Path: path,
 	}
 }
@@ -161,7 +154,6 @@ func npm(name, version, path string) persistence.PackageRow {
 func deb(name, version string) persistence.PackageRow {
 	return persistence.PackageRow{
 		Identity: catalog.Identity{Type: catalog.TypeDpkg, Namespace: "debian:12", Name: name, Version: version, Arch: "amd64", Source: name, SourceVersion: version},
-		Target:   persistence.Target{Namespace: "debian:12", Name: name, Version: version},
 		PURL:     "pkg:deb/debian/" + name + "@" + version,
 	}
 }
@@ -191,21 +183,34 @@ func (w *world) commit(group string, records ...feed.Record) persistence.Committ
 
 func commitOf(group string, records ...feed.Record) persistence.CommitFeed {
 	return persistence.CommitFeed{
-		Source: "osv", Group: group, Fetched: persistence.Fetched{URL: "https://example.test/" + group, ETag: `"1"`, At: noon},
-		Load: func(emit func(feed.Record) error) (int, error) {
+		Source: "osv", Group: group, At: noon,
+		Documents: []persistence.FetchedDocument{{Name: group, URL: "https://example.test/" + group, ETag: `"1"`}},
+		Load: func(in *persistence.Staging) error {
 			for _, r := range records {
-				if err := emit(r); err != nil {
-					return 0, err
+				if err := in.Record(r); err != nil {
+					return err
 				}
 			}
-			return 0, nil
+			return nil
 		},
 	}
 }
 
+// rules puts rules in force and applies them.
+func (w *world) rules(r match.Rules) persistence.Rescanned {
+	w.t.Helper()
+	w.must(w.matches.SetRules(w.t.Context(), r))
+	generation, err := w.matches.EnsureRules(w.t.Context())
+	w.must(err)
+	if generation == 0 {
+		w.t.Fatal("other rules make no generation")
+	}
+	return w.rescan(generation, noon)
+}
+
 func (w *world) rescan(generation int64, at time.Time) persistence.Rescanned {
 	w.t.Helper()
-	out, err := w.matches.Rescan(w.t.Context(), generation, at, fmt.Sprintf("feed:%d", generation), decide)
+	out, err := w.matches.Rescan(w.t.Context(), generation, at, fmt.Sprintf("feed:%d", generation), func(int, int) {})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -109,6 +109,8 @@ type SubmitImage struct {
 	Force bool
 	// Also are further tags to file the image under.
 	Also []TagName
+	// Subscribe, if set, gives the tags the subscriptions they do not have yet.
+	Subscribe *SubscribeTag
 	// Import, if set, finishes an import operation: the image is made of its documents and not pulled.
 	Import *ImportUse
 	// Start says how to start the analysis with the given request number.

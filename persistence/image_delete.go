@@ -25,9 +25,9 @@ DELETE FROM plimsoll.analysis a WHERE a.id = @id AND NOT EXISTS (
     AND (i.analysis_id = a.id OR i.analysis_status IN ('not_analyzed', 'analyzing')))`)
 )
 
-// MarkDeleting hides an image and asks for its removal. A running analysis loses the right to commit. ErrNotFound;
-// ErrAnalyzing without force.
-func (s *Images) MarkDeleting(ctx context.Context, account, digest string, force bool, start Start) (Deletion, error) {
+// MarkDeleting hides an image and asks for its removal. A running analysis loses the right to commit, and active
+// subscriptions of tags whose newest image it is end. ErrNotFound; ErrAnalyzing and ErrSubscribed without force.
+func (s *Images) MarkDeleting(ctx context.Context, account, digest string, force bool, start Start, sync SyncWatch) (Deletion, error) {
 	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Deletion, error) {
 		f, err := one[fence](ctx, tx, runLock, args{"account": account, "digest": digest})
 		if err != nil {
@@ -37,6 +37,9 @@ func (s *Images) MarkDeleting(ctx context.Context, account, digest string, force
 		if !out.Already {
 			if f.AnalysisStatus == Analyzing && !force {
 				return Deletion{}, ErrAnalyzing
+			}
+			if err := release(ctx, tx, account, digest, force, sync); err != nil {
+				return Deletion{}, err
 			}
 			if _, err := exec(ctx, tx, imageMark, args{"account": account, "digest": digest}); err != nil {
 				return Deletion{}, err

@@ -43,6 +43,7 @@ ORDER BY i.created_at DESC, i.digest LIMIT @limit`
 
 // The condition that chooses the index stands on its own in each of these; the others only filter further.
 var (
+	imageGetAll    = query("image.get_all", imageSelect+` AND i.digest = ANY (@digests::text[])`)
 	imageGet       = query("image.get", imageSelect+` AND i.digest = @digest`)
 	imagePage      = query("image.page", imageSelect+imageRest)
 	imageByDigest  = query("image.by_digest", imageSelect+` AND i.digest = @digest`+imageRest)
@@ -85,6 +86,16 @@ func getImage(ctx context.Context, db session, account, digest string) (Image, e
 		return Image{}, ErrNotFound
 	}
 	return images[0], nil
+}
+
+// ByDigest returns those of the images that are there, by digest.
+func (s *Images) ByDigest(ctx context.Context, account string, digests []string) (map[string]Image, error) {
+	images, err := readImages(ctx, s.pool, imageGetAll, args{"account": account, "digests": digests})
+	out := make(map[string]Image, len(images))
+	for _, i := range images {
+		out[i.Digest] = i
+	}
+	return out, wrap(err, "load %d images", len(digests))
 }
 
 // List returns all images of the account that pass the filter, newest first.

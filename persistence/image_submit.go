@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -120,6 +121,9 @@ func submitAll(ctx context.Context, tx pgx.Tx, all []SubmitImage) ([]Submission,
 			}
 		}
 	}
+	if err := lockTags(ctx, tx, all); err != nil {
+		return nil, err
+	}
 	out := make([]Submission, len(all))
 	for i, in := range all {
 		// A running analysis takes no notice of the same request. One that is lost, as after its workflow was
@@ -138,6 +142,9 @@ func submitAll(ctx context.Context, tx pgx.Tx, all []SubmitImage) ([]Submission,
 				return nil, fmt.Errorf("file under %s/%s:%s: %w", tag.Registry, tag.Repository, tag.Tag, err)
 			}
 		}
+		if err := subscribe(ctx, tx, in); err != nil {
+			return nil, err
+		}
 		var err error
 		if due {
 			if out[i].OutboxID, err = enqueue(ctx, tx, in.Start(rows[i].Requested)); err != nil {
@@ -149,6 +156,29 @@ func submitAll(ctx context.Context, tx pgx.Tx, all []SubmitImage) ([]Submission,
 		}
 	}
 	return out, nil
+}
+
+// lockTags takes the locks of all tags in one order, whatever order they are filed in.
+func lockTags(ctx context.Context, tx pgx.Tx, all []SubmitImage) error {
+	type tag struct{ account, registry, repository, tag string }
+	seen := map[tag]bool{}
+	for _, in := range all {
+		for _, t := range append([]TagName{{Registry: in.Registry, Repository: in.Repository, Tag: in.Tag}}, in.Also...) {
+			if t.Tag != "" {
+				seen[tag{in.Account, t.Registry, t.Repository, t.Tag}] = true
+			}
+		}
+	}
+	ordered := slices.SortedFunc(maps.Keys(seen), func(a, b tag) int {
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.registry, b.registry), cmp.Compare(a.repository, b.repository), cmp.Compare(a.tag, b.tag))
+	})
+	for _, t := range ordered {
+		a := args{"lock": lockTag, "account": t.account, "registry": t.registry, "repository": t.repository, "tag": t.tag}
+		if _, err := exec(ctx, tx, tagLock, a); err != nil {
+			return fmt.Errorf("lock %s/%s:%s: %w", t.registry, t.repository, t.tag, err)
+		}
+	}
+	return nil
 }
 
 func (in SubmitImage) importOperation() string {
@@ -187,7 +217,7 @@ func upsertImage(ctx context.Context, tx pgx.Tx, in SubmitImage) (submitted, err
 	return row, err
 }
 
-// moveTag keeps the history of a tag: the same digest keeps its row, another one becomes the current row, unless
+// moveTag keeps the history of a tag, whose lock is held: the same digest keeps its row, another one becomes the current row, unless
 // it was detected before the present one.
 func moveTag(ctx context.Context, tx pgx.Tx, in SubmitImage) error {
 	key := func(more args) args {
@@ -196,9 +226,6 @@ func moveTag(ctx context.Context, tx pgx.Tx, in SubmitImage) error {
 			a[name] = v
 		}
 		return a
-	}
-	if _, err := exec(ctx, tx, tagLock, key(args{"lock": lockTag})); err != nil {
-		return err
 	}
 	if in.Beside {
 		_, err := exec(ctx, tx, tagInsert, key(args{

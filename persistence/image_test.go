@@ -89,7 +89,7 @@ func (w *world) must(err error) {
 
 func (w *world) markDeleting(image string, force bool) persistence.Deletion {
 	w.t.Helper()
-	out, err := w.images.MarkDeleting(w.t.Context(), admin, digestOf(image), force, persistence.Start{Workflow: "DeleteImage", WorkflowID: "delete"})
+	out, err := w.images.MarkDeleting(w.t.Context(), admin, digestOf(image), force, persistence.Start{Workflow: "DeleteImage", WorkflowID: "delete"}, syncWatch)
 	w.must(err)
 	return out
 }
@@ -310,7 +310,7 @@ func TestDeleteIsFencedIdempotentAndTakesEverythingAlong(t *testing.T) {
 	if n := w.count(`SELECT count(*) FROM plimsoll.analysis_progress`); n != 0 {
 		t.Errorf("%d lines of progress are left", n)
 	}
-	if _, err := w.images.MarkDeleting(ctx, "team", digestOf("app"), false, persistence.Start{}); err != nil {
+	if _, err := w.images.MarkDeleting(ctx, "team", digestOf("app"), false, persistence.Start{}, syncWatch); err != nil {
 		t.Fatal(err)
 	}
 	w.must(w.images.Delete(ctx, "team", digestOf("app")))
@@ -327,7 +327,7 @@ func TestDeleteOfARunningAnalysisNeedsForceAndEndsIt(t *testing.T) {
 	run := persistence.Run{Account: admin, Digest: digestOf("app"), Request: 1, RunID: "a"}
 	_, err := w.images.Begin(ctx, run, persistence.Origin{})
 	w.must(err)
-	if _, err := w.images.MarkDeleting(ctx, admin, digestOf("app"), false, persistence.Start{}); !errors.Is(err, persistence.ErrAnalyzing) {
+	if _, err := w.images.MarkDeleting(ctx, admin, digestOf("app"), false, persistence.Start{}, syncWatch); !errors.Is(err, persistence.ErrAnalyzing) {
 		t.Errorf("without force: %v, want ErrAnalyzing", err)
 	}
 	w.markDeleting("app", true)

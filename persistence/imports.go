@@ -29,6 +29,8 @@ const (
 	importContents = 32
 	// importsOpen bounds an account's operations that wait to be finished.
 	importsOpen = 1000
+	// importBytes bounds what the documents of all of them take before compression.
+	importBytes = 16 << 30
 )
 
 // Conditions of imports that callers tell apart.
@@ -104,6 +106,10 @@ WHERE account = @account AND id = @id FOR UPDATE`)
 	importDelete = query("import.delete", `DELETE FROM plimsoll.import_operation WHERE account = @account AND id = @id`)
 
 	contentCount = query("importcontent.count", `SELECT count(*) FROM plimsoll.import_content WHERE operation = @id`)
+
+	contentBytes = query("importcontent.bytes", `
+SELECT coalesce(sum(c.size), 0)::bigint FROM plimsoll.import_operation o JOIN plimsoll.import_content c ON c.operation = o.id
+WHERE o.account = @account AND o.image_digest = '' AND o.expires_at > now()`)
 
 	contentAdd = query("importcontent.add", `
 INSERT INTO plimsoll.import_content AS c (operation, kind, digest, size) VALUES (@id, @kind, @digest, @size)
@@ -209,6 +215,13 @@ func (s *Imports) Add(ctx context.Context, account, id string, documents ...NewI
 		n, err := value[int](ctx, tx, contentCount, args{"id": id})
 		if err == nil && n > importContents {
 			err = fmt.Errorf("%w: at most %d documents", ErrTooMany, importContents)
+		}
+		if err != nil {
+			return nil, err
+		}
+		total, err := value[int64](ctx, tx, contentBytes, args{"account": account})
+		if err == nil && total > importBytes {
+			err = fmt.Errorf("%w bytes: import operations that are not finished hold more than %d; finish or delete some", ErrTooMany, int64(importBytes))
 		}
 		return added, err
 	})

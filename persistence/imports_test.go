@@ -141,6 +141,34 @@ func TestImportsOfAnAccountAreItsOwn(t *testing.T) {
 	}
 }
 
+func TestUnfinishedImportsOfAnAccountHoldSoMuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("other")
+	imports, ctx := persistence.NewImports(w.pool), t.Context()
+	full, theirs := w.upload("admin", "one"), w.upload("other", "one")
+	_, err := w.pool.Exec(ctx, `UPDATE plimsoll.import_content SET size = $2 WHERE operation = $1`, full.Operation, int64(16)<<30)
+	w.must(err)
+	next, err := imports.Open(ctx, "admin", time.Hour)
+	w.must(err)
+	more := persistence.NewImportContent{Kind: "packages", Data: []byte("more")}
+	if _, err := imports.Add(ctx, "admin", next.ID, more); !errors.Is(err, persistence.ErrTooMany) {
+		t.Errorf("another document: %v, want ErrTooMany", err)
+	}
+	if left, err := imports.Contents(ctx, "admin", next.ID); err != nil || len(left) != 0 {
+		t.Errorf("a refused document is kept: %v, %v", left, err)
+	}
+	if _, err := imports.Add(ctx, "other", theirs.Operation, more); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	if _, err := imports.Cancel(ctx, "admin", full.Operation); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := imports.Add(ctx, "admin", next.ID, more); err != nil {
+		t.Errorf("after room was made: %v", err)
+	}
+}
+
 func TestExpiredImportsAreCollectedUnlessTheirImageWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -2,15 +2,19 @@ package persistence_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
+	"plimsoll/engine/match"
 	"plimsoll/persistence"
 )
 
@@ -34,7 +38,11 @@ func (a *feedActor) step(n int) {
 		a.apply(n)
 	default:
 		records := changed(a.random, group, a.state[group])
-		if c := a.w.commit(group, records...); !c.Unchanged {
+		commit := commitOf(group, records...)
+		if a.random.IntN(2) == 0 {
+			commit = deltaOf(group, a.state[group], records)
+		}
+		if c := a.w.commitFeed(commit); !c.Unchanged {
 			a.pending = append(a.pending, c.Generation)
 		}
 		a.state[group] = records
@@ -53,6 +61,59 @@ func (a *feedActor) apply(n int) {
 	a.w.rescan(a.pending[i], noon.Add(time.Duration(n)*time.Hour))
 	if a.random.IntN(4) > 0 {
 		a.pending = slices.Delete(a.pending, i, i+1)
+	}
+}
+
+// deltaOf says what changed, and repeats something that did not.
+func deltaOf(group string, before, after []feed.Record) persistence.CommitFeed {
+	var said []feed.Record
+	gone := map[string]bool{}
+	for _, r := range before {
+		gone[r.Vulnerability.ID] = true
+	}
+	for i, r := range after {
+		delete(gone, r.Vulnerability.ID)
+		same := slices.ContainsFunc(before, func(b feed.Record) bool { return cmp.Equal(b, r) })
+		if !same || i == 0 {
+			said = append(said, r)
+		}
+	}
+	c := commitOf(group, said...)
+	c.Delta, c.Removed = true, slices.Sorted(maps.Keys(gone))
+	return c
+}
+
+// rulesActor edits the matching rules.
+type rulesActor struct {
+	w       *world
+	random  *rand.Rand
+	rules   match.Rules
+	pending []int64
+}
+
+func (a *rulesActor) step(n int) {
+	switch a.random.IntN(6) {
+	case 0:
+		a.rules = match.DefaultRules()
+	case 1:
+		a.rules = a.rules.Clone()
+		a.rules.WithoutTypes = map[string]bool{catalog.TypeNpm: true}
+	case 2:
+		a.rules = a.rules.Clone()
+		a.rules.Distros["debian"] = "ubuntu"
+	case 3:
+		for _, generation := range a.pending {
+			a.w.rescan(generation, noon.Add(time.Duration(n)*time.Hour))
+		}
+		return
+	default:
+		return
+	}
+	a.w.must(a.w.matches.SetRules(a.w.t.Context(), a.rules))
+	generation, err := a.w.matches.EnsureRules(a.w.t.Context())
+	a.w.must(err)
+	if generation > 0 {
+		a.pending = append(a.pending, generation)
 	}
 }
 
@@ -138,13 +199,25 @@ func randomRecord(random *rand.Rand, group string, i int) feed.Record {
 	if random.IntN(3) == 0 {
 		r.Advisories = append(r.Advisories, other.Advisories...)
 	}
+	if random.IntN(3) == 0 { // another name of the flaw, or of another flaw as well
+		r.Vulnerability.Aliases = []string{recordID(random.IntN(8))}
+	}
+	if random.IntN(4) == 0 {
+		r.Advisories[0].State, r.Advisories[0].Ranges = feed.StateNotAffected, nil
+	}
 	return r
 }
 
 // TestIncrementalEqualsFullWhateverHappens is the central property with everything a system meets.
 func TestIncrementalEqualsFullWhateverHappens(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	var compared atomic.Int64
+	t.Cleanup(func() {
+		if compared.Load() == 0 {
+			t.Error("no image has a finding: nothing was compared")
+		}
+	})
+	for seed := range uint64(6) {
 		for _, together := range []bool{false, true} {
 			t.Run(fmt.Sprintf("seed %d, two at once %t", seed, together), func(t *testing.T) {
 				t.Parallel()
@@ -152,11 +225,12 @@ func TestIncrementalEqualsFullWhateverHappens(t *testing.T) {
 				w.must(w.feeds.Ensure(t.Context(), "osv", incrementalGroups))
 				feeds := &feedActor{w: w, random: rand.New(rand.NewPCG(seed, 1)), state: make(map[string][]feed.Record)}               // #nosec G404 -- reproducible on purpose
 				images := &imageActor{w: w, random: rand.New(rand.NewPCG(seed, 2)), images: make(map[string][]persistence.PackageRow)} // #nosec G404
-				run(30, together, feeds.step, images.step)
-				for _, generation := range feeds.pending {
+				edits := &rulesActor{w: w, random: rand.New(rand.NewPCG(seed, 3)), rules: match.DefaultRules()}                        // #nosec G404 -- reproducible on purpose
+				run(30, together, feeds.step, images.step, edits.step)
+				for _, generation := range slices.Concat(feeds.pending, edits.pending) {
 					w.rescan(generation, noon.Add(100*time.Hour))
 				}
-				compareWithFull(t, w, feeds.state, images.images)
+				compared.Add(int64(compareWithFull(t, w, edits.rules, feeds.state, images.images)))
 			})
 		}
 	}
@@ -184,9 +258,10 @@ func run(steps int, together bool, actors ...func(int)) {
 	}
 }
 
-func compareWithFull(t *testing.T, w *world, state map[string][]feed.Record, images map[string][]persistence.PackageRow) {
+func compareWithFull(t *testing.T, w *world, rules match.Rules, state map[string][]feed.Record, images map[string][]persistence.PackageRow) (found int) {
 	t.Helper()
-	fresh, found := newWorld(t), 0
+	fresh := newWorld(t)
+	fresh.must(fresh.matches.SetRules(t.Context(), rules))
 	for group, records := range state {
 		fresh.commit(group, records...)
 	}
@@ -200,7 +275,5 @@ func compareWithFull(t *testing.T, w *world, state map[string][]feed.Record, ima
 			t.Errorf("counters of %s (-full +incremental):\n%s", image, diff)
 		}
 	}
-	if found == 0 {
-		t.Error("no image has a finding: nothing was compared")
-	}
+	return found
 }

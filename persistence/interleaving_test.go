@@ -126,12 +126,12 @@ func TestRescanReachesPackagesAnUnfinishedAnalysisLeftUnmatched(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.3.0"), record("GHSA-2", feed.Low, "npm", "koa", "1.0.0"))
+	w.save("unfinished", npm("left-pad", "1.2.0", "/p"))
+	c := w.commit("npm", record("GHSA-2", feed.Low, "npm", "koa", "1.0.0"), record("GHSA-3", feed.Low, "npm", "left-pad", "9.0.0"))
+	if out := w.rescan(c.Generation, noon); out.Opened != 1 {
+		t.Errorf("the rescan found %+v", out)
+	}
 	w.analyzed(admin, "app", "1", npm("left-pad", "1.2.0", "/p"))
-	renamed := npm("left-pad", "1.2.0", "/p")
-	renamed.Target.Name = "left-pad-renamed"
-	w.save("other", renamed)
-	c := w.commit("npm", record("GHSA-2", feed.Low, "npm", "koa", "1.0.0"), record("GHSA-3", feed.Low, "npm", "left-pad-renamed", "9.0.0"))
-	w.rescan(c.Generation, noon)
 	if got := strings.Join(w.findings(admin, "app"), "\n"); !strings.Contains(got, "GHSA-3") || strings.Contains(got, "GHSA-1") {
 		t.Errorf("after the rescan the image has:\n%s", got)
 	}
@@ -140,7 +140,7 @@ func TestRescanReachesPackagesAnUnfinishedAnalysisLeftUnmatched(t *testing.T) {
 	}
 }
 
-func TestMatchingOutwaitsAFeedCommitOfAnyLength(t *testing.T) {
+func TestMatchingOutwaitsARescanOfAnyLength(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
@@ -153,16 +153,16 @@ func TestMatchingOutwaitsAFeedCommitOfAnyLength(t *testing.T) {
 	commit, err := w.pool.Begin(ctx)
 	w.must(err)
 	defer func() { _ = commit.Rollback(ctx) }()
-	const lockFeed = 0x504c0001
-	_, err = commit.Exec(ctx, `SELECT pg_advisory_xact_lock($1, 0)`, lockFeed)
+	const lockRescan = 0x504c0002
+	_, err = commit.Exec(ctx, `SELECT pg_advisory_xact_lock($1, 0)`, lockRescan)
 	w.must(err)
 	matched := make(chan error, 1)
 	go func() {
-		_, err := persistence.NewMatches(pool).MatchAnalysis(ctx, id, noon, decide)
+		_, err := persistence.NewMatches(pool, pool).MatchAnalysis(ctx, id, noon)
 		matched <- err
 	}()
 	for w.count(`SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid::bigint = $1 AND database = (
-		SELECT oid FROM pg_database WHERE datname = current_database())`, int64(lockFeed)) == 0 {
+		SELECT oid FROM pg_database WHERE datname = current_database())`, int64(lockRescan)) == 0 {
 		select {
 		case err := <-matched:
 			t.Fatalf("matching did not wait: %v", err)

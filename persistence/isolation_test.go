@@ -39,7 +39,11 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 	w.must(persistence.NewReferrers(w.pool).Store(ctx, "theirs", digest, persistence.ReferrerListing{ListedAt: noon, Referrers: []persistence.Referrer{{Subject: digest, Referrer: digestOf("sbom")}}}))
 	_, err = w.pool.Exec(ctx, `UPDATE plimsoll.image SET labels = '{"team":"theirs"}'`)
 	w.must(err)
-	before := w.rowVersions("plimsoll.image", "plimsoll.image_tag", "plimsoll.policy", "plimsoll.registry", "plimsoll.app_user", "plimsoll.evaluation", "plimsoll.analysis_progress", "plimsoll.image_transition")
+	subs := persistence.NewSubscriptions(w.pool)
+	watch, err := subs.WatchRepository(ctx, persistence.RepositoryWatch{Account: "theirs", Name: persistence.TagName{Registry: "r.example", Repository: "x"}, Tags: []string{"1"}}, syncWatch)
+	w.must(err)
+	w.must(subs.TagRefused(ctx, "theirs", watch.ID, "1", persistence.WatchFailure{Code: "X"}))
+	before := w.rowVersions("plimsoll.subscription", "plimsoll.watched_tag", "plimsoll.image", "plimsoll.image_tag", "plimsoll.policy", "plimsoll.registry", "plimsoll.app_user", "plimsoll.evaluation", "plimsoll.analysis_progress", "plimsoll.image_transition")
 
 	digests := []string{digest}
 	mineKey := key
@@ -79,10 +83,18 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 			}
 			return err
 		}(),
-		"mark deleting":     second(w.images.MarkDeleting(ctx, "mine", digest, true, persistence.Start{})),
+		"mark deleting":     second(w.images.MarkDeleting(ctx, "mine", digest, true, persistence.Start{}, syncWatch)),
 		"analysis":          second(w.analyses.OfImage(ctx, "mine", digest)),
 		"vulnerabilities":   second(w.matches.Vulnerabilities(ctx, "mine", digest, persistence.VulnerabilityFilter{})),
 		"counters":          func() error { m, err := w.matches.Counters(ctx, "mine", digests); return size(len(m), err) }(),
+		"subscription":      second(subs.Get(ctx, "mine", watch.ID)),
+		"subscriptions":     func() error { l, err := subs.List(ctx, "mine", ""); return size(len(l), err) }(),
+		"watch":             second(subs.Watch(ctx, "mine", watch.ID)),
+		"tags to be added":  func() error { l, n, err := subs.PendingTags(ctx, "mine", watch.ID, 9); return size(len(l)+n, err) }(),
+		"refused tags":      func() error { l, err := subs.RefusedTags(ctx, "mine", watch.ID, 9); return size(len(l), err) }(),
+		"tags of a watch":   second(subs.NoteTags(ctx, "mine", watch.ID, []string{"2"})),
+		"a changed watch":   second(subs.Change(ctx, "mine", watch.ID, persistence.SubscriptionChange{}, syncWatch)),
+		"a deleted watch":   subs.Delete(ctx, "mine", watch.ID, syncWatch),
 		"policy":            second(w.policies.Get(ctx, "mine", "secret")),
 		"policy activation": second(w.policies.Activate(ctx, "mine", "secret")),
 		"policy update":     second(w.policies.Update(ctx, persistence.NewPolicy{Account: "mine", ID: "secret", Name: "x", Document: json.RawMessage(`{}`)}, true)),
@@ -113,9 +125,12 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 			t.Errorf("%s: %v, want ErrSuperseded", name, err)
 		}
 	}
+	w.must(subs.Seen(ctx, "mine", watch.ID, digest))
+	w.must(subs.Failed(ctx, "mine", watch.ID, persistence.WatchFailure{Code: "X", PausedUntil: noon}))
+	w.must(subs.TagAdded(ctx, "mine", watch.ID, "1"))
 	w.must(w.images.Delete(ctx, "mine", digest))
 	w.must(w.progress.Clear(ctx, "mine", digest))
-	if after := w.rowVersions("plimsoll.image", "plimsoll.image_tag", "plimsoll.policy", "plimsoll.registry", "plimsoll.app_user", "plimsoll.evaluation", "plimsoll.analysis_progress", "plimsoll.image_transition"); after != before {
+	if after := w.rowVersions("plimsoll.subscription", "plimsoll.watched_tag", "plimsoll.image", "plimsoll.image_tag", "plimsoll.policy", "plimsoll.registry", "plimsoll.app_user", "plimsoll.evaluation", "plimsoll.analysis_progress", "plimsoll.image_transition"); after != before {
 		t.Error("one account wrote what belongs to another")
 	}
 	if got := w.findings("theirs", "app"); len(got) != 1 {

@@ -3,6 +3,8 @@ package persistence
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +76,7 @@ ON CONFLICT (digest, analyzer_set) DO UPDATE SET diff_id = excluded.diff_id, com
   evidence_blob = excluded.evidence_blob, host = excluded.host, version = excluded.version, analyzed_at = now(), used_at = now(),
   registries = array_remove(plimsoll.layer.registries, @registry) || excluded.registries`)
 
-	layerLock = query("layer.lock", `SELECT pg_advisory_lock(@lock::int, hashtext(@digest::text))`)
+	layerLock = query("layer.lock", `SELECT pg_advisory_lock(@lock::int, hashtext(concat_ws(' ', @digest::text, @registries::text)))`)
 )
 
 // Known returns which of the layers have a result under the analyzer set, each with the registries that have
@@ -138,15 +140,17 @@ func (s *Layers) Save(ctx context.Context, n NewLayer) error {
 	return wrap(err, "store result of layer %s", n.Digest)
 }
 
-// Lock waits until no other process of the fleet works on the layer, on a connection of its own. release lets
-// the next one in; it must be called, and may be called again. A broken connection releases too, which is safe:
-// storing a result twice is storing it once.
-func (s *Layers) Lock(ctx context.Context, digest string) (release func(), err error) {
+// Lock waits until no other process of the fleet reads the layer from the same registries, on a connection of its
+// own. Who reads it from elsewhere is not waited for: a result from there could not be used without the blob anyway,
+// and a registry may be as slow as whoever runs it likes. release lets the next one in; it must be called, and may be
+// called again. A broken connection releases too, which is safe: storing a result twice is storing it once.
+func (s *Layers) Lock(ctx context.Context, digest string, registries ...string) (release func(), err error) {
 	conn, err := connect(ctx, s.pool)
 	if err != nil {
 		return nil, fmt.Errorf("lock layer %s: %w", digest, err)
 	}
-	if _, err := conn.Exec(ctx, layerLock, args{"lock": lockLayer, "digest": digest}); err != nil {
+	from := slices.Compact(slices.Sorted(slices.Values(registries)))
+	if _, err := conn.Exec(ctx, layerLock, args{"lock": lockLayer, "digest": digest, "registries": strings.Join(from, " ")}); err != nil {
 		disconnect(ctx, conn)
 		if ctx.Err() != nil { // the server only says that the statement was cancelled
 			err = ctx.Err()

@@ -56,19 +56,22 @@ func TestLayersTellWhatIsKnownAndWhoDeliveredIt(t *testing.T) {
 func TestLayerLockLetsOneInAndFollowsTheContext(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	release, err := w.layers.Lock(t.Context(), digestOf("base"))
+	release, err := w.layers.Lock(t.Context(), digestOf("base"), "a.example", "b.example")
 	w.must(err)
-	other, err := w.layers.Lock(t.Context(), digestOf("top"))
+	other, err := w.layers.Lock(t.Context(), digestOf("top"), "a.example", "b.example")
 	w.must(err)
 	other()
+	elsewhere, err := w.layers.Lock(t.Context(), digestOf("base"), "a.example")
+	w.must(err)
+	elsewhere()
 	waiting, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := w.layers.Lock(waiting, digestOf("base")); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := w.layers.Lock(waiting, digestOf("base"), "b.example", "a.example", "a.example"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("second lock: %v, want the deadline", err)
 	}
 	got := make(chan error)
 	go func() {
-		next, err := w.layers.Lock(t.Context(), digestOf("base"))
+		next, err := w.layers.Lock(t.Context(), digestOf("base"), "a.example", "b.example")
 		if err == nil {
 			next()
 		}
@@ -139,25 +142,6 @@ func TestAnalysisStoresHostileText(t *testing.T) {
 	w.save("app", npm("nul\x00", "1\xff", "/p\x00"), npm(string(long), string(long), string(long)), npm("nul\x00", "1\xff", "/p\x00"))
 	if n := w.count(`SELECT count(*) FROM plimsoll.image_package`); n != 2 {
 		t.Errorf("%d edges, want 2", n)
-	}
-}
-
-func TestNewWayOfNamingMatchesKnownPackagesAnew(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.commit("npm", record("GHSA-1", 4, "npm", "new-name", "9.0.0"))
-	old := npm("pkg", "1.0.0", "/p")
-	w.analyzed(admin, "app", "1", old)
-	renamed := old
-	renamed.Target.Name = "new-name"
-	w.analyzed(admin, "app2", "2", renamed)
-	for _, image := range []string{"app", "app2"} {
-		if got := w.findings(admin, image); len(got) != 1 {
-			t.Errorf("%s: %v, want the finding under the new name", image, got)
-		}
-		if k := w.counts(image); k.High != 1 {
-			t.Errorf("%s: counter %+v", image, k)
-		}
 	}
 }
 

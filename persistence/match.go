@@ -8,16 +8,6 @@ import (
 	"plimsoll/engine/feed"
 )
 
-// Finding is the decision about one affected package. It converts from match.Finding.
-type Finding struct {
-	FixVersion string
-	State      feed.FixState
-}
-
-// Decide says whether an advisory affects a package. An error ends the matching; a version that cannot be
-// compared should rather be decided.
-type Decide func(Target, feed.Advisory) (Finding, bool, error)
-
 // Matched is what matching an analysis did.
 type Matched struct {
 	Generation int64 // of the feeds it is current for
@@ -31,7 +21,7 @@ type Rescanned struct {
 	Packages int // dictionary rows looked at
 	Opened   int
 	Closed   int
-	Analyses int // whose counters were renewed
+	Images   int // whose answers moved
 }
 
 // Counter counts distinct (vulnerability, package) pairs of an image.
@@ -79,9 +69,13 @@ type ImageVulnerability struct {
 	Severity      feed.Severity
 	FixVersion    string // '' when no fix is known
 	FixState      feed.FixState
+	Also          []string  // other names of the vulnerability
+	Confidence    string    // as match.Confidence
 	DetectedAt    time.Time // when this became known of this image
 	FixObservedAt time.Time // when the feed first carried this advisory as it is; zero without a fix
 	Detail        feed.Vulnerability
+	Reason        string        // the publisher's words about the state of the fix
+	Notices       []feed.Notice // its advisories
 
 	PackageType    string
 	PackageName    string
@@ -91,8 +85,9 @@ type ImageVulnerability struct {
 	Path           string
 }
 
-// Matches stores which vulnerabilities dictionary entries have.
-type Matches struct{ pool *pgxpool.Pool }
+// Matches stores which vulnerabilities dictionary entries have. The feed store may be another database: nothing joins
+// the two.
+type Matches struct{ pool, feeds *pgxpool.Pool }
 
 // NewMatches returns the store.
-func NewMatches(pool *pgxpool.Pool) *Matches { return &Matches{pool} }
+func NewMatches(pool, feeds *pgxpool.Pool) *Matches { return &Matches{pool, feeds} }

@@ -5,45 +5,57 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
 )
 
-// What an OS package owns is judged as that package: the distribution knows what it patched. The advisory tells since when the feed carries the fix as it is now; where the match is older than that, it
-// knew the same fix version before.
-var imageVulnerabilities = query("match.of_image", `
-SELECT m.vulnerability, m.source, m.group_name, m.namespace, coalesce(u.severity, 0)::int AS severity,
-  m.fix_version, m.fix_state, greatest(m.since, a.analyzed_at) AS detected_at,
-  CASE WHEN m.fix_version <> '' THEN least(m.valid_from, g.committed_at) END AS fix_observed_at,
-  CASE WHEN @description THEN u.detail ELSE u.detail - '{description,references}'::text[] END AS detail,
+var (
+	imageVulnerabilities = query("match.of_image", `
+SELECT m.vulnerability, m.source, m.group_name, m.namespace, m.target, m.scope, m.severity::int AS severity,
+  m.fix_version, m.fix_state, m.also, m.confidence, greatest(m.since, a.analyzed_at) AS detected_at, m.valid_from,
   p.type AS package_type, p.name AS package_name, p.version AS package_version, p.arch AS package_arch,
   p.purl, e.path
 FROM plimsoll.image i
 JOIN plimsoll.analysis a ON a.id = i.analysis_id
-JOIN plimsoll.image_package e ON e.analysis_id = a.id
+JOIN plimsoll.image_package e ON e.analysis_id = a.id AND NOT e.suppressed
 JOIN plimsoll.package p ON p.id = e.package_id
 JOIN plimsoll.package_match m ON m.package_id = p.id AND m.valid_to IS NULL
-LEFT JOIN plimsoll_feeds.vulnerability u ON u.source = m.source AND u.group_name = m.group_name
-  AND u.vulnerability_id = m.vulnerability AND u.valid_to IS NULL
-LEFT JOIN plimsoll_feeds.advisory v ON v.source = m.source AND v.group_name = m.group_name
-  AND v.advisory_id = m.vulnerability AND v.namespace = m.namespace AND v.package = p.match_name AND v.valid_to IS NULL
-LEFT JOIN plimsoll_feeds.generation g ON g.id = v.valid_from
-WHERE i.account = @account AND i.digest = @digest AND NOT e.owned AND (@wont_fix OR m.fix_state <> 'wont-fix')
-ORDER BY severity DESC, m.vulnerability, p.name, p.version, p.arch, p.type, e.path, m.source, p.id`)
+WHERE i.account = @account AND i.digest = @digest AND (@wont_fix OR m.fix_state <> 'wont-fix')
+ORDER BY m.severity DESC, m.vulnerability, p.name, p.version, p.arch, p.type, e.path, m.source, p.id`)
+
+	// The advisory tells since when the feed carries the fix as it is now.
+	vulnerabilityDetails = query("feed.details", `
+SELECT k.source, k.group_name, k.vulnerability, k.namespace, k.target, k.scope,
+  CASE WHEN @description THEN u.detail ELSE u.detail - '{description,references}'::text[] END AS detail,
+  g.committed_at, v.detail AS advisory
+FROM unnest(@sources::text[], @groups::text[], @vulnerabilities::text[], @namespaces::text[], @targets::text[], @scopes::text[])
+  k (source, group_name, vulnerability, namespace, target, scope)
+LEFT JOIN plimsoll_feeds.vulnerability u ON u.source = k.source AND u.group_name = k.group_name
+  AND u.vulnerability_id = k.vulnerability AND u.valid_to IS NULL
+LEFT JOIN plimsoll_feeds.advisory v ON v.source = k.source AND v.group_name = k.group_name
+  AND v.advisory_id = k.vulnerability AND v.namespace = k.namespace AND v.package = k.target AND v.scope = k.scope AND v.valid_to IS NULL
+LEFT JOIN plimsoll_feeds.generation g ON g.id = v.valid_from`)
+)
+
+// basis names what a match rests on.
+type basis struct {
+	Source        string
+	GroupName     string
+	Vulnerability string
+	Namespace     string
+	Target        string
+	Scope         string
+}
 
 type vulnerabilityRow struct {
-	Vulnerability  string
-	Source         string
-	GroupName      string
-	Namespace      string
+	basis
 	Severity       int
 	FixVersion     string
 	FixState       string
+	Also           []string
+	Confidence     string
 	DetectedAt     time.Time
-	FixObservedAt  *time.Time
-	Detail         *feed.Vulnerability
+	ValidFrom      time.Time
 	PackageType    string
 	PackageName    string
 	PackageVersion string
@@ -52,18 +64,24 @@ type vulnerabilityRow struct {
 	Path           string
 }
 
+// detailRow is what the feeds say about a statement now; nothing when it has just gone.
+type detailRow struct {
+	basis
+	Detail      *feed.Vulnerability
+	CommittedAt *time.Time
+	Advisory    *advisoryDetail
+}
+
 // Vulnerabilities returns the findings of an image, worst first: ErrNotFound, ErrNotAnalyzed.
 func (s *Matches) Vulnerabilities(ctx context.Context, account, digest string, f VulnerabilityFilter) ([]ImageVulnerability, error) {
 	if _, err := analysisOf(ctx, s.pool, account, digest); err != nil {
 		return nil, fmt.Errorf("load vulnerabilities of %s: %w", digest, err)
 	}
-	rows, err := s.pool.Query(ctx, imageVulnerabilities, args{
-		"account": account, "digest": digest, "wont_fix": f.IncludeWontFix, "description": f.Description,
-	})
+	list, err := many[vulnerabilityRow](ctx, s.pool, imageVulnerabilities, args{"account": account, "digest": digest, "wont_fix": f.IncludeWontFix})
 	if err != nil {
 		return nil, fmt.Errorf("load vulnerabilities of %s: %w", digest, err)
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[vulnerabilityRow])
+	details, err := s.details(ctx, list, f.Description)
 	if err != nil {
 		return nil, fmt.Errorf("load vulnerabilities of %s: %w", digest, err)
 	}
@@ -73,23 +91,56 @@ func (s *Matches) Vulnerabilities(ctx context.Context, account, digest string, f
 		if f.Kind == KindOS && !os || f.Kind == KindNonOS && os {
 			continue
 		}
-		out = append(out, row.vulnerability())
+		out = append(out, row.vulnerability(details[row.basis]))
 	}
 	return out, nil
 }
 
-func (r vulnerabilityRow) vulnerability() ImageVulnerability {
+// details reads what the feeds say about what the findings rest on, each once.
+func (s *Matches) details(ctx context.Context, list []vulnerabilityRow, description bool) (map[basis]detailRow, error) {
+	out := make(map[basis]detailRow, len(list))
+	var sources, groups, vulnerabilities, namespaces, targets, scopes []string
+	for _, row := range list {
+		if _, there := out[row.basis]; there {
+			continue
+		}
+		out[row.basis] = detailRow{}
+		k := row.basis
+		sources, groups, vulnerabilities = append(sources, k.Source), append(groups, k.GroupName), append(vulnerabilities, k.Vulnerability)
+		namespaces, targets, scopes = append(namespaces, k.Namespace), append(targets, k.Target), append(scopes, k.Scope)
+	}
+	if len(out) == 0 {
+		return out, nil
+	}
+	rows, err := many[detailRow](ctx, s.feeds, vulnerabilityDetails, args{
+		"sources": sources, "groups": groups, "vulnerabilities": vulnerabilities, "namespaces": namespaces, "targets": targets, "scopes": scopes,
+		"description": description,
+	})
+	for _, r := range rows {
+		out[r.basis] = r
+	}
+	return out, err
+}
+
+func (r vulnerabilityRow) vulnerability(known detailRow) ImageVulnerability {
 	out := ImageVulnerability{
 		Vulnerability: r.Vulnerability, Source: r.Source, Group: r.GroupName, Namespace: r.Namespace,
-		Severity: feed.Severity(r.Severity), FixVersion: r.FixVersion, FixState: feed.FixState(r.FixState),
+		Severity: feed.Severity(r.Severity), FixVersion: r.FixVersion, FixState: feed.FixState(r.FixState), Also: r.Also, Confidence: r.Confidence,
 		DetectedAt: r.DetectedAt, PackageType: r.PackageType, PackageName: r.PackageName,
 		PackageVersion: r.PackageVersion, PackageArch: r.PackageArch, PURL: r.PURL, Path: r.Path,
 	}
-	if r.FixObservedAt != nil {
-		out.FixObservedAt = *r.FixObservedAt
+	if known.Detail != nil {
+		out.Detail = *known.Detail
 	}
-	if r.Detail != nil {
-		out.Detail = *r.Detail
+	if known.Advisory != nil {
+		out.Reason, out.Notices = known.Advisory.Reason, known.Advisory.Notices
+	}
+	// Where the match is older than the advisory as it is now, it knew the same fix before.
+	if r.FixVersion != "" && known.CommittedAt != nil {
+		out.FixObservedAt = *known.CommittedAt
+		if r.ValidFrom.Before(out.FixObservedAt) {
+			out.FixObservedAt = r.ValidFrom
+		}
 	}
 	return out
 }

@@ -113,7 +113,7 @@ func TestRescanMovesOnlyWhatDiffersAndKeepsTheDateOfDetection(t *testing.T) {
 	later := noon.Add(24 * time.Hour)
 	c := w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.3.0"), record("GHSA-2", feed.High, "npm", "lodash", "2.0.0"))
 	out := w.rescan(c.Generation, later)
-	if diff := cmp.Diff(persistence.Rescanned{Packages: 1, Opened: 1, Closed: 1, Analyses: 1}, out); diff != "" {
+	if diff := cmp.Diff(persistence.Rescanned{Packages: 1, Opened: 1, Closed: 1, Images: 1}, out); diff != "" {
 		t.Errorf("rescan (-want +got):\n%s", diff)
 	}
 	list, err := w.matches.Vulnerabilities(ctx, persistence.AdminAccount, digestOf("app"), persistence.VulnerabilityFilter{})
@@ -152,7 +152,7 @@ func TestRescanRenewsCountersWhenOnlyTheSeverityChanged(t *testing.T) {
 	w.analyzed(persistence.AdminAccount, "app", "1", npm("left-pad", "1.2.0", "/p"))
 	c := w.commit("npm", record("GHSA-1", feed.Critical, "npm", "left-pad", "1.3.0"))
 	out := w.rescan(c.Generation, noon)
-	if diff := cmp.Diff(persistence.Rescanned{Packages: 1, Analyses: 1}, out); diff != "" {
+	if diff := cmp.Diff(persistence.Rescanned{Packages: 1, Opened: 1, Closed: 1, Images: 1}, out); diff != "" {
 		t.Errorf("rescan (-want +got):\n%s", diff)
 	}
 	counters, err := w.matches.Counters(t.Context(), persistence.AdminAccount, []string{digestOf("app")})
@@ -302,7 +302,7 @@ func TestAnalysesThatShareNewPackagesAreMatchedSafelyAtOnce(t *testing.T) {
 				t.Errorf("save: %v", err)
 				return
 			}
-			out, err := w.matches.MatchAnalysis(t.Context(), saved.ID, noon, decide)
+			out, err := w.matches.MatchAnalysis(t.Context(), saved.ID, noon)
 			if err != nil || out.Counter.High != 2 {
 				t.Errorf("match: %+v, %v", out, err)
 			}

@@ -18,6 +18,8 @@ type Start struct {
 	Workflow   string
 	WorkflowID string
 	Input      any
+	// Unattended: nobody but the dispatcher starts it, so it is due at once.
+	Unattended bool
 }
 
 // Pending is a start that has been claimed and not confirmed yet.
@@ -77,8 +79,12 @@ func enqueue(ctx context.Context, tx pgx.Tx, start Start) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("encode input of %s: %w", start.WorkflowID, err)
 	}
+	delay := dispatchDelay
+	if start.Unattended {
+		delay = 0
+	}
 	return value[int64](ctx, tx, outboxInsert, args{
-		"workflow": start.Workflow, "workflow_id": start.WorkflowID, "input": input, "delay": dispatchDelay,
+		"workflow": start.Workflow, "workflow_id": start.WorkflowID, "input": input, "delay": delay,
 	})
 }
 

@@ -24,17 +24,19 @@ SELECT acc, a.image_digest, a.image_id, a.manifest_blob, a.config_blob, jsonb_bu
 FROM plimsoll.analysis a, unnest(ARRAY['admin', 'other']) acc;
 INSERT INTO plimsoll.image_tag (account, registry, repository, tag, digest, pull_digest)
 SELECT account, 'docker.io', 'library/app', digest, digest, digest FROM plimsoll.image;
-INSERT INTO plimsoll.package (type, name, version, match_namespace, match_name, match_version, matched_generation)
-SELECT 'npm', 'p' || n, '1.0.0', 'npm', 'p' || n, '1.0.0', 1 FROM generate_series(1, 4000) n;
-INSERT INTO plimsoll.image_package (analysis_id, package_id)
-SELECT a.id, 1 + (a.id * 37 + k * 263) % 4000 FROM plimsoll.analysis a, generate_series(1, 30) k ON CONFLICT DO NOTHING;
+INSERT INTO plimsoll.package (type, name, version, matched_generation)
+SELECT 'npm', 'p' || n, '1.0.0', 1 FROM generate_series(1, 4000) n;
+INSERT INTO plimsoll.package_target (namespace, name, package_id) SELECT 'npm', name, id FROM plimsoll.package;
+INSERT INTO plimsoll.image_package (analysis_id, package_id, counted)
+SELECT a.id, 1 + (a.id * 37 + k * 263) % 4000, true FROM plimsoll.analysis a, generate_series(1, 30) k ON CONFLICT DO NOTHING;
 INSERT INTO plimsoll_feeds.generation (source, group_name, added, changed, removed) VALUES ('osv', 'npm', 1, 0, 0);
 INSERT INTO plimsoll_feeds.advisory (source, group_name, advisory_id, namespace, package, ranges, state, content_hash, valid_from)
 SELECT 'osv', 'npm', 'GHSA-' || n, 'npm', 'p' || (1 + n % 4000), '[]', 'fixed', ''::bytea, 1 FROM generate_series(1, 40000) n;
 INSERT INTO plimsoll_feeds.vulnerability (source, group_name, vulnerability_id, severity, detail, content_hash, valid_from)
 SELECT 'osv', 'npm', 'GHSA-' || n, n % 6, '{}', ''::bytea, 1 FROM generate_series(1, 40000) n;
-INSERT INTO plimsoll.package_match (package_id, source, group_name, vulnerability, namespace, fix_version, fix_state, since, valid_from, from_generation, cause)
-SELECT 1 + n % 4000, 'osv', 'npm', 'GHSA-' || n, 'npm', '2.0.0', 'fixed', now(), now(), 1, 'analysis' FROM generate_series(1, 40000) n;
+INSERT INTO plimsoll.package_match (package_id, source, group_name, vulnerability, namespace, target, severity, confidence, fix_version, fix_state,
+  since, valid_from, from_generation, cause)
+SELECT 1 + n % 4000, 'osv', 'npm', 'GHSA-' || n, 'npm', 'p' || (1 + n % 4000), n % 6, 'high', '2.0.0', 'fixed', now(), now(), 1, 'analysis' FROM generate_series(1, 40000) n;
 ANALYZE`
 
 // TestHotStatementsUseIndexes fails when what people wait for would read a large table as a whole.
@@ -67,6 +69,11 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 	for i := range digests {
 		digests[i] = fmt.Sprintf("sha256:%d", i+1)
 	}
+	var sources, namespaces, names, ids []string
+	for i := range 10 {
+		sources, namespaces = append(sources, "osv"), append(namespaces, "npm")
+		names, ids = append(names, fmt.Sprintf("p%d", i+1)), append(ids, fmt.Sprintf("GHSA-%d", i+1))
+	}
 	for _, tc := range []struct {
 		name string
 		args pgx.NamedArgs
@@ -81,10 +88,15 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		{"image.get", with("digest", "sha256:77")},
 		{"image.tags", pgx.NamedArgs{"account": admin, "digests": digests}},
 		{"counter.of_images", pgx.NamedArgs{"account": admin, "digests": digests}},
-		{"match.of_image", pgx.NamedArgs{"account": admin, "digest": "sha256:77", "wont_fix": false, "description": false}},
-		{"match.candidates", pgx.NamedArgs{"packages": []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}},
+		{"match.of_image", pgx.NamedArgs{"account": admin, "digest": "sha256:77", "wont_fix": false}},
+		{"candidate.list", pgx.NamedArgs{"namespaces": namespaces, "names": names}},
+		{"feed.details", pgx.NamedArgs{
+			"sources": sources, "groups": namespaces, "vulnerabilities": ids, "namespaces": namespaces, "targets": names,
+			"scopes": make([]string, len(names)), "description": true,
+		}},
+		{"rescan.packages", pgx.NamedArgs{"namespaces": namespaces, "names": names}},
 		{"match.unmatched", pgx.NamedArgs{"analysis_id": 77}},
-		{"counter.renew", pgx.NamedArgs{"analyses": []int64{77}, "generation": 1}},
+		{"counter.count", pgx.NamedArgs{"analyses": []int64{77}, "generation": 1}},
 		{"feed.status", pgx.NamedArgs{}},
 		{"progress.ahead", pgx.NamedArgs{"request": 1 << 40}},
 		{"progress.elapsed", with("digest", "sha256:77")},

@@ -98,6 +98,8 @@ const (
 	lockLayer  int32 = 0x504c0004
 	lockKey    int32 = 0x504c0005 // evaluation keys
 	lockTag    int32 = 0x504c0006
+	lockCount  int32 = 0x504c0007 // whoever adds differences to counters
+	lockDelta  int32 = 0x504c0008 // whoever notes differences
 )
 
 // wrap says what was attempted; nil stays nil.

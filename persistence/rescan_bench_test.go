@@ -27,10 +27,11 @@ INSERT INTO plimsoll.analysis (image_digest, analyzer_set, image_id, manifest_bl
 SELECT 'sha256:' || n, 'set', n::text, '', '', '', 'linux', 'amd64', 1, '{}', 300, 1 FROM generate_series(1, %[1]d) n;
 INSERT INTO plimsoll.image (account, digest, image_id, manifest_blob, config_blob, analysis_status, analysis_id, analyzed_at)
 SELECT 'admin', a.image_digest, a.image_id, '', '', 'analyzed', a.id, now() FROM plimsoll.analysis a;
-INSERT INTO plimsoll.package (type, name, version, match_namespace, match_name, match_version, matched_generation)
-SELECT 'npm', 'p' || n %% 20000, (n / 20000) || '.0.0', 'npm', 'p' || n %% 20000, (n / 20000) || '.0.0', 0 FROM generate_series(0, %[2]d - 1) n;
-INSERT INTO plimsoll.image_package (analysis_id, package_id)
-SELECT a.id, 1 + (a.id * 7919 + k * 331) %% %[2]d FROM plimsoll.analysis a, generate_series(1, 300) k ON CONFLICT DO NOTHING;
+INSERT INTO plimsoll.package (type, name, version, matched_generation)
+SELECT 'npm', 'p' || n %% 20000, (n / 20000) || '.0.0', 0 FROM generate_series(0, %[2]d - 1) n;
+INSERT INTO plimsoll.package_target (namespace, name, package_id) SELECT 'npm', name, id FROM plimsoll.package;
+INSERT INTO plimsoll.image_package (analysis_id, package_id, counted)
+SELECT a.id, 1 + (a.id * 7919 + k * 331) %% %[2]d, true FROM plimsoll.analysis a, generate_series(1, 300) k ON CONFLICT DO NOTHING;
 INSERT INTO plimsoll.analysis_counter (analysis_id, generation, critical, high, medium, low, negligible, unknown, fixable)
 SELECT id, 0, 0, 0, 0, 0, 0, 0, 0 FROM plimsoll.analysis;
 SET session_replication_role = origin;
@@ -41,7 +42,7 @@ ANALYZE`
 func BenchmarkRescan(b *testing.B) {
 	ctx := b.Context()
 	pool := pgtest.New(b)
-	feeds, matches := persistence.NewFeeds(pool), persistence.NewMatches(pool)
+	feeds, matches := persistence.NewFeeds(pool), persistence.NewMatches(pool, pool)
 	if _, err := pool.Exec(ctx, `INSERT INTO plimsoll.account (name, type) VALUES ('admin', 'admin')`); err != nil {
 		b.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func BenchmarkRescan(b *testing.B) {
 			b.Fatal(err)
 		}
 		committed := time.Now()
-		out, err := matches.Rescan(ctx, c.Generation, noon, what, decide)
+		out, err := matches.Rescan(ctx, c.Generation, noon, what, func(int, int) {})
 		if err != nil {
 			b.Fatal(err)
 		}

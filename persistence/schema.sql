@@ -63,6 +63,7 @@ CREATE TABLE plimsoll.analysis_counter WITH (fillfactor=70) (
   unknown integer NOT NULL
   fixable integer NOT NULL
   updated_at timestamp with time zone NOT NULL DEFAULT now()
+  delta_id bigint NOT NULL DEFAULT 0
   CONSTRAINT analysis_counter_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES plimsoll.analysis(id) ON DELETE CASCADE
   CONSTRAINT analysis_counter_pkey PRIMARY KEY (analysis_id)
 );
@@ -132,6 +133,21 @@ CREATE TABLE plimsoll.blob (
   CONSTRAINT blob_pkey PRIMARY KEY (digest)
 );
 
+CREATE TABLE plimsoll.counter_delta (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  package_id bigint NOT NULL
+  critical integer NOT NULL
+  high integer NOT NULL
+  medium integer NOT NULL
+  low integer NOT NULL
+  negligible integer NOT NULL
+  unknown integer NOT NULL
+  fixable integer NOT NULL
+  CONSTRAINT counter_delta_package_id_fkey FOREIGN KEY (package_id) REFERENCES plimsoll.package(id) ON DELETE CASCADE
+  CONSTRAINT counter_delta_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX counter_delta_package ON plimsoll.counter_delta USING btree (package_id);
 CREATE TABLE plimsoll.evaluation (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   account text NOT NULL
@@ -201,12 +217,14 @@ CREATE TABLE plimsoll.image_package (
   package_id bigint NOT NULL
   path text NOT NULL DEFAULT ''::text
   owned boolean NOT NULL DEFAULT false
+  suppressed boolean NOT NULL DEFAULT false
+  counted boolean NOT NULL DEFAULT false
   CONSTRAINT image_package_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES plimsoll.analysis(id) ON DELETE CASCADE
   CONSTRAINT image_package_package_id_fkey FOREIGN KEY (package_id) REFERENCES plimsoll.package(id)
   CONSTRAINT image_package_pkey PRIMARY KEY (analysis_id, package_id, path)
 );
 
-CREATE INDEX image_package_package ON plimsoll.image_package USING btree (package_id, analysis_id);
+CREATE INDEX image_package_package ON plimsoll.image_package USING btree (package_id, analysis_id) WHERE counted;
 CREATE TABLE plimsoll.image_tag (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   account text NOT NULL
@@ -310,17 +328,17 @@ CREATE TABLE plimsoll.package (
   arch text NOT NULL DEFAULT ''::text
   source text NOT NULL DEFAULT ''::text
   source_version text NOT NULL DEFAULT ''::text
-  match_namespace text NOT NULL DEFAULT ''::text
-  match_name text NOT NULL DEFAULT ''::text
-  match_version text NOT NULL DEFAULT ''::text
   purl text NOT NULL DEFAULT ''::text
   matched_generation bigint
   created_at timestamp with time zone NOT NULL DEFAULT now()
-  CONSTRAINT package_name_version_type_namespace_arch_source_source_vers_key UNIQUE (name, version, type, namespace, arch, source, source_version)
+  module text NOT NULL DEFAULT ''::text
+  cpes text NOT NULL DEFAULT ''::text
+  known text NOT NULL DEFAULT ''::text
+  claim text NOT NULL DEFAULT ''::text
   CONSTRAINT package_pkey PRIMARY KEY (id)
 );
 
-CREATE INDEX package_target ON plimsoll.package USING btree (match_namespace, match_name) WHERE (match_namespace <> ''::text);
+CREATE UNIQUE INDEX package_identity ON plimsoll.package USING btree (name, version, type, namespace, arch, source, source_version, module, known, claim, md5(cpes));
 CREATE INDEX package_unmatched ON plimsoll.package USING btree (id) WHERE (matched_generation IS NULL);
 CREATE TABLE plimsoll.package_match (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
@@ -338,14 +356,29 @@ CREATE TABLE plimsoll.package_match (
   to_generation bigint
   cause text NOT NULL
   end_cause text NOT NULL DEFAULT ''::text
+  target text NOT NULL
+  scope text NOT NULL DEFAULT ''::text
+  severity smallint NOT NULL
+  also text[] NOT NULL DEFAULT '{}'::text[]
+  confidence text NOT NULL
   CONSTRAINT package_match_package_id_fkey FOREIGN KEY (package_id) REFERENCES plimsoll.package(id) ON DELETE CASCADE
   CONSTRAINT package_match_pkey PRIMARY KEY (id)
 );
 
+CREATE INDEX package_match_also ON plimsoll.package_match USING gin (also) WHERE ((valid_to IS NULL) AND (also <> '{}'::text[]));
 CREATE INDEX package_match_closed ON plimsoll.package_match USING btree (to_generation) WHERE (to_generation IS NOT NULL);
-CREATE UNIQUE INDEX package_match_current ON plimsoll.package_match USING btree (package_id, source, vulnerability) WHERE (valid_to IS NULL);
+CREATE UNIQUE INDEX package_match_current ON plimsoll.package_match USING btree (package_id, vulnerability) WHERE (valid_to IS NULL);
 CREATE INDEX package_match_opened ON plimsoll.package_match USING btree (from_generation);
-CREATE INDEX package_match_vulnerability ON plimsoll.package_match USING btree (vulnerability, source) WHERE (valid_to IS NULL);
+CREATE INDEX package_match_vulnerability ON plimsoll.package_match USING btree (vulnerability) WHERE (valid_to IS NULL);
+CREATE TABLE plimsoll.package_target (
+  namespace text NOT NULL
+  name text NOT NULL
+  package_id bigint NOT NULL
+  CONSTRAINT package_target_package_id_fkey FOREIGN KEY (package_id) REFERENCES plimsoll.package(id) ON DELETE CASCADE
+  CONSTRAINT package_target_pkey PRIMARY KEY (namespace, name, package_id)
+);
+
+CREATE INDEX package_target_package ON plimsoll.package_target USING btree (package_id);
 CREATE TABLE plimsoll.policy (
   account text NOT NULL
   policy_id text NOT NULL
@@ -399,6 +432,13 @@ CREATE TABLE plimsoll.registry (
   CONSTRAINT registry_pkey PRIMARY KEY (account, registry)
 );
 
+CREATE TABLE plimsoll.rescan_image (
+  generation bigint NOT NULL
+  account text NOT NULL
+  digest text NOT NULL
+  CONSTRAINT rescan_image_pkey PRIMARY KEY (generation, account, digest)
+);
+
 CREATE TABLE plimsoll.role_grant (
   username text NOT NULL
   role text NOT NULL
@@ -428,6 +468,51 @@ CREATE TABLE plimsoll.setting (
   CONSTRAINT setting_pkey PRIMARY KEY (key)
 );
 
+CREATE TABLE plimsoll.subscription (
+  account text NOT NULL
+  type text NOT NULL
+  key text NOT NULL
+  id text NOT NULL
+  registry text NOT NULL
+  repository text NOT NULL
+  tag text NOT NULL
+  value text
+  active boolean NOT NULL
+  auto_subscribe boolean NOT NULL DEFAULT false
+  tag_count integer NOT NULL DEFAULT 0
+  seen_digest text NOT NULL DEFAULT ''::text
+  seen_at timestamp with time zone
+  error_code text NOT NULL DEFAULT ''::text
+  error_message text NOT NULL DEFAULT ''::text
+  error_digest text NOT NULL DEFAULT ''::text
+  failures integer NOT NULL DEFAULT 0
+  failing_since timestamp with time zone
+  failed_at timestamp with time zone
+  paused_until timestamp with time zone
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT subscription_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT subscription_pkey PRIMARY KEY (account, type, key)
+  CONSTRAINT subscription_type_check CHECK ((type = ANY (ARRAY['tag_update'::text, 'repo_update'::text, 'policy_eval'::text, 'vuln_update'::text, 'analysis_update'::text])))
+);
+
+CREATE UNIQUE INDEX subscription_id ON plimsoll.subscription USING btree (account, id);
+CREATE INDEX subscription_watched ON plimsoll.subscription USING btree (account, id) WHERE (active AND (type = ANY (ARRAY['tag_update'::text, 'repo_update'::text])));
+CREATE TABLE plimsoll.watched_tag (
+  account text NOT NULL
+  subscription text NOT NULL
+  tag text NOT NULL
+  state text NOT NULL
+  error_code text NOT NULL DEFAULT ''::text
+  error_message text NOT NULL DEFAULT ''::text
+  missing_since timestamp with time zone
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT watched_tag_account_subscription_fkey FOREIGN KEY (account, subscription) REFERENCES plimsoll.subscription(account, id) ON DELETE CASCADE
+  CONSTRAINT watched_tag_pkey PRIMARY KEY (account, subscription, tag)
+  CONSTRAINT watched_tag_state_check CHECK ((state = ANY (ARRAY['known'::text, 'pending'::text, 'refused'::text])))
+);
+
+CREATE INDEX watched_tag_pending ON plimsoll.watched_tag USING btree (account, subscription, tag) WHERE (state = 'pending'::text);
 CREATE TABLE plimsoll_feeds.advisory (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL
@@ -441,10 +526,12 @@ CREATE TABLE plimsoll_feeds.advisory (
   content_hash bytea NOT NULL
   valid_from bigint NOT NULL
   valid_to bigint
+  scope text NOT NULL DEFAULT ''::text
+  detail jsonb NOT NULL DEFAULT '{}'::jsonb
   CONSTRAINT advisory_pkey PRIMARY KEY (id)
 );
 
-CREATE UNIQUE INDEX advisory_current ON plimsoll_feeds.advisory USING btree (source, group_name, advisory_id, namespace, package) WHERE (valid_to IS NULL);
+CREATE UNIQUE INDEX advisory_current ON plimsoll_feeds.advisory USING btree (source, group_name, advisory_id, namespace, package, scope) WHERE (valid_to IS NULL);
 CREATE INDEX advisory_lookup ON plimsoll_feeds.advisory USING btree (namespace, package) WHERE (valid_to IS NULL);
 CREATE TABLE plimsoll_feeds.change (
   generation bigint NOT NULL
@@ -454,13 +541,37 @@ CREATE TABLE plimsoll_feeds.change (
   CONSTRAINT change_pkey PRIMARY KEY (generation, namespace, package)
 );
 
+CREATE TABLE plimsoll_feeds.fact (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  source text NOT NULL
+  group_name text NOT NULL
+  kind text NOT NULL
+  key text NOT NULL
+  value jsonb NOT NULL
+  content_hash bytea NOT NULL
+  valid_from bigint NOT NULL
+  valid_to bigint
+  CONSTRAINT fact_kind_check CHECK ((kind = ANY (ARRAY['exploited'::text, 'lifecycle'::text, 'release'::text, 'exclusion'::text])))
+  CONSTRAINT fact_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX fact_current ON plimsoll_feeds.fact USING btree (source, group_name, kind, key) WHERE (valid_to IS NULL);
+CREATE INDEX fact_lookup ON plimsoll_feeds.fact USING btree (kind, key) WHERE (valid_to IS NULL);
+CREATE TABLE plimsoll_feeds.feed_document (
+  source text NOT NULL
+  group_name text NOT NULL
+  name text NOT NULL
+  url text NOT NULL
+  etag text NOT NULL
+  last_modified text NOT NULL
+  body_sha256 text NOT NULL
+  CONSTRAINT feed_document_pkey PRIMARY KEY (source, group_name, name)
+  CONSTRAINT feed_document_source_group_name_fkey FOREIGN KEY (source, group_name) REFERENCES plimsoll_feeds.feed_group(source, group_name) ON DELETE CASCADE
+);
+
 CREATE TABLE plimsoll_feeds.feed_group (
   source text NOT NULL
   group_name text NOT NULL
-  url text NOT NULL DEFAULT ''::text
-  etag text NOT NULL DEFAULT ''::text
-  last_modified text NOT NULL DEFAULT ''::text
-  body_sha256 text NOT NULL DEFAULT ''::text
   enabled boolean NOT NULL DEFAULT true
   configured boolean NOT NULL DEFAULT true
   record_count integer NOT NULL DEFAULT 0
@@ -469,6 +580,7 @@ CREATE TABLE plimsoll_feeds.feed_group (
   last_attempt timestamp with time zone
   last_error text NOT NULL DEFAULT ''::text
   created_at timestamp with time zone NOT NULL DEFAULT now()
+  cursor text NOT NULL DEFAULT ''::text
   CONSTRAINT feed_group_pkey PRIMARY KEY (source, group_name)
 );
 
@@ -481,6 +593,16 @@ CREATE TABLE plimsoll_feeds.generation (
   removed integer NOT NULL
   committed_at timestamp with time zone NOT NULL DEFAULT now()
   CONSTRAINT generation_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE plimsoll_feeds.score WITH (fillfactor=80) (
+  id text NOT NULL
+  source text NOT NULL
+  group_name text NOT NULL
+  probability real NOT NULL
+  percentile real NOT NULL
+  scored_on date NOT NULL
+  CONSTRAINT score_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE plimsoll_feeds.vulnerability (
@@ -499,6 +621,7 @@ CREATE TABLE plimsoll_feeds.vulnerability (
   CONSTRAINT vulnerability_pkey PRIMARY KEY (id)
 );
 
+CREATE INDEX vulnerability_alias ON plimsoll_feeds.vulnerability USING gin (aliases) WHERE (valid_to IS NULL);
 CREATE INDEX vulnerability_changed ON plimsoll_feeds.vulnerability USING btree (valid_from);
 CREATE UNIQUE INDEX vulnerability_current ON plimsoll_feeds.vulnerability USING btree (source, group_name, vulnerability_id) WHERE (valid_to IS NULL);
 CREATE INDEX vulnerability_lookup ON plimsoll_feeds.vulnerability USING btree (vulnerability_id) WHERE (valid_to IS NULL);

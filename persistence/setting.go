@@ -24,7 +24,11 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()`)
 
 // Get decodes a value: ErrNotFound.
 func (s *Settings) Get(ctx context.Context, key string, into any) error {
-	raw, err := value[[]byte](ctx, s.pool, settingGet, args{"key": key})
+	return readSetting(ctx, s.pool, key, into)
+}
+
+func readSetting(ctx context.Context, db session, key string, into any) error {
+	raw, err := value[[]byte](ctx, db, settingGet, args{"key": key})
 	if err != nil {
 		return fmt.Errorf("load setting %s: %w", key, err)
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	DispatchInterval time.Duration       `yaml:"dispatch_interval" doc:"Time between two looks for workflows that were asked for and not started."`
 	Deployment       string              `yaml:"deployment" doc:"Name of the Temporal worker deployment, for rolling out versions side by side. Empty means that workers take whatever is on their queues."`
 	Analysis         activities.Analysis `yaml:"analysis" doc:"Limits of image analysis."`
+	Watch            activities.Watch    `yaml:"watch" doc:"Watched tags and repositories."`
 }
 
 // Slots are activity slots by queue.
@@ -36,7 +37,7 @@ func DefaultConfig() Config {
 	return Config{
 		Queues: workflows.Queues(), StopTimeout: 20 * time.Second, DispatchInterval: 2 * time.Second,
 		Slots:    Slots{Control: 20, Feeds: 2, Rescan: 2, Notify: 10},
-		Analysis: activities.DefaultAnalysis(),
+		Analysis: activities.DefaultAnalysis(), Watch: activities.DefaultWatch(),
 	}
 }
 

@@ -73,6 +73,20 @@ func (w *Worker) collect(ctx context.Context) error {
 	})
 }
 
+// reviveEvery is the rhythm in which images that nobody works on are looked for.
+const reviveEvery = 30 * time.Minute
+
+// revive starts again what was lost outside this program: a workflow that was terminated, or a server's memory.
+func (w *Worker) revive(ctx context.Context) error {
+	return every(ctx, reviveEvery, func(ctx context.Context) error {
+		err := w.deps.Activities.Revive(ctx)
+		if err != nil && ctx.Err() == nil {
+			log.From(ctx).Warn("lost work not looked for", zap.Error(err))
+		}
+		return err
+	})
+}
+
 // every calls do at once and then in a rhythm, slower while it fails, until ctx ends.
 func every(ctx context.Context, rhythm time.Duration, do func(context.Context) error) error {
 	wait := rhythm
@@ -90,4 +104,21 @@ func every(ctx context.Context, rhythm time.Duration, do func(context.Context) e
 		case <-timer.C:
 		}
 	}
+}
+
+// repairEvery is the rhythm in which subscriptions are compared with the schedules of their watchers.
+const repairEvery = time.Hour
+
+// repair makes the schedules of watchers what the subscriptions say, after a crash in between or other intervals.
+func (w *Worker) repair(ctx context.Context) error {
+	return every(ctx, repairEvery, func(ctx context.Context) error {
+		repaired, err := w.deps.Activities.RepairWatches(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.From(ctx).Warn("watches not compared with their schedules", zap.Error(err))
+		case repaired > 0:
+			log.From(ctx).Info("watches repaired", zap.Int("count", repaired))
+		}
+		return err
+	})
 }

@@ -30,11 +30,25 @@ func (w *Worker) schedule(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := w.rematch(ctx); err != nil {
+			return err
+		}
 		return ensureSchedule(ctx, w.deps.Client.ScheduleClient(), w.deps.Activities.FeedInterval(), untried)
 	})
 	if errors.Is(err, context.Canceled) {
 		err = nil // asked to stop
 	}
+	return err
+}
+
+// rematch starts matching everything anew when matches were made by other rules than those in force. What a crash leaves
+// unstarted the next feed sync starts.
+func (w *Worker) rematch(ctx context.Context) error {
+	generation, err := w.deps.Activities.EnsureRules(ctx)
+	if err != nil || generation == 0 {
+		return err
+	}
+	_, err = workflows.StartRescan(ctx, w.deps.Client, workflows.RescanInput{Generation: generation})
 	return err
 }
 
@@ -48,7 +62,7 @@ func ensureSchedule(ctx context.Context, schedules client.ScheduleClient, interv
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: interval}}}
 	action := &client.ScheduleWorkflowAction{
 		ID: workflows.FeedScheduleID + "-scheduled", Workflow: workflows.SyncOnScheduleName, TaskQueue: workflows.QueueFeeds,
-		Args: []any{workflows.SyncFeedsInput{}},
+		Args: []any{workflows.SyncFeedsInput{Scheduled: true}},
 	}
 	_, err := schedules.Create(ctx, client.ScheduleOptions{
 		ID: workflows.FeedScheduleID, Spec: spec, Action: action, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,

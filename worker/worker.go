@@ -74,6 +74,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	if slices.Contains(w.queues, workflows.QueueControl) {
 		g.Go(func() error { return w.dispatch(ctx) })
 		g.Go(func() error { return w.collect(ctx) })
+		g.Go(func() error { return w.revive(ctx) })
+		g.Go(func() error { return w.repair(ctx) })
 	}
 	if slices.Contains(w.queues, workflows.QueueFeeds) {
 		g.Go(func() error { return w.schedule(ctx) })

@@ -127,6 +127,12 @@ func eventually(t *testing.T, what string, condition func() bool) {
 
 func pushImage(t *testing.T, ref string) {
 	t.Helper()
+	pushNamed(t, ref, "")
+}
+
+// pushNamed pushes an image that differs by its label.
+func pushNamed(t *testing.T, ref, label string) {
+	t.Helper()
 	var buffer bytes.Buffer
 	w := tar.NewWriter(&buffer)
 	const release = "ID=debian\nVERSION_ID=\"12\"\n"
@@ -147,7 +153,7 @@ func pushImage(t *testing.T, ref string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if img, err = mutate.Config(img, v1.Config{User: "1000"}); err != nil {
+	if img, err = mutate.Config(img, v1.Config{User: "1000", Labels: map[string]string{"is": label}}); err != nil {
 		t.Fatal(err)
 	}
 	parsed, err := name.ParseReference(ref)
@@ -165,8 +171,13 @@ type stack struct {
 	pool   *pgxpool.Pool
 	client client.Client
 	addr   string // of the registry
-	stop   func()
-	ended  chan error
+	sealer *seal.Sealer
+	blobs  blob.Store
+	acts   *activities.Activities
+
+	namespace string
+	stop      func()
+	ended     chan error
 }
 
 // newStack starts everything. before sees each request to the registry first.
@@ -186,21 +197,26 @@ func newStack(t *testing.T, namespace string, before func(*http.Request)) *stack
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.sealer, s.blobs = sealer, blob.NewPostgres(s.pool)
 	feeds := activities.DefaultFeeds()
+	feeds.Only = []string{"osv"}
 	feeds.MirrorURL = config.SecretURL("file://" + filepath.ToSlash(t.TempDir())) // nothing in it
+	s.client, namespace = newNamespace(t, namespace)
+	s.namespace = namespace
 	acts, err := activities.New(activities.Deps{
 		Pool: s.pool, Sealer: sealer, Blobs: blob.NewPostgres(s.pool), Host: "worker-1", Version: "v1",
+		Schedules: s.client.ScheduleClient(), Watch: activities.DefaultWatch(), MaxImageMiB: -1,
 	}, activities.DefaultAnalysis(), feeds)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.acts = acts
 	_, err = persistence.NewAccounts(s.pool).Create(t.Context(), persistence.NewAccount{
 		Name: "acme", Policy: persistence.NewPolicy{Account: "acme", ID: "default", Name: "Default", Document: policy.Default()},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.client, namespace = newNamespace(t, namespace)
 	cfg := worker.DefaultConfig()
 	cfg.DispatchInterval = 50 * time.Millisecond
 	cfg.StopTimeout = 5 * time.Second

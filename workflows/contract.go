@@ -107,6 +107,8 @@ type DeleteImageInput struct {
 type SyncFeedsInput struct {
 	Source string `json:"source,omitempty"`
 	Force  bool   `json:"force,omitempty"` // fetch and compare even when the upstream says nothing changed
+	// Scheduled leaves out what is not due yet by the intervals of the configuration.
+	Scheduled bool `json:"scheduled,omitempty"`
 }
 
 // SyncFeedsResult has one line per group.
@@ -145,7 +147,7 @@ type RescanResult struct {
 	Packages int `json:"packages"` // dictionary entries looked at
 	Opened   int `json:"opened"`
 	Closed   int `json:"closed"`
-	Analyses int `json:"analyses"` // whose counters moved
+	Affected int `json:"affected"` // images whose answers moved
 	Images   int `json:"images"`   // records judged anew, of all accounts
 	Verdicts int `json:"verdicts"` // whose final action changed
 }

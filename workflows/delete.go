@@ -6,11 +6,18 @@ import (
 
 // Steps of DeleteImage.
 var (
-	// DeleteRecord deletes the account's rows of an image in state deleting; nothing when it is gone.
-	DeleteRecord = Activity[DeleteImageInput, Done]{Name: "DeleteRecord", Opts: record}
+	// DeleteRecord deletes the account's rows of an image in state deleting; nothing when it is gone. FailSuperseded
+	// when the image was added again.
+	DeleteRecord = Activity[DeleteImageInput, DeletedRecord]{Name: "DeleteRecord", Opts: record}
 	// CollectGarbage deletes what no image of any account refers to any more.
 	CollectGarbage = Activity[CollectInput, CollectResult]{Name: "CollectGarbage", Opts: cleaning}
 )
+
+// DeletedRecord is how far submissions of the record had come: none up to Request is wanted any more. 0 when there
+// was no record.
+type DeletedRecord struct {
+	Request int64 `json:"request,omitempty"`
+}
 
 // CollectInput is empty: there is nothing to choose.
 type CollectInput struct{}
@@ -42,19 +49,34 @@ func DeleteImage(ctx workflow.Context, in DeleteImageInput) (CollectResult, erro
 	}
 }
 
+// changeStopDeleted marks deletions that stop analyses of the deleted submissions only.
+const changeStopDeleted = "stop-deleted-submissions"
+
 func deleteRound(ctx workflow.Context, in DeleteImageInput) (CollectResult, error) {
-	// Cancelling only saves the work: a run that goes on publishes nothing, as its record is going away. That
-	// no analysis runs is the common case and shows as an error here.
 	id := AnalyzeImageID(in.Account, in.Digest)
-	if err := workflow.RequestCancelExternalWorkflow(ctx, id, "").Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Debug("no analysis to cancel", "workflow_id", id)
+	fenced := workflow.GetVersion(ctx, changeStopDeleted, workflow.DefaultVersion, 1) != workflow.DefaultVersion
+	if !fenced {
+		stopped(ctx, id, workflow.RequestCancelExternalWorkflow(ctx, id, ""))
 	}
-	if _, err := DeleteRecord.Run(ctx, in); err != nil {
+	deleted, err := DeleteRecord.Run(ctx, in)
+	if err != nil {
 		return CollectResult{}, failure(err)
+	}
+	if fenced && deleted.Request > 0 {
+		over := WithdrawInput{Account: in.Account, Digest: in.Digest, Through: deleted.Request}
+		stopped(ctx, id, workflow.SignalExternalWorkflow(ctx, id, "", WithdrawSignal, over))
 	}
 	collected, err := CollectGarbage.Run(ctx, CollectInput{})
 	if err != nil {
 		return collected, failure(err)
 	}
 	return collected, nil
+}
+
+// stopped waits until the analysis has been told to end. That only saves its work: one that goes on publishes
+// nothing, as its record is gone. That none runs is the common case and shows as an error here.
+func stopped(ctx workflow.Context, id string, told workflow.Future) {
+	if err := told.Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Debug("no analysis to stop", "workflow_id", id)
+	}
 }

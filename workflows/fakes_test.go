@@ -26,7 +26,12 @@ type fakes struct {
 	referrers func(context.Context, workflows.Run) (workflows.ReferrersResult, error)
 	measure   func(context.Context, workflows.Run) (workflows.MeasureResult, error)
 	collect   func(context.Context, workflows.CollectInput) (workflows.CollectResult, error)
+	remove    func(context.Context, workflows.DeleteImageInput) (workflows.DeletedRecord, error)
 	group     func(context.Context, workflows.SyncGroupInput) (workflows.GroupResult, error)
+	poll      func(context.Context, workflows.WatchInput) (workflows.WatchTagResult, error)
+	noteTags  func(context.Context, workflows.WatchInput) (workflows.WatchRepositoryResult, error)
+	addTags   func(context.Context, workflows.WatchInput) (workflows.WatchRepositoryResult, error)
+	apply     func(context.Context, workflows.WatchInput) (workflows.SyncWatchResult, error)
 	pending   []int64
 	groups    []workflows.FeedGroup
 	through   int64
@@ -67,6 +72,21 @@ func newFakes() *fakes {
 		},
 		collect: func(context.Context, workflows.CollectInput) (workflows.CollectResult, error) {
 			return workflows.CollectResult{Layers: 6, Blobs: 15}, nil
+		},
+		remove: func(context.Context, workflows.DeleteImageInput) (workflows.DeletedRecord, error) {
+			return workflows.DeletedRecord{Request: 5}, nil
+		},
+		poll: func(context.Context, workflows.WatchInput) (workflows.WatchTagResult, error) {
+			return workflows.WatchTagResult{Outcome: workflows.WatchAdded, Digest: digestOf(900)}, nil
+		},
+		noteTags: func(context.Context, workflows.WatchInput) (workflows.WatchRepositoryResult, error) {
+			return workflows.WatchRepositoryResult{Outcome: workflows.WatchUnchanged, Tags: 9}, nil
+		},
+		addTags: func(context.Context, workflows.WatchInput) (workflows.WatchRepositoryResult, error) {
+			return workflows.WatchRepositoryResult{Outcome: workflows.WatchAdded, Added: 1}, nil
+		},
+		apply: func(context.Context, workflows.WatchInput) (workflows.SyncWatchResult, error) {
+			return workflows.SyncWatchResult{Scheduled: true}, nil
 		},
 		group: func(_ context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
 			return workflows.GroupResult{Source: in.Source, Group: in.Group, Unchanged: true}, nil
@@ -125,12 +145,17 @@ func (f *fakes) register(r workflows.Registry) {
 		return workflows.Done{}, nil
 	})
 	bind(f, r, workflows.CancelAnalysis, func(context.Context, workflows.Run) (workflows.Done, error) { return workflows.Done{}, nil })
-	bind(f, r, workflows.DeleteRecord, func(context.Context, workflows.DeleteImageInput) (workflows.Done, error) {
-		return workflows.Done{}, nil
-	})
+	bind(f, r, workflows.DeleteRecord, f.remove)
 	bind(f, r, workflows.CollectGarbage, f.collect)
 	bind(f, r, workflows.ListFeedGroups, func(context.Context, workflows.SyncFeedsInput) (workflows.FeedGroups, error) {
 		return workflows.FeedGroups{Groups: f.groups}, nil
+	})
+	bind(f, r, workflows.PollTag, f.poll)
+	bind(f, r, workflows.NoteTags, f.noteTags)
+	bind(f, r, workflows.AddTags, f.addTags)
+	bind(f, r, workflows.ApplyWatch, f.apply)
+	bind(f, r, workflows.ListRepositoryTags, func(context.Context, workflows.ListTagsInput) (workflows.ListTagsResult, error) {
+		return workflows.ListTagsResult{Tags: 9, Blob: digestOf(901)}, nil
 	})
 	bind(f, r, workflows.SyncGroup, f.group)
 	bind(f, r, workflows.PendingRescans, func(context.Context, workflows.PendingInput) (workflows.PendingResult, error) {
@@ -143,7 +168,7 @@ func (f *fakes) register(r workflows.Registry) {
 		return workflows.Done{}, nil
 	})
 	bind(f, r, workflows.RescanMatches, func(context.Context, workflows.RescanInput) (workflows.RescanResult, error) {
-		return workflows.RescanResult{Packages: 20, Opened: 4, Closed: 2, Analyses: 4}, nil
+		return workflows.RescanResult{Packages: 20, Opened: 4, Closed: 2, Affected: 4}, nil
 	})
 	bind(f, r, workflows.RescanVerdicts, func(_ context.Context, in workflows.RescanPortion) (workflows.RescanProgress, error) {
 		return f.portion(in), nil

@@ -88,7 +88,7 @@ func TestRescanJudgesInPortionsAfterMatching(t *testing.T) {
 	if err := env.GetWorkflowResult(&got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(workflows.RescanResult{Packages: 20, Opened: 4, Closed: 2, Analyses: 4, Images: 10, Verdicts: 6}, got); diff != "" {
+	if diff := cmp.Diff(workflows.RescanResult{Packages: 20, Opened: 4, Closed: 2, Affected: 4, Images: 10, Verdicts: 6}, got); diff != "" {
 		t.Error(diff)
 	}
 	m, v := workflows.RescanMatches.Name, workflows.RescanVerdicts.Name

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
@@ -105,6 +106,32 @@ var scenarios = []scenario{
 		}
 		return workflows.StartDeleteImage(ctx, c, in)
 	})},
+	{"delete_image_under_analysis", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartDeleteImage(ctx, c, workflows.DeleteImageInput{Account: "acme", Digest: digestOf(15)})
+	})},
+	{"watch_tag", nil, watchRun(workflows.WatchTagName, tagWatch)},
+	{"watch_tag_refused", func(f *fakes) {
+		f.poll = func(context.Context, workflows.WatchInput) (workflows.WatchTagResult, error) {
+			return workflows.WatchTagResult{}, refused(workflows.FailInternal, "no row")
+		}
+	}, watchRun(workflows.WatchTagName, tagWatch)},
+	{"watch_repository", newTags(3, 1), watchRun(workflows.WatchRepositoryName, workflows.WatchRepositoryInput{WatchInput: repositoryWatch})},
+	{"watch_repository_unchanged", nil, watchRun(workflows.WatchRepositoryName, workflows.WatchRepositoryInput{WatchInput: repositoryWatch})},
+	{"watch_repository_resumed", newTags(1, 1), watchRun(workflows.WatchRepositoryName, workflows.WatchRepositoryInput{
+		WatchInput: repositoryWatch, Resume: &workflows.WatchRepositoryResult{Outcome: workflows.WatchAdded, Tags: 800, New: 600, Added: 500, Left: 1},
+	})},
+	{"sync_watch", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartSyncWatch(ctx, c, tagWatch)
+	})},
+	{"sync_watch_again", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		if _, err := workflows.StartSyncWatch(ctx, c, repositoryWatch); err != nil {
+			return nil, err
+		}
+		return workflows.StartSyncWatch(ctx, c, repositoryWatch)
+	})},
+	{"list_tags", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartListTags(ctx, c, workflows.ListTagsInput{Account: "acme", Repository: "registry.example/app"}, "n1")
+	})},
 	{"sync_feeds", newsInFeeds, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{})
 	})},
@@ -122,6 +149,14 @@ var scenarios = []scenario{
 	{"rescan_change_set_resumed", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartRescan(ctx, c, workflows.RescanInput{Generation: 51, Resume: &workflows.RescanResume{Cursor: "c"}})
 	})},
+}
+
+// watchRun starts a look as its schedule does.
+func watchRun(name string, in any) func(context.Context, *testing.T, client.Client) (string, string) {
+	return execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		opts := client.StartWorkflowOptions{ID: workflows.WatchScheduleID(tagWatch) + "-" + uuid.NewString(), TaskQueue: workflows.QueueControl}
+		return c.ExecuteWorkflow(ctx, opts, name, in)
+	})
 }
 
 // blockLayers keeps layers under way until they are cancelled, unless the submission is a forced one.

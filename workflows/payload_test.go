@@ -79,6 +79,12 @@ func TestLargestPayloadsStaySmall(t *testing.T) {
 		workflows.AnalyzeLayerInput{Account: account, Digest: digest, Index: 126, Layer: digest, Size: big, Force: true},
 		workflows.FailInput{Run: run, Code: workflows.FailRegistryUnauthorized, Message: strings.Repeat("m", 500)},
 		workflows.PendingResult{Generations: make([]int64, 100)},
+		workflows.WatchRepositoryInput{
+			WatchInput: workflows.WatchInput{Account: account, Type: workflows.WatchedRepository, ID: strings.Repeat("i", 32)},
+			Resume:     &workflows.WatchRepositoryResult{Outcome: workflows.WatchUnchanged, Tags: 1 << 20, Code: workflows.FailRegistryUnauthorized},
+		},
+		workflows.ListTagsInput{Account: account, Repository: ref},
+		workflows.ListTagsResult{Tags: 1 << 20, Blob: digest},
 		groups, synced,
 		workflows.RescanInput{Generation: big, Resume: &workflows.RescanResume{Cursor: strings.Repeat("c", 600)}},
 	} {

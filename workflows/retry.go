@@ -68,6 +68,15 @@ var (
 	listing = workflow.ActivityOptions{
 		TaskQueue: QueueControl, StartToCloseTimeout: 30 * time.Second, ScheduleToCloseTimeout: time.Minute, RetryPolicy: retryShort,
 	}
+	// A look at a registry for a watcher. What goes wrong there is recorded and left to the next look; retries are for
+	// our own store and lost workers.
+	look = workflow.ActivityOptions{
+		TaskQueue: QueueControl, StartToCloseTimeout: 2 * time.Minute, ScheduleToCloseTimeout: 10 * time.Minute, RetryPolicy: retryDatabase,
+	}
+	// A few images of a watched repository, one after the other.
+	portion = workflow.ActivityOptions{
+		TaskQueue: QueueControl, StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 2 * Heartbeat, ScheduleToCloseTimeout: 2 * time.Hour, RetryPolicy: retryDatabase,
+	}
 	// Garbage collection scans.
 	cleaning = workflow.ActivityOptions{
 		TaskQueue: QueueControl, StartToCloseTimeout: 5 * time.Minute, RetryPolicy: retryDatabase, ScheduleToCloseTimeout: 24 * time.Hour,

@@ -133,6 +133,8 @@ func Start(ctx context.Context, c Client, name string, input []byte) error {
 		}
 	case DeleteImageName:
 		err = startFrom(ctx, c, input, StartDeleteImage)
+	case SyncWatchName:
+		err = startFrom(ctx, c, input, StartSyncWatch)
 	case SyncFeedsName:
 		err = startFrom(ctx, c, input, StartSyncFeeds)
 	case RescanChangeSetName:

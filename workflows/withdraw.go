@@ -15,11 +15,13 @@ const WithdrawAnalysisName = "WithdrawAnalysis"
 // submission's number, so that one which arrives late, after the image was submitted again, stops nothing.
 const WithdrawSignal = "withdraw"
 
-// WithdrawInput names a submission.
+// WithdrawInput names a submission, or all of them through one.
 type WithdrawInput struct {
 	Account string `json:"account"`
 	Digest  string `json:"digest"`
 	Request int64  `json:"request"`
+	// Through says that no submission up to this one is wanted any more, as after a deletion.
+	Through int64 `json:"through,omitempty"`
 }
 
 // WithdrawAnalysis tells the image's workflow that a submission was taken back. The record must say so already:
@@ -41,6 +43,6 @@ func withdrawn(ctx workflow.Context, request int64) (found bool) {
 		if !signals.ReceiveAsync(&w) {
 			return found
 		}
-		found = found || w.Request == request
+		found = found || w.Request == request || request <= w.Through
 	}
 }

@@ -10,16 +10,21 @@ import (
 
 func TestWithdrawnSubmissionEndsItsRunAndNoOther(t *testing.T) {
 	t.Parallel()
-	withdraw := func(request int64) workflows.WithdrawInput {
+	one := func(request int64) workflows.WithdrawInput {
 		return workflows.WithdrawInput{Account: image.Account, Digest: image.Digest, Request: request}
 	}
+	through := func(request int64) workflows.WithdrawInput {
+		return workflows.WithdrawInput{Account: image.Account, Digest: image.Digest, Through: request}
+	}
 	tests := []struct {
-		name    string
-		request int64
-		ends    bool
+		name     string
+		withdraw workflows.WithdrawInput
+		ends     bool
 	}{
-		{"the submission the run serves", image.Request, true},
-		{"an older one, whose message comes late", image.Request - 1, false},
+		{"the submission the run serves", one(image.Request), true},
+		{"an older one, whose message comes late", one(image.Request - 1), false},
+		{"a record that was deleted", through(image.Request + 1), true},
+		{"an older record, whose deletion comes late", through(image.Request - 1), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -31,7 +36,7 @@ func TestWithdrawnSubmissionEndsItsRunAndNoOther(t *testing.T) {
 			env := newEnv(f)
 			env.SetOnActivityStartedListener(func(info *activityInfo, _ context.Context, _ encodedValues) {
 				if info.ActivityType.Name == workflows.AnalyzeLayer.Name {
-					env.SignalWorkflow(workflows.WithdrawSignal, withdraw(tt.request))
+					env.SignalWorkflow(workflows.WithdrawSignal, tt.withdraw)
 				}
 			})
 			env.ExecuteWorkflow(workflows.AnalyzeImageName, image)

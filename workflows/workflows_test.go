@@ -321,7 +321,8 @@ func TestDeleteCancelsTheAnalysisThenCollectsGarbage(t *testing.T) {
 	f := newFakes()
 	env := newEnv(f)
 	in := workflows.DeleteImageInput{Account: "acme", Digest: digestOf(900)}
-	env.OnRequestCancelExternalWorkflow(anything, workflows.AnalyzeImageID(in.Account, in.Digest), "").
+	over := workflows.WithdrawInput{Account: in.Account, Digest: in.Digest, Through: 5}
+	env.OnSignalExternalWorkflow(anything, workflows.AnalyzeImageID(in.Account, in.Digest), "", workflows.WithdrawSignal, over).
 		Return(errors.New("not found")).Once()
 	env.ExecuteWorkflow(workflows.DeleteImageName, in)
 	var got workflows.CollectResult
@@ -343,7 +344,7 @@ func TestADeletionAskedForDuringAnotherIsNotLost(t *testing.T) {
 	f := newFakes()
 	in := workflows.DeleteImageInput{Account: "acme", Digest: digestOf(900)}
 	env := newEnv(f)
-	env.OnRequestCancelExternalWorkflow(anything, workflows.AnalyzeImageID(in.Account, in.Digest), "").Return(nil)
+	env.OnSignalExternalWorkflow(anything, workflows.AnalyzeImageID(in.Account, in.Digest), "", workflows.WithdrawSignal, anything).Return(nil)
 	collections := 0
 	f.collect = func(context.Context, workflows.CollectInput) (workflows.CollectResult, error) {
 		if collections++; collections == 1 {
@@ -359,5 +360,20 @@ func TestADeletionAskedForDuringAnotherIsNotLost(t *testing.T) {
 	}
 	if n := f.noted(workflows.DeleteRecord.Name); n != 2 {
 		t.Errorf("the record was deleted %d times, want once per deletion asked for: 2", n)
+	}
+}
+
+// The image was added again before the deletion, or a duplicate of it, got to the record: the new analysis is nobody
+// else's to stop.
+func TestADeletionThatComesTooLateStopsNothing(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	f.remove = func(context.Context, workflows.DeleteImageInput) (workflows.DeletedRecord, error) {
+		return workflows.DeletedRecord{}, refused(workflows.FailSuperseded, "added again")
+	}
+	env := newEnv(f) // which knows no other workflow to signal or to cancel
+	env.ExecuteWorkflow(workflows.DeleteImageName, workflows.DeleteImageInput{Account: "acme", Digest: digestOf(900)})
+	if code, _ := workflows.Failure(env.GetWorkflowError()); code != workflows.FailSuperseded || f.noted(workflows.CollectGarbage.Name) != 0 {
+		t.Errorf("ended with %v after %v", env.GetWorkflowError(), f.calls)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"strings"
@@ -30,6 +31,8 @@ var (
 	ErrUnreachable = errors.New("feed is unreachable")
 	// ErrResponse: an answer that another try will not change.
 	ErrResponse = errors.New("feed answered wrongly")
+	// ErrMissing: there is no such document.
+	ErrMissing = errors.New("feed document does not exist")
 	// ErrTooLarge: the document is beyond the limit.
 	ErrTooLarge = errors.New("feed document is too large")
 )
@@ -46,38 +49,6 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap makes errors.Is see the kind.
 func (e *Error) Unwrap() error { return e.Kind }
 
-// Config is how documents are fetched.
-type Config struct {
-	// MirrorURL stands in for every upstream: http, https or file. Empty: the upstreams themselves.
-	MirrorURL string
-	MaxBytes  int64         // largest document
-	Stall     time.Duration // a transfer without a byte for this long is broken off
-	Scratch   string        // directory; empty: the system's
-}
-
-// Validate reports every fault at once.
-func (c Config) Validate() error {
-	var faults []error
-	if c.MirrorURL != "" {
-		u, err := url.Parse(c.MirrorURL)
-		switch {
-		case err != nil:
-			faults = append(faults, errors.New("mirror_url: not an address"))
-		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file":
-			faults = append(faults, fmt.Errorf("mirror_url: scheme %q is not http, https or file", u.Scheme))
-		case u.RawQuery != "" || u.Fragment != "":
-			faults = append(faults, errors.New("mirror_url: must not have a query or fragment"))
-		}
-	}
-	if c.MaxBytes <= 0 {
-		faults = append(faults, errors.New("max_document_bytes: must be positive"))
-	}
-	if c.Stall <= 0 {
-		faults = append(faults, errors.New("stall_timeout: must be positive"))
-	}
-	return errors.Join(faults...)
-}
-
 // Fetcher fetches. It is safe for concurrent use.
 type Fetcher struct {
 	cfg  Config
@@ -85,7 +56,13 @@ type Fetcher struct {
 }
 
 // New returns a fetcher; cfg must be valid.
-func New(cfg Config) *Fetcher { return &Fetcher{cfg: cfg, http: newClient(cfg.Stall)} }
+func New(cfg Config) (*Fetcher, error) {
+	http, err := newClient(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Fetcher{cfg: cfg, http: http}, nil
+}
 
 // Known is what the last successful fetch left: validators that hold for URL alone, and the hash.
 type Known struct {
@@ -103,6 +80,11 @@ type Document struct {
 // ReadAt reads the document's bytes.
 func (d *Document) ReadAt(p []byte, off int64) (int, error) { return d.file.ReadAt(p, off) }
 
+// Fetched is the document as drivers read it, which have to be done before Close.
+func (d *Document) Fetched(what feed.Document) feed.Fetched {
+	return feed.Fetched{Document: what, ReaderAt: d, Size: d.Size}
+}
+
 // Close frees the space the document takes.
 func (d *Document) Close() error {
 	if d.file == nil {
@@ -111,33 +93,27 @@ func (d *Document) Close() error {
 	return d.file.Close()
 }
 
-// Fetch gets a group's document. With force it is read even though it may be unchanged. progress is called
-// with the bytes so far and in all, the latter -1 where unknown.
-func (f *Fetcher) Fetch(ctx context.Context, source string, g feed.Group, known Known, force bool, progress func(done, total int64)) (*Document, error) {
-	address, err := f.address(source, g)
+// Fetch gets a document of a source. The zero Known gets it even though it may be unchanged. progress is called with
+// the bytes so far and in all, the latter -1 where unknown.
+func (f *Fetcher) Fetch(ctx context.Context, source string, d feed.Document, known Known, progress func(done, total int64)) (*Document, error) {
+	address, err := f.address(source, d)
 	if err != nil {
 		return nil, err
 	}
 	shown := redact(address)
-	if force {
-		known = Known{}
-	}
 	if known.URL != shown {
 		known.ETag, known.LastModified = "", ""
 	}
-	open := f.http.open
-	if address.Scheme == "file" {
-		open = openFile
-	}
-	body, err := open(ctx, address, known)
+	from := request{address: address, header: f.header(d), known: known}
+	body, err := f.open(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	if body.unchanged {
 		return &Document{Known: Known{URL: shown, ETag: body.etag, LastModified: body.lastModified, SHA256: known.SHA256}, Unchanged: true}, nil
 	}
-	defer body.Close()
-	doc, err := f.spool(ctx, body, shown, progress)
+	defer func() { _ = body.Close() }()
+	doc, err := f.spool(ctx, &transfer{fetcher: f, request: from, body: body, shown: shown}, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +124,45 @@ func (f *Fetcher) Fetch(ctx context.Context, source string, g feed.Group, known 
 	return doc, nil
 }
 
+// Mirrored reports whether documents come from a mirror, which needs no pacing.
+func (f *Fetcher) Mirrored() bool { return f.cfg.MirrorURL != "" }
+
+// Get fetches a listing.
+func (f *Fetcher) Get(ctx context.Context, source string, d feed.Document) ([]byte, error) {
+	doc, err := f.Fetch(ctx, source, d, Known{}, func(int64, int64) {})
+	if err != nil {
+		return nil, err
+	}
+	defer doc.Close()
+	if doc.Size > feed.MaxListing {
+		return nil, &Error{Kind: ErrTooLarge, Message: fmt.Sprintf("%s is larger than %d bytes, the limit of listings", doc.URL, feed.MaxListing)}
+	}
+	body := make([]byte, doc.Size)
+	if _, err := doc.ReadAt(body, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read scratch file: %w", err)
+	}
+	return body, nil
+}
+
+// header is what is sent along. A mirror gets no credential of the publisher.
+func (f *Fetcher) header(d feed.Document) map[string]string {
+	if f.cfg.MirrorURL == "" || f.cfg.Hosts[d.Host] != "" {
+		return d.Header
+	}
+	out := maps.Clone(d.Header)
+	maps.DeleteFunc(out, func(name, _ string) bool {
+		return strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "apiKey")
+	})
+	return out
+}
+
+func (f *Fetcher) open(ctx context.Context, r request) (*body, error) {
+	if r.address.Scheme == "file" {
+		return openFile(r)
+	}
+	return f.http.open(ctx, r)
+}
+
 func (d *Document) discard() error {
 	err := d.Close()
 	d.file = nil
@@ -155,15 +170,15 @@ func (d *Document) discard() error {
 }
 
 // spool writes the body to a file without a name and hashes it.
-func (f *Fetcher) spool(ctx context.Context, body *body, shown string, progress func(done, total int64)) (doc *Document, err error) {
-	if body.size > f.cfg.MaxBytes {
-		return nil, f.tooLarge(shown)
+func (f *Fetcher) spool(ctx context.Context, t *transfer, progress func(done, total int64)) (doc *Document, err error) {
+	if t.body.size > f.cfg.MaxBytes {
+		return nil, f.tooLarge(t.shown)
 	}
 	file, err := os.CreateTemp(f.cfg.Scratch, "feed-*")
 	if err != nil {
 		return nil, fmt.Errorf("create scratch file: %w", err)
 	}
-	doc = &Document{Known: Known{URL: shown, ETag: body.etag, LastModified: body.lastModified}, file: file}
+	doc = &Document{Known: Known{URL: t.shown, ETag: t.body.etag, LastModified: t.body.lastModified}, file: file}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, doc.discard())
@@ -175,17 +190,17 @@ func (f *Fetcher) spool(ctx context.Context, body *body, shown string, progress 
 		return doc, fmt.Errorf("unname scratch file: %w", err)
 	}
 	sum := sha256.New()
-	counted := &counter{w: io.MultiWriter(file, sum), total: body.size, progress: progress}
-	n, err := io.Copy(counted, io.LimitReader(body, f.cfg.MaxBytes+1))
+	counted := &counter{w: io.MultiWriter(file, sum), total: t.body.size, progress: progress}
+	n, err := io.Copy(counted, io.LimitReader(t.in(ctx), f.cfg.MaxBytes+1))
 	switch {
 	case ctx.Err() != nil:
-		return doc, fmt.Errorf("fetch %s: %w", shown, context.Cause(ctx))
+		return doc, fmt.Errorf("fetch %s: %w", t.shown, context.Cause(ctx))
 	case counted.err != nil:
 		return doc, fmt.Errorf("write scratch file: %w", counted.err)
-	case err != nil || body.size >= 0 && n < body.size:
-		return doc, &Error{Kind: ErrUnreachable, Message: fmt.Sprintf("%s: the transfer broke off after %d bytes", shown, n)}
+	case err != nil:
+		return doc, err
 	case n > f.cfg.MaxBytes:
-		return doc, f.tooLarge(shown)
+		return doc, f.tooLarge(t.shown)
 	}
 	doc.Size, doc.SHA256 = n, hex.EncodeToString(sum.Sum(nil))
 	return doc, nil
@@ -210,22 +225,38 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// address is where a group's document lies.
-func (f *Fetcher) address(source string, g feed.Group) (*url.URL, error) {
-	segments := strings.Split(g.Path, "/")
-	for _, s := range append([]string{source, g.Host}, segments...) {
+// address is where a document lies: with its publisher, at the address that stands in for that host, or in the mirror.
+func (f *Fetcher) address(source string, d feed.Document) (*url.URL, error) {
+	path, folder := strings.CutSuffix(d.Path, "/") // a listing
+	segments := strings.Split(path, "/")
+	for _, s := range append([]string{source, d.Host}, segments...) {
 		if s == "" || s == "." || s == ".." {
-			return nil, &Error{Kind: ErrResponse, Message: fmt.Sprintf("feed group %s/%s has no usable address", source, g.Name)}
+			return nil, &Error{Kind: ErrResponse, Message: fmt.Sprintf("document %s of %s has no usable address", d.Name, source)}
 		}
 	}
-	if f.cfg.MirrorURL == "" {
-		return (&url.URL{Scheme: "https", Host: g.Host}).JoinPath(escape(segments)...), nil
+	base := &url.URL{Scheme: "https", Host: d.Host}
+	name, stand := "", f.cfg.Hosts[d.Host]
+	switch {
+	case stand != "":
+		name = "hosts: " + d.Host
+	case f.cfg.MirrorURL != "":
+		name, stand = "mirror_url", f.cfg.MirrorURL
+		segments = append([]string{source, d.Host}, segments...)
 	}
-	base, err := url.Parse(f.cfg.MirrorURL)
-	if err != nil {
-		return nil, &Error{Kind: ErrResponse, Message: "feeds.mirror_url is not an address"}
+	if stand != "" {
+		var err error
+		if base, err = url.Parse(stand); err != nil {
+			return nil, &Error{Kind: ErrResponse, Message: "feeds." + name + " is not an address"}
+		}
 	}
-	return base.JoinPath(escape(append([]string{source, g.Host}, segments...))...), nil
+	out := base.JoinPath(escape(segments)...)
+	if folder {
+		out = out.JoinPath("/")
+	}
+	if out.Scheme != "file" {
+		out.RawQuery = d.Query
+	}
+	return out, nil
 }
 
 func escape(segments []string) []string {

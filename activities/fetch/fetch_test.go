@@ -16,7 +16,7 @@ import (
 	"plimsoll/engine/feed"
 )
 
-var group = feed.Group{Name: "Rocky", Host: "feeds.example", Path: "Rocky Linux/all.zip"}
+var document = feed.Document{Name: "Rocky", Host: "feeds.example", Path: "Rocky Linux/all.zip"}
 
 func fetcher(t *testing.T, mirror string) (*fetch.Fetcher, string) {
 	t.Helper()
@@ -24,12 +24,24 @@ func fetcher(t *testing.T, mirror string) (*fetch.Fetcher, string) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	return fetch.New(cfg), cfg.Scratch
+	return started(t, cfg), cfg.Scratch
+}
+
+func started(t *testing.T, cfg fetch.Config) *fetch.Fetcher {
+	t.Helper()
+	f, err := fetch.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func get(t *testing.T, f *fetch.Fetcher, known fetch.Known, force bool) (*fetch.Document, error) {
 	t.Helper()
-	doc, err := f.Fetch(t.Context(), "src", group, known, force, func(int64, int64) {})
+	if force {
+		known = fetch.Known{}
+	}
+	doc, err := f.Fetch(t.Context(), "src", document, known, func(int64, int64) {})
 	if err == nil {
 		t.Cleanup(func() { doc.Close() })
 	}
@@ -144,8 +156,8 @@ func TestConditionalFetchFromFiles(t *testing.T) {
 		}
 	}
 	f, _ := fetcher(t, "file://"+filepath.ToSlash(root))
-	if _, err := get(t, f, fetch.Known{}, false); !errors.Is(err, fetch.ErrResponse) {
-		t.Errorf("missing file: %v, want %v", err, fetch.ErrResponse)
+	if _, err := get(t, f, fetch.Known{}, false); !errors.Is(err, fetch.ErrMissing) {
+		t.Errorf("missing file: %v, want %v", err, fetch.ErrMissing)
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	write("one", at)
@@ -184,7 +196,8 @@ func TestFailuresHaveTheirKind(t *testing.T) {
 	}{
 		{"503 with Retry-After", status(503, "Retry-After", "20"), fetch.ErrUnreachable, 20 * time.Second},
 		{"429", status(429), fetch.ErrUnreachable, 0},
-		{"404", status(404), fetch.ErrResponse, 0},
+		{"404", status(404), fetch.ErrMissing, 0},
+		{"400", status(400), fetch.ErrResponse, 0},
 		{"304 nobody asked for", status(304), fetch.ErrResponse, 0},
 		{"truncated", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "900")

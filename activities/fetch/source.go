@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"plimsoll/internal/build"
@@ -22,14 +24,27 @@ type body struct {
 	size               int64 // -1: unknown
 	etag, lastModified string
 	unchanged          bool
+	partial            bool // the rest that was asked for
+}
+
+// strong reports whether the validator names these very bytes (RFC 9110 section 8.8.1).
+func (b *body) strong() bool { return b.etag != "" && !strings.HasPrefix(b.etag, "W/") }
+
+// request is what to ask an upstream for.
+type request struct {
+	address *url.URL
+	header  map[string]string
+	known   Known
+	from    int64 // only the bytes from here on, of the document known.ETag names
 }
 
 // openFile opens a document of a file mirror. Size and modification time stand in for an ETag.
-func openFile(_ context.Context, address *url.URL, known Known) (*body, error) {
+func openFile(r request) (*body, error) {
+	address, known := r.address, r.known
 	path := filepath.FromSlash(address.Path)
-	file, err := os.Open(path) //nolint:gosec // below the mirror the operator named: address() refuses ".."
+	file, err := os.Open(path) // below the mirror the operator named: address() refuses ".."
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{Kind: ErrResponse, Message: fmt.Sprintf("%s: no such file in the mirror", redact(address))}
+		return nil, &Error{Kind: ErrMissing, Message: fmt.Sprintf("%s: no such file in the mirror", redact(address))}
 	}
 	if err != nil {
 		return nil, &Error{Kind: ErrUnreachable, Message: fmt.Sprintf("%s: %v", redact(address), errors.Unwrap(err))}
@@ -55,9 +70,22 @@ type client struct {
 const maxRedirects = 5
 
 // newClient returns a client that takes bodies as they are sent, compressed or not: the hash is over those.
-func newClient(stall time.Duration) *client {
+func newClient(cfg Config) (*client, error) {
+	roots, err := cfg.roots()
+	if err != nil {
+		return nil, err
+	}
+	proxy := http.ProxyFromEnvironment
+	if cfg.ProxyURL != "" {
+		address, err := url.Parse(cfg.ProxyURL)
+		if err != nil {
+			return nil, errors.New("proxy_url: not an address")
+		}
+		proxy = http.ProxyURL(address)
+	}
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+		Proxy:                 proxy,
+		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: time.Minute,
@@ -65,7 +93,7 @@ func newClient(stall time.Duration) *client {
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
 	}
-	return &client{stall: stall, http: &http.Client{
+	return &client{stall: cfg.Stall, http: &http.Client{
 		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -74,12 +102,17 @@ func newClient(stall time.Duration) *client {
 			if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
 				return &Error{Kind: ErrResponse, Message: "a redirect from https to " + req.URL.Scheme}
 			}
+			if via[0].URL.Host != req.URL.Host {
+				req.Header.Del("Authorization")
+				req.Header.Del("Apikey")
+			}
 			return nil
 		},
-	}}
+	}}, nil
 }
 
-func (c *client) open(ctx context.Context, address *url.URL, known Known) (*body, error) {
+func (c *client) open(ctx context.Context, r request) (*body, error) {
+	address, known := r.address, r.known
 	ctx, stop := context.WithCancel(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
@@ -88,11 +121,20 @@ func (c *client) open(ctx context.Context, address *url.URL, known Known) (*body
 	}
 	// Some publishers turn away unknown programs; this one says who it is.
 	req.Header.Set("User-Agent", "plimsoll/"+build.Current().Version)
-	if known.ETag != "" {
-		req.Header.Set("If-None-Match", known.ETag)
+	for name, value := range r.header {
+		req.Header.Set(name, value)
 	}
-	if known.LastModified != "" {
-		req.Header.Set("If-Modified-Since", known.LastModified)
+	switch {
+	case r.from > 0:
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.from))
+		req.Header.Set("If-Range", known.ETag)
+	default:
+		if known.ETag != "" {
+			req.Header.Set("If-None-Match", known.ETag)
+		}
+		if known.LastModified != "" {
+			req.Header.Set("If-Modified-Since", known.LastModified)
+		}
 	}
 	resp, err := c.http.Do(req) //nolint:bodyclose // the body closes it
 	if err != nil {
@@ -106,6 +148,9 @@ func (c *client) open(ctx context.Context, address *url.URL, known Known) (*body
 	}
 	switch {
 	case resp.StatusCode == http.StatusOK:
+		return b, nil
+	case resp.StatusCode == http.StatusPartialContent && r.from > 0 && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", r.from)):
+		b.partial = true
 		return b, nil
 	case resp.StatusCode == http.StatusNotModified && (known.ETag != "" || known.LastModified != ""):
 		b.unchanged = true
@@ -124,6 +169,8 @@ func (c *client) open(ctx context.Context, address *url.URL, known Known) (*body
 func refused(address *url.URL, resp *http.Response) error {
 	e := &Error{Kind: ErrResponse, Message: fmt.Sprintf("%s: %d %s", redact(address), resp.StatusCode, http.StatusText(resp.StatusCode))}
 	switch {
+	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
+		e.Kind = ErrMissing
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout,
 		resp.StatusCode == http.StatusForbidden: // how some publishers say "slower"
 		e.Kind = ErrUnreachable

@@ -23,13 +23,14 @@ type Config struct {
 	ManifestBytes int64         // largest manifest or index
 	ConfigBytes   int64         // largest image config
 	StallTimeout  time.Duration // a blob transfer without a byte for this long is broken off
+	Tags          int           // most tags of a repository that are listed
 	ForeignHosts  []string      // host[:port] that foreign layers may be fetched from
 	Access        *registryhttp.Access
 }
 
 // DefaultConfig holds the limits most registries enforce themselves, or more.
 func DefaultConfig() Config {
-	return Config{ManifestBytes: 4 << 20, ConfigBytes: 8 << 20, StallTimeout: time.Minute}
+	return Config{ManifestBytes: 4 << 20, ConfigBytes: 8 << 20, StallTimeout: time.Minute, Tags: 10_000}
 }
 
 // Client reads from registries. It is safe for use by many goroutines and keeps connections.
@@ -51,6 +52,9 @@ func New(cfg Config) *Client {
 	}
 	if cfg.StallTimeout <= 0 {
 		cfg.StallTimeout = d.StallTimeout
+	}
+	if cfg.Tags <= 0 {
+		cfg.Tags = d.Tags
 	}
 	return &Client{
 		cfg: cfg, verified: newTransport(cfg.Access, true), trusting: newTransport(cfg.Access, false),
@@ -79,7 +83,7 @@ type session struct {
 
 // open finds the credentials, asks the registry how it wants to be spoken to and signs in.
 func (c *Client) open(ctx context.Context, list []Credential, repo name.Repository) (*session, error) {
-	chosen, _ := choose(list, repo)
+	chosen := choose(list, repo)
 	s, err := c.signIn(ctx, chosen, repo)
 	again := func() bool {
 		return c.cfg.Access.Renew(chosen.Type, repo.RegistryStr(), chosen.Username, chosen.Password)

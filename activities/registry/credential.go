@@ -39,7 +39,7 @@ func canonicalHost(host string) string {
 // choose returns the credential whose entry is the most specific that applies to the repository: a repository
 // pattern before the bare host, a longer literal beginning before a shorter one. The order of the list does
 // not matter.
-func choose(list []Credential, repo name.Repository) (Credential, bool) {
+func choose(list []Credential, repo name.Repository) Credential {
 	var best Credential
 	score := -1
 	for _, c := range list {
@@ -48,7 +48,7 @@ func choose(list []Credential, repo name.Repository) (Credential, bool) {
 			best, score = c, s
 		}
 	}
-	return best, score >= 0
+	return best
 }
 
 // specificity says whether an entry applies, and how closely.

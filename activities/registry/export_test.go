@@ -8,6 +8,5 @@ func EntryFor(list []Credential, repository string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, _ := choose(list, repo)
-	return c.Registry, nil
+	return choose(list, repo).Registry, nil
 }

@@ -33,15 +33,19 @@ func (s *session) foreign(l Layer, err error) error {
 	return s.fail(ErrForeign, "layer %s is kept outside the registry (a foreign layer): %s; push the image with its foreign layers, or let the operator list the host in worker.analysis.foreign_layer_hosts", l.Digest, where)
 }
 
-// Public reports that one of the hosts which have delivered a foreign layer before serves it to anybody: the
+// anybody stands before a host that has delivered a foreign layer to somebody without credentials. The same host may be
+// a registry as well, and what it gives to those who sign in says nothing about others. No host has a slash.
+const anybody = "anybody/"
+
+// Public reports that one of the places which have delivered a foreign layer before serves it to anybody: the
 // manifest names the host and the operator allows it.
 func (c *Client) Public(l Layer, delivered []string) bool {
-	return slices.ContainsFunc(c.places(l), func(u *url.URL) bool { return slices.Contains(delivered, u.Host) })
+	return slices.ContainsFunc(c.places(l), func(u *url.URL) bool { return slices.Contains(delivered, anybody+u.Host) })
 }
 
 // Foreign opens a foreign layer at the first of its manifest's addresses that answers, among those at hosts the
-// operator allows. It sends no credentials. host is where the layer comes from.
-func (c *Client) Foreign(ctx context.Context, l Layer) (body io.ReadCloser, host string, err error) {
+// operator allows. It sends no credentials. place is where the layer comes from, in the words Public knows it by.
+func (c *Client) Foreign(ctx context.Context, l Layer) (body io.ReadCloser, place string, err error) {
 	err = &Error{Kind: ErrForeign, Message: "no address of layer " + l.Digest + " is at a host in worker.analysis.foreign_layer_hosts"}
 	for _, u := range c.places(l) {
 		s, failed := c.elsewhere(u)
@@ -50,7 +54,7 @@ func (c *Client) Foreign(ctx context.Context, l Layer) (body io.ReadCloser, host
 		}
 		b := &blob{ctx: ctx, session: s, layer: l, left: resumes}
 		if failed = b.open(); failed == nil {
-			return b, u.Host, nil
+			return b, anybody + u.Host, nil
 		}
 		if errors.Is(failed, ErrUnauthorized) || errors.Is(failed, ErrNotFound) {
 			failed = s.fail(ErrForeign, "layer %s: the address in the manifest does not serve it", l.Digest)

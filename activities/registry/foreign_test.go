@@ -68,10 +68,10 @@ func TestForeignLayersComeFromHostsTheOperatorAllows(t *testing.T) {
 			continue
 		}
 		got, err := io.ReadAll(body)
-		if err := errors.Join(err, body.Close()); err != nil || string(got) != content || host != allowed.Host {
+		if err := errors.Join(err, body.Close()); err != nil || string(got) != content || host != "anybody/"+allowed.Host {
 			t.Errorf("%s: %q from %s, %v", tt.name, got, host, err)
 		}
-		if !c.Public(layer, []string{host}) || c.Public(layer, []string{"registry.example"}) {
+		if !c.Public(layer, []string{host}) || c.Public(layer, []string{"anybody/registry.example", allowed.Host}) {
 			t.Errorf("%s: the place it came from does not count", tt.name)
 		}
 		layer.Foreign = false

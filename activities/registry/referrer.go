@@ -44,6 +44,7 @@ const (
 	maxReferrerNotes    = 32   // annotations of one referrer
 	maxReferrerNoteName = 128  // bytes
 	maxReferrerNote     = 1024 // bytes
+	maxPredicates       = 32   // kinds of statements of one referrer
 )
 
 // Annotations of BuildKit's attestation manifests (BuildKit, docs/attestations/attestation-storage.md).
@@ -268,7 +269,7 @@ func (s *session) describe(doc document, subject, by string) (Referrer, error) {
 	}
 	var predicates []string
 	for _, l := range m.Layers {
-		if p := cmp.Or(l.Annotations[predicateType], l.Annotations["predicateType"]); p != "" && !slices.Contains(predicates, p) {
+		if p := cmp.Or(l.Annotations[predicateType], l.Annotations["predicateType"]); p != "" && len(predicates) < maxPredicates && !slices.Contains(predicates, p) {
 			predicates = append(predicates, p)
 		}
 	}

@@ -199,3 +199,33 @@ func TestAttachmentsAreNoImages(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A manifest of a few megabytes can name tens of thousands of predicates, each to be compared with all others.
+func TestOnlyAFewPredicatesOfAReferrerAreRead(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	app := member(t, "linux/amd64", "")
+	image, err := app.Add.(v1.Image).Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(t, "app:1", app)
+	statements := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	for i := range 100 {
+		statements, err = mutate.Append(statements, mutate.Addendum{
+			Layer:       static.NewLayer(fmt.Append(nil, i), "application/vnd.dsse.envelope.v1+json"),
+			Annotations: map[string]string{"predicateType": fmt.Sprint("p", i)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.push(t, "app:sha256-"+image.Hex+".att", statements)
+	found, err := client().Referrers(t.Context(), nil, h.addr+"/app", image.String(), "")
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	if n := len(strings.Fields(found[0].Annotations["in-toto.io/predicate-type"])); n != 32 {
+		t.Errorf("%d predicates, want 32", n)
+	}
+}

@@ -96,6 +96,36 @@ func (e RuleSetArtifactType) Valid() bool {
 	}
 }
 
+// Defines values for StandaloneVulnerabilitySeverity.
+const (
+	StandaloneVulnerabilitySeverityCritical   StandaloneVulnerabilitySeverity = "Critical"
+	StandaloneVulnerabilitySeverityHigh       StandaloneVulnerabilitySeverity = "High"
+	StandaloneVulnerabilitySeverityLow        StandaloneVulnerabilitySeverity = "Low"
+	StandaloneVulnerabilitySeverityMedium     StandaloneVulnerabilitySeverity = "Medium"
+	StandaloneVulnerabilitySeverityNegligible StandaloneVulnerabilitySeverity = "Negligible"
+	StandaloneVulnerabilitySeverityUnknown    StandaloneVulnerabilitySeverity = "Unknown"
+)
+
+// Valid indicates whether the value is a known member of the StandaloneVulnerabilitySeverity enum.
+func (e StandaloneVulnerabilitySeverity) Valid() bool {
+	switch e {
+	case StandaloneVulnerabilitySeverityCritical:
+		return true
+	case StandaloneVulnerabilitySeverityHigh:
+		return true
+	case StandaloneVulnerabilitySeverityLow:
+		return true
+	case StandaloneVulnerabilitySeverityMedium:
+		return true
+	case StandaloneVulnerabilitySeverityNegligible:
+		return true
+	case StandaloneVulnerabilitySeverityUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserCreationRequestUserType.
 const (
 	Native UserCreationRequestUserType = "native"
@@ -246,6 +276,36 @@ func (e GetImageVulnerabilitiesParamsVulnType) Valid() bool {
 	case GetImageVulnerabilitiesParamsVulnTypeNonOs:
 		return true
 	case GetImageVulnerabilitiesParamsVulnTypeOs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueryImagesByVulnerabilityParamsSeverity.
+const (
+	QueryImagesByVulnerabilityParamsSeverityCritical   QueryImagesByVulnerabilityParamsSeverity = "Critical"
+	QueryImagesByVulnerabilityParamsSeverityHigh       QueryImagesByVulnerabilityParamsSeverity = "High"
+	QueryImagesByVulnerabilityParamsSeverityLow        QueryImagesByVulnerabilityParamsSeverity = "Low"
+	QueryImagesByVulnerabilityParamsSeverityMedium     QueryImagesByVulnerabilityParamsSeverity = "Medium"
+	QueryImagesByVulnerabilityParamsSeverityNegligible QueryImagesByVulnerabilityParamsSeverity = "Negligible"
+	QueryImagesByVulnerabilityParamsSeverityUnknown    QueryImagesByVulnerabilityParamsSeverity = "Unknown"
+)
+
+// Valid indicates whether the value is a known member of the QueryImagesByVulnerabilityParamsSeverity enum.
+func (e QueryImagesByVulnerabilityParamsSeverity) Valid() bool {
+	switch e {
+	case QueryImagesByVulnerabilityParamsSeverityCritical:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityHigh:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityLow:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityMedium:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityNegligible:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityUnknown:
 		return true
 	default:
 		return false
@@ -537,6 +597,12 @@ type FeedGroupMetadata struct {
 	// Name Example: debian:12
 	Name        string `json:"name"`
 	RecordCount int    `json:"record_count"`
+
+	// SkippedCount Records of the last load that could not be read.
+	SkippedCount int `json:"skipped_count"`
+
+	// Source Whose data it is, such as debian or osv.
+	Source string `json:"source"`
 }
 
 // FeedMetadata defines model for FeedMetadata.
@@ -787,6 +853,15 @@ type ImageRef struct {
 // ImageRefType defines model for ImageRef.Type.
 type ImageRefType string
 
+// ImageReference defines model for ImageReference.
+type ImageReference struct {
+	// AnalyzedAt RFC 3339.
+	AnalyzedAt  string     `json:"analyzed_at"`
+	ImageDigest string     `json:"image_digest"`
+	ImageId     string     `json:"image_id"`
+	TagHistory  []TagEntry `json:"tag_history"`
+}
+
 // ImageReferrer defines model for ImageReferrer.
 type ImageReferrer struct {
 	Annotations map[string]string `json:"annotations"`
@@ -835,6 +910,12 @@ type ImageSource struct {
 	Digest *RegistryDigestSource `json:"digest,omitempty"`
 	Import *ImageImportManifest  `json:"import,omitempty"`
 	Tag    *RegistryTagSource    `json:"tag,omitempty"`
+}
+
+// ImageWithPackages defines model for ImageWithPackages.
+type ImageWithPackages struct {
+	Image    ImageReference     `json:"image"`
+	Packages []PackageReference `json:"packages"`
 }
 
 // ImportContentDigests defines model for ImportContentDigests.
@@ -1034,6 +1115,33 @@ type PackageLicenses struct {
 	Version string `json:"version"`
 }
 
+// PackageReference defines model for PackageReference.
+type PackageReference struct {
+	Name       string  `json:"name"`
+	Type       string  `json:"type"`
+	Version    *string `json:"version"`
+	WillNotFix bool    `json:"will_not_fix"`
+}
+
+// PaginatedImageList defines model for PaginatedImageList.
+type PaginatedImageList struct {
+	Images []ImageWithPackages `json:"images"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	Page          string  `json:"page"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// PaginatedVulnerabilityList defines model for PaginatedVulnerabilityList.
+type PaginatedVulnerabilityList struct {
+	// NextPage Absent on the last page.
+	NextPage        *string                   `json:"next_page,omitempty"`
+	Page            string                    `json:"page"`
+	ReturnedCount   int                       `json:"returned_count"`
+	Vulnerabilities []StandaloneVulnerability `json:"vulnerabilities"`
+}
+
 // PlatformImage defines model for PlatformImage.
 type PlatformImage struct {
 	AnalysisStatus string `json:"analysis_status"`
@@ -1220,6 +1328,13 @@ type RbacManagerRoleSummary struct {
 // RecordedPolicy The document; null and absent mean that the record comes without it.
 type RecordedPolicy = json.RawMessage
 
+// RefusedTag defines model for RefusedTag.
+type RefusedTag struct {
+	ErrorCode    string `json:"error_code"`
+	ErrorMessage string `json:"error_message"`
+	Tag          string `json:"tag"`
+}
+
 // RegexContentMatch defines model for RegexContentMatch.
 type RegexContentMatch struct {
 	// Layer Digest of the layer the file lies in.
@@ -1313,6 +1428,15 @@ type RuleSet struct {
 // RuleSetArtifactType defines model for RuleSet.ArtifactType.
 type RuleSetArtifactType string
 
+// SBOMVulnerabilitiesResponse defines model for SBOMVulnerabilitiesResponse.
+type SBOMVulnerabilitiesResponse struct {
+	ExtendedSupport *bool `json:"extended_support,omitempty"`
+
+	// SbomId Digest of the document.
+	SbomId          string                      `json:"sbom_id"`
+	Vulnerabilities []ImagePackageVulnerability `json:"vulnerabilities"`
+}
+
 // SecretSearchResult defines model for SecretSearchResult.
 type SecretSearchResult struct {
 	Matches []RegexContentMatch `json:"matches"`
@@ -1370,6 +1494,22 @@ type SourceMappingRule struct {
 	RuleSetIds   []string `json:"rule_set_ids"`
 }
 
+// StandaloneVulnerability defines model for StandaloneVulnerability.
+type StandaloneVulnerability struct {
+	AffectedPackages []PackageReference              `json:"affected_packages"`
+	Description      string                          `json:"description"`
+	Id               string                          `json:"id"`
+	Link             string                          `json:"link"`
+	Namespace        string                          `json:"namespace"`
+	NvdData          []NvdDataObject                 `json:"nvd_data"`
+	References       []VulnerabilityReference        `json:"references"`
+	Severity         StandaloneVulnerabilitySeverity `json:"severity"`
+	VendorData       []VendorDataObject              `json:"vendor_data"`
+}
+
+// StandaloneVulnerabilitySeverity defines model for StandaloneVulnerability.Severity.
+type StandaloneVulnerabilitySeverity string
+
 // StatusResponse defines model for StatusResponse.
 type StatusResponse struct {
 	Available bool                   `json:"available"`
@@ -1381,9 +1521,50 @@ type StatusResponse struct {
 	Version   string                 `json:"version"`
 }
 
+// Subscription defines model for Subscription.
+type Subscription struct {
+	AccountName       string    `json:"account_name"`
+	Active            bool      `json:"active"`
+	CreatedAt         time.Time `json:"created_at"`
+	LastUpdated       time.Time `json:"last_updated"`
+	SubscriptionId    string    `json:"subscription_id"`
+	SubscriptionKey   string    `json:"subscription_key"`
+	SubscriptionType  string    `json:"subscription_type"`
+	SubscriptionValue *string   `json:"subscription_value"`
+
+	// Tags Of a dry run, the tags the repository has.
+	Tags  *[]string   `json:"tags,omitempty"`
+	Watch *WatchState `json:"watch,omitempty"`
+}
+
+// SubscriptionList defines model for SubscriptionList.
+type SubscriptionList = []Subscription
+
+// SubscriptionRequest defines model for SubscriptionRequest.
+type SubscriptionRequest struct {
+	SubscriptionKey   string  `json:"subscription_key"`
+	SubscriptionType  string  `json:"subscription_type"`
+	SubscriptionValue *string `json:"subscription_value,omitempty"`
+}
+
+// SubscriptionUpdate defines model for SubscriptionUpdate.
+type SubscriptionUpdate struct {
+	Active            *bool   `json:"active,omitempty"`
+	SubscriptionValue *string `json:"subscription_value,omitempty"`
+}
+
 // SystemStatusResponse defines model for SystemStatusResponse.
 type SystemStatusResponse struct {
 	ServiceStates ServiceList `json:"service_states"`
+}
+
+// TagEntry defines model for TagEntry.
+type TagEntry struct {
+	FullTag       string    `json:"full_tag"`
+	Registry      string    `json:"registry"`
+	Repo          string    `json:"repo"`
+	Tag           string    `json:"tag"`
+	TagDetectedAt time.Time `json:"tag_detected_at"`
 }
 
 // TriggerParamSpec defines model for TriggerParamSpec.
@@ -1459,6 +1640,34 @@ type VendorDataObject struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// VulnerabilityReference defines model for VulnerabilityReference.
+type VulnerabilityReference struct {
+	Source string   `json:"source"`
+	Tags   []string `json:"tags"`
+	Url    string   `json:"url"`
+}
+
+// WatchState What the last look at the registry brought.
+type WatchState struct {
+	ErrorCode    *string    `json:"error_code,omitempty"`
+	ErrorMessage *string    `json:"error_message,omitempty"`
+	FailingSince *time.Time `json:"failing_since,omitempty"`
+
+	// Failures Failed looks in a row.
+	Failures *int `json:"failures,omitempty"`
+
+	// PausedUntil The registry asked to be left alone until then.
+	PausedUntil *time.Time `json:"paused_until,omitempty"`
+
+	// RefusedTags Of a repository, when it is asked for by its id: the first tags whose images cannot be added.
+	RefusedTags *[]RefusedTag `json:"refused_tags,omitempty"`
+	SeenAt      *time.Time    `json:"seen_at,omitempty"`
+
+	// SeenDigest What the tag means.
+	SeenDigest *string `json:"seen_digest,omitempty"`
+	TagCount   *int    `json:"tag_count,omitempty"`
+}
+
 // AccountContext defines model for AccountContext.
 type AccountContext = string
 
@@ -1479,6 +1688,12 @@ type ImageDigest = Digest
 // ImportOperation defines model for ImportOperation.
 type ImportOperation = string
 
+// Limit defines model for Limit.
+type Limit = int
+
+// Page defines model for Page.
+type Page = string
+
 // RoleName defines model for RoleName.
 type RoleName = string
 
@@ -1487,6 +1702,9 @@ type SearchScope string
 
 // ServiceName defines model for ServiceName.
 type ServiceName = string
+
+// SubscriptionId defines model for SubscriptionId.
+type SubscriptionId = string
 
 // Username defines model for Username.
 type Username = string
@@ -1559,7 +1777,7 @@ type AddImageParams struct {
 	// Force Analyse again even when the result is there.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 
-	// AutoSubscribe Accepted because clients send it by default; tags are not watched yet.
+	// AutoSubscribe Watch the tag from now on.
 	AutoSubscribe *bool `form:"auto_subscribe,omitempty" json:"auto_subscribe,omitempty"`
 
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1978,6 +2196,71 @@ type UpdatePolicyParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// QueryImagesByPackageParams defines parameters for QueryImagesByPackage.
+type QueryImagesByPackageParams struct {
+	// Name Name of the package, as the content of an image shows it.
+	Name    string  `form:"name" json:"name"`
+	Version *string `form:"version,omitempty" json:"version,omitempty"`
+
+	// PackageType Type of the package, such as dpkg or npm.
+	PackageType *string `form:"package_type,omitempty" json:"package_type,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// QueryImagesByVulnerabilityParams defines parameters for QueryImagesByVulnerability.
+type QueryImagesByVulnerabilityParams struct {
+	VulnerabilityId string `form:"vulnerability_id" json:"vulnerability_id"`
+
+	// Namespace Only findings made with data of this feed group, such as debian:12.
+	Namespace *string `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// AffectedPackage Only packages of this name.
+	AffectedPackage *string                                   `form:"affected_package,omitempty" json:"affected_package,omitempty"`
+	Severity        *QueryImagesByVulnerabilityParamsSeverity `form:"severity,omitempty" json:"severity,omitempty"`
+
+	// VendorOnly Leave out what its publisher will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// QueryImagesByVulnerabilityParamsSeverity defines parameters for QueryImagesByVulnerability.
+type QueryImagesByVulnerabilityParamsSeverity string
+
+// QueryVulnerabilitiesParams defines parameters for QueryVulnerabilities.
+type QueryVulnerabilitiesParams struct {
+	// Id Names of vulnerabilities, separated by commas.
+	Id              []string `form:"id" json:"id"`
+	AffectedPackage *string  `form:"affected_package,omitempty" json:"affected_package,omitempty"`
+
+	// AffectedPackageVersion Only where a fix is of this version; with affected_package.
+	AffectedPackageVersion *string `form:"affected_package_version,omitempty" json:"affected_package_version,omitempty"`
+
+	// Namespace Feed groups, separated by commas.
+	Namespace *[]string `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // DeleteRoleMemberParams defines parameters for DeleteRoleMember.
 type DeleteRoleMemberParams struct {
 	Username string `form:"username" json:"username"`
@@ -2034,10 +2317,76 @@ type UpdateRegistryParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// CreateRepositoryParams defines parameters for CreateRepository.
+type CreateRepositoryParams struct {
+	// Repository registry/repository, without a tag.
+	Repository string `form:"repository" json:"repository"`
+
+	// AutoSubscribe Watch each tag it brings, too.
+	AutoSubscribe *bool `form:"auto_subscribe,omitempty" json:"auto_subscribe,omitempty"`
+
+	// DryRun Only list the tags; nothing is stored.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// ExcludeExistingTags Leave out the tags it has now.
+	ExcludeExistingTags *bool `form:"exclude_existing_tags,omitempty" json:"exclude_existing_tags,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListSubscriptionsParams defines parameters for ListSubscriptions.
+type ListSubscriptionsParams struct {
+	// SubscriptionKey A full tag, or registry/repository.
+	SubscriptionKey  *string `form:"subscription_key,omitempty" json:"subscription_key,omitempty"`
+	SubscriptionType *string `form:"subscription_type,omitempty" json:"subscription_type,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// CreateSubscriptionParams defines parameters for CreateSubscription.
+type CreateSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteSubscriptionParams defines parameters for DeleteSubscription.
+type DeleteSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetSubscriptionParams defines parameters for GetSubscription.
+type GetSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateSubscriptionParams defines parameters for UpdateSubscription.
+type UpdateSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // SyncFeedsParams defines parameters for SyncFeeds.
 type SyncFeedsParams struct {
 	// ForceSync Load every source again, also those that did not change.
 	ForceSync *bool `form:"force_sync,omitempty" json:"force_sync,omitempty"`
+}
+
+// ScanSbomJSONBody defines parameters for ScanSbom.
+type ScanSbomJSONBody = interface{}
+
+// ScanSbomParams defines parameters for ScanSbom.
+type ScanSbomParams struct {
+	IncludeVulnDescription *bool `form:"include_vuln_description,omitempty" json:"include_vuln_description,omitempty"`
+
+	// VendorOnly Leave out what its publisher will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
@@ -2111,6 +2460,15 @@ type CreateRegistryJSONRequestBody = RegistryConfigurationRequest
 
 // UpdateRegistryJSONRequestBody defines body for UpdateRegistry for application/json ContentType.
 type UpdateRegistryJSONRequestBody = RegistryConfigurationRequest
+
+// CreateSubscriptionJSONRequestBody defines body for CreateSubscription for application/json ContentType.
+type CreateSubscriptionJSONRequestBody = SubscriptionRequest
+
+// UpdateSubscriptionJSONRequestBody defines body for UpdateSubscription for application/json ContentType.
+type UpdateSubscriptionJSONRequestBody = SubscriptionUpdate
+
+// ScanSbomJSONRequestBody defines body for ScanSbom for application/json ContentType.
+type ScanSbomJSONRequestBody = ScanSbomJSONBody
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -2781,6 +3139,25 @@ type ClientInterface interface {
 	// Corresponds with PUT /policies/{policy_id} (the `UpdatePolicy` operationId).
 	UpdatePolicy(ctx context.Context, policyId string, params *UpdatePolicyParams, body UpdatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// QueryImagesByPackage Images that hold a package
+	//
+	// Corresponds with GET /query/images/by-package (the `QueryImagesByPackage` operationId).
+	QueryImagesByPackage(ctx context.Context, params *QueryImagesByPackageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QueryImagesByVulnerability Images that have a vulnerability
+	//
+	// The vulnerability may be asked for by any of its names, whichever the finding carries.
+	//
+	// Corresponds with GET /query/images/by-vulnerability (the `QueryImagesByVulnerability` operationId).
+	QueryImagesByVulnerability(ctx context.Context, params *QueryImagesByVulnerabilityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QueryVulnerabilities What the data says about vulnerabilities
+	//
+	// Names and namespaces nobody knows are no error. A CVE is found by that name also where a source calls it otherwise.
+	//
+	// Corresponds with GET /query/vulnerabilities (the `QueryVulnerabilities` operationId).
+	QueryVulnerabilities(ctx context.Context, params *QueryVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListOwnRoles Roles of the caller with their permissions
 	//
 	// Corresponds with GET /rbac-manager/my-roles (the `ListOwnRoles` operationId).
@@ -2862,10 +3239,64 @@ type ClientInterface interface {
 	// Corresponds with PUT /registries/{registry} (the `UpdateRegistry` operationId).
 	UpdateRegistry(ctx context.Context, registry string, params *UpdateRegistryParams, body UpdateRegistryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateRepository Watch a repository for new tags
+	//
+	// Lists the tags of the repository and looks at it from then on. The images of the tags it has now are added, unless they are excluded; those of new ones always.
+	//
+	// Corresponds with POST /repositories (the `CreateRepository` operationId).
+	CreateRepository(ctx context.Context, params *CreateRepositoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetStatus State of the API service
 	//
 	// Corresponds with GET /status (the `GetStatus` operationId).
 	GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSubscriptions List subscriptions
+	//
+	// Corresponds with GET /subscriptions (the `ListSubscriptions` operationId).
+	ListSubscriptions(ctx context.Context, params *ListSubscriptionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSubscriptionWithBody Subscribe to a tag or repository
+	//
+	// The subscription is switched on at once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+	CreateSubscriptionWithBody(ctx context.Context, params *CreateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSubscription Subscribe to a tag or repository
+	//
+	// The subscription is switched on at once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+	CreateSubscription(ctx context.Context, params *CreateSubscriptionParams, body CreateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSubscription Delete a subscription
+	//
+	// Corresponds with DELETE /subscriptions/{subscription_id} (the `DeleteSubscription` operationId).
+	DeleteSubscription(ctx context.Context, subscriptionId SubscriptionId, params *DeleteSubscriptionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSubscription Show a subscription
+	//
+	// Corresponds with GET /subscriptions/{subscription_id} (the `GetSubscription` operationId).
+	GetSubscription(ctx context.Context, subscriptionId SubscriptionId, params *GetSubscriptionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSubscriptionWithBody Switch a subscription on or off, or change its value
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+	UpdateSubscriptionWithBody(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSubscription Switch a subscription on or off, or change its value
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+	UpdateSubscription(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, body UpdateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSystem State of all services of the deployment
 	//
@@ -2920,6 +3351,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ScanSbomWithBody Match a bill of materials without storing anything
+	//
+	// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+	ScanSbomWithBody(ctx context.Context, params *ScanSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ScanSbom Match a bill of materials without storing anything
+	//
+	// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+	ScanSbom(ctx context.Context, params *ScanSbomParams, body ScanSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // Ping Ping
@@ -4387,6 +4836,55 @@ func (c *Client) UpdatePolicy(ctx context.Context, policyId string, params *Upda
 	return c.Client.Do(req)
 }
 
+// QueryImagesByPackage Images that hold a package
+//
+// Corresponds with GET /query/images/by-package (the `QueryImagesByPackage` operationId).
+func (c *Client) QueryImagesByPackage(ctx context.Context, params *QueryImagesByPackageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQueryImagesByPackageRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QueryImagesByVulnerability Images that have a vulnerability
+//
+// The vulnerability may be asked for by any of its names, whichever the finding carries.
+//
+// Corresponds with GET /query/images/by-vulnerability (the `QueryImagesByVulnerability` operationId).
+func (c *Client) QueryImagesByVulnerability(ctx context.Context, params *QueryImagesByVulnerabilityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQueryImagesByVulnerabilityRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QueryVulnerabilities What the data says about vulnerabilities
+//
+// Names and namespaces nobody knows are no error. A CVE is found by that name also where a source calls it otherwise.
+//
+// Corresponds with GET /query/vulnerabilities (the `QueryVulnerabilities` operationId).
+func (c *Client) QueryVulnerabilities(ctx context.Context, params *QueryVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQueryVulnerabilitiesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListOwnRoles Roles of the caller with their permissions
 //
 // Corresponds with GET /rbac-manager/my-roles (the `ListOwnRoles` operationId).
@@ -4598,11 +5096,145 @@ func (c *Client) UpdateRegistry(ctx context.Context, registry string, params *Up
 	return c.Client.Do(req)
 }
 
+// CreateRepository Watch a repository for new tags
+//
+// Lists the tags of the repository and looks at it from then on. The images of the tags it has now are added, unless they are excluded; those of new ones always.
+//
+// Corresponds with POST /repositories (the `CreateRepository` operationId).
+func (c *Client) CreateRepository(ctx context.Context, params *CreateRepositoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRepositoryRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetStatus State of the API service
 //
 // Corresponds with GET /status (the `GetStatus` operationId).
 func (c *Client) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStatusRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSubscriptions List subscriptions
+//
+// Corresponds with GET /subscriptions (the `ListSubscriptions` operationId).
+func (c *Client) ListSubscriptions(ctx context.Context, params *ListSubscriptionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSubscriptionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSubscriptionWithBody Subscribe to a tag or repository
+//
+// The subscription is switched on at once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+func (c *Client) CreateSubscriptionWithBody(ctx context.Context, params *CreateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSubscriptionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSubscription Subscribe to a tag or repository
+//
+// The subscription is switched on at once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+func (c *Client) CreateSubscription(ctx context.Context, params *CreateSubscriptionParams, body CreateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSubscriptionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteSubscription Delete a subscription
+//
+// Corresponds with DELETE /subscriptions/{subscription_id} (the `DeleteSubscription` operationId).
+func (c *Client) DeleteSubscription(ctx context.Context, subscriptionId SubscriptionId, params *DeleteSubscriptionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSubscriptionRequest(c.Server, subscriptionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSubscription Show a subscription
+//
+// Corresponds with GET /subscriptions/{subscription_id} (the `GetSubscription` operationId).
+func (c *Client) GetSubscription(ctx context.Context, subscriptionId SubscriptionId, params *GetSubscriptionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSubscriptionRequest(c.Server, subscriptionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSubscriptionWithBody Switch a subscription on or off, or change its value
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+func (c *Client) UpdateSubscriptionWithBody(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateSubscriptionRequestWithBody(c.Server, subscriptionId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSubscription Switch a subscription on or off, or change its value
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+func (c *Client) UpdateSubscription(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, body UpdateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateSubscriptionRequest(c.Server, subscriptionId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4757,6 +5389,44 @@ func (c *Client) GetOwnUser(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Corresponds with GET /version (the `GetVersion` operationId).
 func (c *Client) GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetVersionRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ScanSbomWithBody Match a bill of materials without storing anything
+//
+// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+func (c *Client) ScanSbomWithBody(ctx context.Context, params *ScanSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewScanSbomRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ScanSbom Match a bill of materials without storing anything
+//
+// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+func (c *Client) ScanSbom(ctx context.Context, params *ScanSbomParams, body ScanSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewScanSbomRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8587,6 +9257,370 @@ func NewUpdatePolicyRequestWithBody(server string, policyId string, params *Upda
 	return req, nil
 }
 
+// NewQueryImagesByPackageRequest constructs an http.Request for the QueryImagesByPackage method
+func NewQueryImagesByPackageRequest(server string, params *QueryImagesByPackageParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/query/images/by-package")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PackageType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "package_type", *params.PackageType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewQueryImagesByVulnerabilityRequest constructs an http.Request for the QueryImagesByVulnerability method
+func NewQueryImagesByVulnerabilityRequest(server string, params *QueryImagesByVulnerabilityParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/query/images/by-vulnerability")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "vulnerability_id", params.VulnerabilityId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Namespace != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "namespace", *params.Namespace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AffectedPackage != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "affected_package", *params.AffectedPackage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Severity != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "severity", *params.Severity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.VendorOnly != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "vendor_only", *params.VendorOnly, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewQueryVulnerabilitiesRequest constructs an http.Request for the QueryVulnerabilities method
+func NewQueryVulnerabilitiesRequest(server string, params *QueryVulnerabilitiesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/query/vulnerabilities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Id != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "id", params.Id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AffectedPackage != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "affected_package", *params.AffectedPackage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AffectedPackageVersion != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "affected_package_version", *params.AffectedPackageVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Namespace != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "namespace", *params.Namespace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListOwnRolesRequest constructs an http.Request for the ListOwnRoles method
 func NewListOwnRolesRequest(server string) (*http.Request, error) {
 	var err error
@@ -9153,6 +10187,107 @@ func NewUpdateRegistryRequestWithBody(server string, registry string, params *Up
 	return req, nil
 }
 
+// NewCreateRepositoryRequest constructs an http.Request for the CreateRepository method
+func NewCreateRepositoryRequest(server string, params *CreateRepositoryParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/repositories")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "repository", params.Repository, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.AutoSubscribe != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "auto_subscribe", *params.AutoSubscribe, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ExcludeExistingTags != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "exclude_existing_tags", *params.ExcludeExistingTags, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetStatusRequest constructs an http.Request for the GetStatus method
 func NewGetStatusRequest(server string) (*http.Request, error) {
 	var err error
@@ -9175,6 +10310,302 @@ func NewGetStatusRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSubscriptionsRequest constructs an http.Request for the ListSubscriptions method
+func NewListSubscriptionsRequest(server string, params *ListSubscriptionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/subscriptions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SubscriptionKey != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subscription_key", *params.SubscriptionKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubscriptionType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subscription_type", *params.SubscriptionType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCreateSubscriptionRequest calls the generic CreateSubscription builder with application/json body
+func NewCreateSubscriptionRequest(server string, params *CreateSubscriptionParams, body CreateSubscriptionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSubscriptionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateSubscriptionRequestWithBody constructs an http.Request for the CreateSubscription method, with any body, and a specified content type
+func NewCreateSubscriptionRequestWithBody(server string, params *CreateSubscriptionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/subscriptions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteSubscriptionRequest constructs an http.Request for the DeleteSubscription method
+func NewDeleteSubscriptionRequest(server string, subscriptionId SubscriptionId, params *DeleteSubscriptionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "subscription_id", subscriptionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/subscriptions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetSubscriptionRequest constructs an http.Request for the GetSubscription method
+func NewGetSubscriptionRequest(server string, subscriptionId SubscriptionId, params *GetSubscriptionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "subscription_id", subscriptionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/subscriptions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpdateSubscriptionRequest calls the generic UpdateSubscription builder with application/json body
+func NewUpdateSubscriptionRequest(server string, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, body UpdateSubscriptionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateSubscriptionRequestWithBody(server, subscriptionId, params, "application/json", bodyReader)
+}
+
+// NewUpdateSubscriptionRequestWithBody constructs an http.Request for the UpdateSubscription method, with any body, and a specified content type
+func NewUpdateSubscriptionRequestWithBody(server string, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "subscription_id", subscriptionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/subscriptions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -9493,6 +10924,100 @@ func NewGetVersionRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewScanSbomRequest calls the generic ScanSbom builder with application/json body
+func NewScanSbomRequest(server string, params *ScanSbomParams, body ScanSbomJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewScanSbomRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewScanSbomRequestWithBody constructs an http.Request for the ScanSbom method, with any body, and a specified content type
+func NewScanSbomRequestWithBody(server string, params *ScanSbomParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vulnerability-scan")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.IncludeVulnDescription != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_vuln_description", *params.IncludeVulnDescription, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.VendorOnly != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "vendor_only", *params.VendorOnly, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10239,6 +11764,31 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /policies/{policy_id} (the `UpdatePolicy` operationId).
 	UpdatePolicyWithResponse(ctx context.Context, policyId string, params *UpdatePolicyParams, body UpdatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePolicyReply, error)
 
+	// QueryImagesByPackageWithResponse Images that hold a package
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /query/images/by-package (the `QueryImagesByPackage` operationId).
+	QueryImagesByPackageWithResponse(ctx context.Context, params *QueryImagesByPackageParams, reqEditors ...RequestEditorFn) (*QueryImagesByPackageReply, error)
+
+	// QueryImagesByVulnerabilityWithResponse Images that have a vulnerability
+	//
+	// The vulnerability may be asked for by any of its names, whichever the finding carries.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /query/images/by-vulnerability (the `QueryImagesByVulnerability` operationId).
+	QueryImagesByVulnerabilityWithResponse(ctx context.Context, params *QueryImagesByVulnerabilityParams, reqEditors ...RequestEditorFn) (*QueryImagesByVulnerabilityReply, error)
+
+	// QueryVulnerabilitiesWithResponse What the data says about vulnerabilities
+	//
+	// Names and namespaces nobody knows are no error. A CVE is found by that name also where a source calls it otherwise.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /query/vulnerabilities (the `QueryVulnerabilities` operationId).
+	QueryVulnerabilitiesWithResponse(ctx context.Context, params *QueryVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*QueryVulnerabilitiesReply, error)
+
 	// ListOwnRolesWithResponse Roles of the caller with their permissions
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -10334,12 +11884,74 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /registries/{registry} (the `UpdateRegistry` operationId).
 	UpdateRegistryWithResponse(ctx context.Context, registry string, params *UpdateRegistryParams, body UpdateRegistryJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRegistryReply, error)
 
+	// CreateRepositoryWithResponse Watch a repository for new tags
+	//
+	// Lists the tags of the repository and looks at it from then on. The images of the tags it has now are added, unless they are excluded; those of new ones always.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /repositories (the `CreateRepository` operationId).
+	CreateRepositoryWithResponse(ctx context.Context, params *CreateRepositoryParams, reqEditors ...RequestEditorFn) (*CreateRepositoryReply, error)
+
 	// GetStatusWithResponse State of the API service
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /status (the `GetStatus` operationId).
 	GetStatusWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetStatusReply, error)
+
+	// ListSubscriptionsWithResponse List subscriptions
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /subscriptions (the `ListSubscriptions` operationId).
+	ListSubscriptionsWithResponse(ctx context.Context, params *ListSubscriptionsParams, reqEditors ...RequestEditorFn) (*ListSubscriptionsReply, error)
+
+	// CreateSubscriptionWithBodyWithResponse Subscribe to a tag or repository
+	//
+	// The subscription is switched on at once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+	CreateSubscriptionWithBodyWithResponse(ctx context.Context, params *CreateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSubscriptionReply, error)
+
+	// CreateSubscriptionWithResponse Subscribe to a tag or repository
+	//
+	// The subscription is switched on at once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+	CreateSubscriptionWithResponse(ctx context.Context, params *CreateSubscriptionParams, body CreateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSubscriptionReply, error)
+
+	// DeleteSubscriptionWithResponse Delete a subscription
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /subscriptions/{subscription_id} (the `DeleteSubscription` operationId).
+	DeleteSubscriptionWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *DeleteSubscriptionParams, reqEditors ...RequestEditorFn) (*DeleteSubscriptionReply, error)
+
+	// GetSubscriptionWithResponse Show a subscription
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /subscriptions/{subscription_id} (the `GetSubscription` operationId).
+	GetSubscriptionWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *GetSubscriptionParams, reqEditors ...RequestEditorFn) (*GetSubscriptionReply, error)
+
+	// UpdateSubscriptionWithBodyWithResponse Switch a subscription on or off, or change its value
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+	UpdateSubscriptionWithBodyWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateSubscriptionReply, error)
+
+	// UpdateSubscriptionWithResponse Switch a subscription on or off, or change its value
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+	UpdateSubscriptionWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, body UpdateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSubscriptionReply, error)
 
 	// GetSystemWithResponse State of all services of the deployment
 	//
@@ -10414,6 +12026,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetVersionReply, error)
+
+	// ScanSbomWithBodyWithResponse Match a bill of materials without storing anything
+	//
+	// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+	ScanSbomWithBodyWithResponse(ctx context.Context, params *ScanSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ScanSbomReply, error)
+
+	// ScanSbomWithResponse Match a bill of materials without storing anything
+	//
+	// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+	ScanSbomWithResponse(ctx context.Context, params *ScanSbomParams, body ScanSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*ScanSbomReply, error)
 }
 
 type PingReply struct {
@@ -13556,6 +15186,150 @@ func (r UpdatePolicyReply) ContentType() string {
 	return ""
 }
 
+type QueryImagesByPackageReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PaginatedImageList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r QueryImagesByPackageReply) GetJSON200() *PaginatedImageList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r QueryImagesByPackageReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r QueryImagesByPackageReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r QueryImagesByPackageReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r QueryImagesByPackageReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r QueryImagesByPackageReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type QueryImagesByVulnerabilityReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PaginatedImageList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r QueryImagesByVulnerabilityReply) GetJSON200() *PaginatedImageList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r QueryImagesByVulnerabilityReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r QueryImagesByVulnerabilityReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r QueryImagesByVulnerabilityReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r QueryImagesByVulnerabilityReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r QueryImagesByVulnerabilityReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type QueryVulnerabilitiesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PaginatedVulnerabilityList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r QueryVulnerabilitiesReply) GetJSON200() *PaginatedVulnerabilityList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r QueryVulnerabilitiesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r QueryVulnerabilitiesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r QueryVulnerabilitiesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r QueryVulnerabilitiesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r QueryVulnerabilitiesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListOwnRolesReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14022,6 +15796,54 @@ func (r UpdateRegistryReply) ContentType() string {
 	return ""
 }
 
+type CreateRepositoryReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubscriptionList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateRepositoryReply) GetJSON200() *SubscriptionList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateRepositoryReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateRepositoryReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRepositoryReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRepositoryReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateRepositoryReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetStatusReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14064,6 +15886,239 @@ func (r GetStatusReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetStatusReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSubscriptionsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubscriptionList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSubscriptionsReply) GetJSON200() *SubscriptionList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListSubscriptionsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSubscriptionsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSubscriptionsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSubscriptionsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSubscriptionsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateSubscriptionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubscriptionList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateSubscriptionReply) GetJSON200() *SubscriptionList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateSubscriptionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateSubscriptionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateSubscriptionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateSubscriptionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateSubscriptionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteSubscriptionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteSubscriptionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteSubscriptionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSubscriptionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSubscriptionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSubscriptionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSubscriptionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubscriptionList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSubscriptionReply) GetJSON200() *SubscriptionList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetSubscriptionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSubscriptionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSubscriptionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSubscriptionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSubscriptionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateSubscriptionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubscriptionList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateSubscriptionReply) GetJSON200() *SubscriptionList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r UpdateSubscriptionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateSubscriptionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateSubscriptionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateSubscriptionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateSubscriptionReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14544,6 +16599,54 @@ func (r GetVersionReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetVersionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ScanSbomReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SBOMVulnerabilitiesResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ScanSbomReply) GetJSON200() *SBOMVulnerabilitiesResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ScanSbomReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ScanSbomReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ScanSbomReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ScanSbomReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ScanSbomReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15769,6 +17872,49 @@ func (c *ClientWithResponses) UpdatePolicyWithResponse(ctx context.Context, poli
 	return ParseUpdatePolicyReply(rsp)
 }
 
+// QueryImagesByPackageWithResponse Images that hold a package
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /query/images/by-package (the `QueryImagesByPackage` operationId).
+func (c *ClientWithResponses) QueryImagesByPackageWithResponse(ctx context.Context, params *QueryImagesByPackageParams, reqEditors ...RequestEditorFn) (*QueryImagesByPackageReply, error) {
+	rsp, err := c.QueryImagesByPackage(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQueryImagesByPackageReply(rsp)
+}
+
+// QueryImagesByVulnerabilityWithResponse Images that have a vulnerability
+//
+// The vulnerability may be asked for by any of its names, whichever the finding carries.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /query/images/by-vulnerability (the `QueryImagesByVulnerability` operationId).
+func (c *ClientWithResponses) QueryImagesByVulnerabilityWithResponse(ctx context.Context, params *QueryImagesByVulnerabilityParams, reqEditors ...RequestEditorFn) (*QueryImagesByVulnerabilityReply, error) {
+	rsp, err := c.QueryImagesByVulnerability(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQueryImagesByVulnerabilityReply(rsp)
+}
+
+// QueryVulnerabilitiesWithResponse What the data says about vulnerabilities
+//
+// Names and namespaces nobody knows are no error. A CVE is found by that name also where a source calls it otherwise.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /query/vulnerabilities (the `QueryVulnerabilities` operationId).
+func (c *ClientWithResponses) QueryVulnerabilitiesWithResponse(ctx context.Context, params *QueryVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*QueryVulnerabilitiesReply, error) {
+	rsp, err := c.QueryVulnerabilities(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQueryVulnerabilitiesReply(rsp)
+}
+
 // ListOwnRolesWithResponse Roles of the caller with their permissions
 //
 // Returns a wrapper object for the known response body format(s).
@@ -15942,6 +18088,21 @@ func (c *ClientWithResponses) UpdateRegistryWithResponse(ctx context.Context, re
 	return ParseUpdateRegistryReply(rsp)
 }
 
+// CreateRepositoryWithResponse Watch a repository for new tags
+//
+// Lists the tags of the repository and looks at it from then on. The images of the tags it has now are added, unless they are excluded; those of new ones always.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /repositories (the `CreateRepository` operationId).
+func (c *ClientWithResponses) CreateRepositoryWithResponse(ctx context.Context, params *CreateRepositoryParams, reqEditors ...RequestEditorFn) (*CreateRepositoryReply, error) {
+	rsp, err := c.CreateRepository(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRepositoryReply(rsp)
+}
+
 // GetStatusWithResponse State of the API service
 //
 // Returns a wrapper object for the known response body format(s).
@@ -15953,6 +18114,101 @@ func (c *ClientWithResponses) GetStatusWithResponse(ctx context.Context, reqEdit
 		return nil, err
 	}
 	return ParseGetStatusReply(rsp)
+}
+
+// ListSubscriptionsWithResponse List subscriptions
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /subscriptions (the `ListSubscriptions` operationId).
+func (c *ClientWithResponses) ListSubscriptionsWithResponse(ctx context.Context, params *ListSubscriptionsParams, reqEditors ...RequestEditorFn) (*ListSubscriptionsReply, error) {
+	rsp, err := c.ListSubscriptions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSubscriptionsReply(rsp)
+}
+
+// CreateSubscriptionWithBodyWithResponse Subscribe to a tag or repository
+//
+// The subscription is switched on at once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+func (c *ClientWithResponses) CreateSubscriptionWithBodyWithResponse(ctx context.Context, params *CreateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSubscriptionReply, error) {
+	rsp, err := c.CreateSubscriptionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSubscriptionReply(rsp)
+}
+
+// CreateSubscriptionWithResponse Subscribe to a tag or repository
+//
+// The subscription is switched on at once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /subscriptions (the `CreateSubscription` operationId).
+func (c *ClientWithResponses) CreateSubscriptionWithResponse(ctx context.Context, params *CreateSubscriptionParams, body CreateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSubscriptionReply, error) {
+	rsp, err := c.CreateSubscription(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSubscriptionReply(rsp)
+}
+
+// DeleteSubscriptionWithResponse Delete a subscription
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /subscriptions/{subscription_id} (the `DeleteSubscription` operationId).
+func (c *ClientWithResponses) DeleteSubscriptionWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *DeleteSubscriptionParams, reqEditors ...RequestEditorFn) (*DeleteSubscriptionReply, error) {
+	rsp, err := c.DeleteSubscription(ctx, subscriptionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSubscriptionReply(rsp)
+}
+
+// GetSubscriptionWithResponse Show a subscription
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /subscriptions/{subscription_id} (the `GetSubscription` operationId).
+func (c *ClientWithResponses) GetSubscriptionWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *GetSubscriptionParams, reqEditors ...RequestEditorFn) (*GetSubscriptionReply, error) {
+	rsp, err := c.GetSubscription(ctx, subscriptionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSubscriptionReply(rsp)
+}
+
+// UpdateSubscriptionWithBodyWithResponse Switch a subscription on or off, or change its value
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+func (c *ClientWithResponses) UpdateSubscriptionWithBodyWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateSubscriptionReply, error) {
+	rsp, err := c.UpdateSubscriptionWithBody(ctx, subscriptionId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateSubscriptionReply(rsp)
+}
+
+// UpdateSubscriptionWithResponse Switch a subscription on or off, or change its value
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /subscriptions/{subscription_id} (the `UpdateSubscription` operationId).
+func (c *ClientWithResponses) UpdateSubscriptionWithResponse(ctx context.Context, subscriptionId SubscriptionId, params *UpdateSubscriptionParams, body UpdateSubscriptionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateSubscriptionReply, error) {
+	rsp, err := c.UpdateSubscription(ctx, subscriptionId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateSubscriptionReply(rsp)
 }
 
 // GetSystemWithResponse State of all services of the deployment
@@ -16087,6 +18343,36 @@ func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, reqEdi
 		return nil, err
 	}
 	return ParseGetVersionReply(rsp)
+}
+
+// ScanSbomWithBodyWithResponse Match a bill of materials without storing anything
+//
+// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+func (c *ClientWithResponses) ScanSbomWithBodyWithResponse(ctx context.Context, params *ScanSbomParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ScanSbomReply, error) {
+	rsp, err := c.ScanSbomWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseScanSbomReply(rsp)
+}
+
+// ScanSbomWithResponse Match a bill of materials without storing anything
+//
+// Takes any SBOM (Syft, CycloneDX JSON or XML, SPDX 2 JSON or tags, SPDX 3) and answers what an image of these packages would have. Nothing is kept.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /vulnerability-scan (the `ScanSbom` operationId).
+func (c *ClientWithResponses) ScanSbomWithResponse(ctx context.Context, params *ScanSbomParams, body ScanSbomJSONRequestBody, reqEditors ...RequestEditorFn) (*ScanSbomReply, error) {
+	rsp, err := c.ScanSbom(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseScanSbomReply(rsp)
 }
 
 // ParsePingReply parses an HTTP response from a PingWithResponse call
@@ -18248,6 +20534,105 @@ func ParseUpdatePolicyReply(rsp *http.Response) (*UpdatePolicyReply, error) {
 	return response, nil
 }
 
+// ParseQueryImagesByPackageReply parses an HTTP response from a QueryImagesByPackageWithResponse call
+func ParseQueryImagesByPackageReply(rsp *http.Response) (*QueryImagesByPackageReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &QueryImagesByPackageReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PaginatedImageList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseQueryImagesByVulnerabilityReply parses an HTTP response from a QueryImagesByVulnerabilityWithResponse call
+func ParseQueryImagesByVulnerabilityReply(rsp *http.Response) (*QueryImagesByVulnerabilityReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &QueryImagesByVulnerabilityReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PaginatedImageList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseQueryVulnerabilitiesReply parses an HTTP response from a QueryVulnerabilitiesWithResponse call
+func ParseQueryVulnerabilitiesReply(rsp *http.Response) (*QueryVulnerabilitiesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &QueryVulnerabilitiesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PaginatedVulnerabilityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListOwnRolesReply parses an HTTP response from a ListOwnRolesWithResponse call
 func ParseListOwnRolesReply(rsp *http.Response) (*ListOwnRolesReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18570,6 +20955,39 @@ func ParseUpdateRegistryReply(rsp *http.Response) (*UpdateRegistryReply, error) 
 	return response, nil
 }
 
+// ParseCreateRepositoryReply parses an HTTP response from a CreateRepositoryWithResponse call
+func ParseCreateRepositoryReply(rsp *http.Response) (*CreateRepositoryReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRepositoryReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubscriptionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetStatusReply parses an HTTP response from a GetStatusWithResponse call
 func ParseGetStatusReply(rsp *http.Response) (*GetStatusReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18586,6 +21004,167 @@ func ParseGetStatusReply(rsp *http.Response) (*GetStatusReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest StatusResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSubscriptionsReply parses an HTTP response from a ListSubscriptionsWithResponse call
+func ParseListSubscriptionsReply(rsp *http.Response) (*ListSubscriptionsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSubscriptionsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubscriptionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateSubscriptionReply parses an HTTP response from a CreateSubscriptionWithResponse call
+func ParseCreateSubscriptionReply(rsp *http.Response) (*CreateSubscriptionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateSubscriptionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubscriptionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteSubscriptionReply parses an HTTP response from a DeleteSubscriptionWithResponse call
+func ParseDeleteSubscriptionReply(rsp *http.Response) (*DeleteSubscriptionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSubscriptionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetSubscriptionReply parses an HTTP response from a GetSubscriptionWithResponse call
+func ParseGetSubscriptionReply(rsp *http.Response) (*GetSubscriptionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSubscriptionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubscriptionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateSubscriptionReply parses an HTTP response from a UpdateSubscriptionWithResponse call
+func ParseUpdateSubscriptionReply(rsp *http.Response) (*UpdateSubscriptionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateSubscriptionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubscriptionList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18916,6 +21495,39 @@ func ParseGetVersionReply(rsp *http.Response) (*GetVersionReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ServiceVersion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseScanSbomReply parses an HTTP response from a ScanSbomWithResponse call
+func ParseScanSbomReply(rsp *http.Response) (*ScanSbomReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ScanSbomReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SBOMVulnerabilitiesResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -96,6 +96,36 @@ func (e RuleSetArtifactType) Valid() bool {
 	}
 }
 
+// Defines values for StandaloneVulnerabilitySeverity.
+const (
+	StandaloneVulnerabilitySeverityCritical   StandaloneVulnerabilitySeverity = "Critical"
+	StandaloneVulnerabilitySeverityHigh       StandaloneVulnerabilitySeverity = "High"
+	StandaloneVulnerabilitySeverityLow        StandaloneVulnerabilitySeverity = "Low"
+	StandaloneVulnerabilitySeverityMedium     StandaloneVulnerabilitySeverity = "Medium"
+	StandaloneVulnerabilitySeverityNegligible StandaloneVulnerabilitySeverity = "Negligible"
+	StandaloneVulnerabilitySeverityUnknown    StandaloneVulnerabilitySeverity = "Unknown"
+)
+
+// Valid indicates whether the value is a known member of the StandaloneVulnerabilitySeverity enum.
+func (e StandaloneVulnerabilitySeverity) Valid() bool {
+	switch e {
+	case StandaloneVulnerabilitySeverityCritical:
+		return true
+	case StandaloneVulnerabilitySeverityHigh:
+		return true
+	case StandaloneVulnerabilitySeverityLow:
+		return true
+	case StandaloneVulnerabilitySeverityMedium:
+		return true
+	case StandaloneVulnerabilitySeverityNegligible:
+		return true
+	case StandaloneVulnerabilitySeverityUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserCreationRequestUserType.
 const (
 	Native UserCreationRequestUserType = "native"
@@ -246,6 +276,36 @@ func (e GetImageVulnerabilitiesParamsVulnType) Valid() bool {
 	case GetImageVulnerabilitiesParamsVulnTypeNonOs:
 		return true
 	case GetImageVulnerabilitiesParamsVulnTypeOs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueryImagesByVulnerabilityParamsSeverity.
+const (
+	QueryImagesByVulnerabilityParamsSeverityCritical   QueryImagesByVulnerabilityParamsSeverity = "Critical"
+	QueryImagesByVulnerabilityParamsSeverityHigh       QueryImagesByVulnerabilityParamsSeverity = "High"
+	QueryImagesByVulnerabilityParamsSeverityLow        QueryImagesByVulnerabilityParamsSeverity = "Low"
+	QueryImagesByVulnerabilityParamsSeverityMedium     QueryImagesByVulnerabilityParamsSeverity = "Medium"
+	QueryImagesByVulnerabilityParamsSeverityNegligible QueryImagesByVulnerabilityParamsSeverity = "Negligible"
+	QueryImagesByVulnerabilityParamsSeverityUnknown    QueryImagesByVulnerabilityParamsSeverity = "Unknown"
+)
+
+// Valid indicates whether the value is a known member of the QueryImagesByVulnerabilityParamsSeverity enum.
+func (e QueryImagesByVulnerabilityParamsSeverity) Valid() bool {
+	switch e {
+	case QueryImagesByVulnerabilityParamsSeverityCritical:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityHigh:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityLow:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityMedium:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityNegligible:
+		return true
+	case QueryImagesByVulnerabilityParamsSeverityUnknown:
 		return true
 	default:
 		return false
@@ -537,6 +597,12 @@ type FeedGroupMetadata struct {
 	// Name Example: debian:12
 	Name        string `json:"name"`
 	RecordCount int    `json:"record_count"`
+
+	// SkippedCount Records of the last load that could not be read.
+	SkippedCount int `json:"skipped_count"`
+
+	// Source Whose data it is, such as debian or osv.
+	Source string `json:"source"`
 }
 
 // FeedMetadata defines model for FeedMetadata.
@@ -787,6 +853,15 @@ type ImageRef struct {
 // ImageRefType defines model for ImageRef.Type.
 type ImageRefType string
 
+// ImageReference defines model for ImageReference.
+type ImageReference struct {
+	// AnalyzedAt RFC 3339.
+	AnalyzedAt  string     `json:"analyzed_at"`
+	ImageDigest string     `json:"image_digest"`
+	ImageId     string     `json:"image_id"`
+	TagHistory  []TagEntry `json:"tag_history"`
+}
+
 // ImageReferrer defines model for ImageReferrer.
 type ImageReferrer struct {
 	Annotations map[string]string `json:"annotations"`
@@ -835,6 +910,12 @@ type ImageSource struct {
 	Digest *RegistryDigestSource `json:"digest,omitempty"`
 	Import *ImageImportManifest  `json:"import,omitempty"`
 	Tag    *RegistryTagSource    `json:"tag,omitempty"`
+}
+
+// ImageWithPackages defines model for ImageWithPackages.
+type ImageWithPackages struct {
+	Image    ImageReference     `json:"image"`
+	Packages []PackageReference `json:"packages"`
 }
 
 // ImportContentDigests defines model for ImportContentDigests.
@@ -1034,6 +1115,33 @@ type PackageLicenses struct {
 	Version string `json:"version"`
 }
 
+// PackageReference defines model for PackageReference.
+type PackageReference struct {
+	Name       string  `json:"name"`
+	Type       string  `json:"type"`
+	Version    *string `json:"version"`
+	WillNotFix bool    `json:"will_not_fix"`
+}
+
+// PaginatedImageList defines model for PaginatedImageList.
+type PaginatedImageList struct {
+	Images []ImageWithPackages `json:"images"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	Page          string  `json:"page"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// PaginatedVulnerabilityList defines model for PaginatedVulnerabilityList.
+type PaginatedVulnerabilityList struct {
+	// NextPage Absent on the last page.
+	NextPage        *string                   `json:"next_page,omitempty"`
+	Page            string                    `json:"page"`
+	ReturnedCount   int                       `json:"returned_count"`
+	Vulnerabilities []StandaloneVulnerability `json:"vulnerabilities"`
+}
+
 // PlatformImage defines model for PlatformImage.
 type PlatformImage struct {
 	AnalysisStatus string `json:"analysis_status"`
@@ -1220,6 +1328,13 @@ type RbacManagerRoleSummary struct {
 // RecordedPolicy The document; null and absent mean that the record comes without it.
 type RecordedPolicy = json.RawMessage
 
+// RefusedTag defines model for RefusedTag.
+type RefusedTag struct {
+	ErrorCode    string `json:"error_code"`
+	ErrorMessage string `json:"error_message"`
+	Tag          string `json:"tag"`
+}
+
 // RegexContentMatch defines model for RegexContentMatch.
 type RegexContentMatch struct {
 	// Layer Digest of the layer the file lies in.
@@ -1313,6 +1428,15 @@ type RuleSet struct {
 // RuleSetArtifactType defines model for RuleSet.ArtifactType.
 type RuleSetArtifactType string
 
+// SBOMVulnerabilitiesResponse defines model for SBOMVulnerabilitiesResponse.
+type SBOMVulnerabilitiesResponse struct {
+	ExtendedSupport *bool `json:"extended_support,omitempty"`
+
+	// SbomId Digest of the document.
+	SbomId          string                      `json:"sbom_id"`
+	Vulnerabilities []ImagePackageVulnerability `json:"vulnerabilities"`
+}
+
 // SecretSearchResult defines model for SecretSearchResult.
 type SecretSearchResult struct {
 	Matches []RegexContentMatch `json:"matches"`
@@ -1370,6 +1494,22 @@ type SourceMappingRule struct {
 	RuleSetIds   []string `json:"rule_set_ids"`
 }
 
+// StandaloneVulnerability defines model for StandaloneVulnerability.
+type StandaloneVulnerability struct {
+	AffectedPackages []PackageReference              `json:"affected_packages"`
+	Description      string                          `json:"description"`
+	Id               string                          `json:"id"`
+	Link             string                          `json:"link"`
+	Namespace        string                          `json:"namespace"`
+	NvdData          []NvdDataObject                 `json:"nvd_data"`
+	References       []VulnerabilityReference        `json:"references"`
+	Severity         StandaloneVulnerabilitySeverity `json:"severity"`
+	VendorData       []VendorDataObject              `json:"vendor_data"`
+}
+
+// StandaloneVulnerabilitySeverity defines model for StandaloneVulnerability.Severity.
+type StandaloneVulnerabilitySeverity string
+
 // StatusResponse defines model for StatusResponse.
 type StatusResponse struct {
 	Available bool                   `json:"available"`
@@ -1381,9 +1521,50 @@ type StatusResponse struct {
 	Version   string                 `json:"version"`
 }
 
+// Subscription defines model for Subscription.
+type Subscription struct {
+	AccountName       string    `json:"account_name"`
+	Active            bool      `json:"active"`
+	CreatedAt         time.Time `json:"created_at"`
+	LastUpdated       time.Time `json:"last_updated"`
+	SubscriptionId    string    `json:"subscription_id"`
+	SubscriptionKey   string    `json:"subscription_key"`
+	SubscriptionType  string    `json:"subscription_type"`
+	SubscriptionValue *string   `json:"subscription_value"`
+
+	// Tags Of a dry run, the tags the repository has.
+	Tags  *[]string   `json:"tags,omitempty"`
+	Watch *WatchState `json:"watch,omitempty"`
+}
+
+// SubscriptionList defines model for SubscriptionList.
+type SubscriptionList = []Subscription
+
+// SubscriptionRequest defines model for SubscriptionRequest.
+type SubscriptionRequest struct {
+	SubscriptionKey   string  `json:"subscription_key"`
+	SubscriptionType  string  `json:"subscription_type"`
+	SubscriptionValue *string `json:"subscription_value,omitempty"`
+}
+
+// SubscriptionUpdate defines model for SubscriptionUpdate.
+type SubscriptionUpdate struct {
+	Active            *bool   `json:"active,omitempty"`
+	SubscriptionValue *string `json:"subscription_value,omitempty"`
+}
+
 // SystemStatusResponse defines model for SystemStatusResponse.
 type SystemStatusResponse struct {
 	ServiceStates ServiceList `json:"service_states"`
+}
+
+// TagEntry defines model for TagEntry.
+type TagEntry struct {
+	FullTag       string    `json:"full_tag"`
+	Registry      string    `json:"registry"`
+	Repo          string    `json:"repo"`
+	Tag           string    `json:"tag"`
+	TagDetectedAt time.Time `json:"tag_detected_at"`
 }
 
 // TriggerParamSpec defines model for TriggerParamSpec.
@@ -1459,6 +1640,34 @@ type VendorDataObject struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// VulnerabilityReference defines model for VulnerabilityReference.
+type VulnerabilityReference struct {
+	Source string   `json:"source"`
+	Tags   []string `json:"tags"`
+	Url    string   `json:"url"`
+}
+
+// WatchState What the last look at the registry brought.
+type WatchState struct {
+	ErrorCode    *string    `json:"error_code,omitempty"`
+	ErrorMessage *string    `json:"error_message,omitempty"`
+	FailingSince *time.Time `json:"failing_since,omitempty"`
+
+	// Failures Failed looks in a row.
+	Failures *int `json:"failures,omitempty"`
+
+	// PausedUntil The registry asked to be left alone until then.
+	PausedUntil *time.Time `json:"paused_until,omitempty"`
+
+	// RefusedTags Of a repository, when it is asked for by its id: the first tags whose images cannot be added.
+	RefusedTags *[]RefusedTag `json:"refused_tags,omitempty"`
+	SeenAt      *time.Time    `json:"seen_at,omitempty"`
+
+	// SeenDigest What the tag means.
+	SeenDigest *string `json:"seen_digest,omitempty"`
+	TagCount   *int    `json:"tag_count,omitempty"`
+}
+
 // AccountContext defines model for AccountContext.
 type AccountContext = string
 
@@ -1479,6 +1688,12 @@ type ImageDigest = Digest
 // ImportOperation defines model for ImportOperation.
 type ImportOperation = string
 
+// Limit defines model for Limit.
+type Limit = int
+
+// Page defines model for Page.
+type Page = string
+
 // RoleName defines model for RoleName.
 type RoleName = string
 
@@ -1487,6 +1702,9 @@ type SearchScope string
 
 // ServiceName defines model for ServiceName.
 type ServiceName = string
+
+// SubscriptionId defines model for SubscriptionId.
+type SubscriptionId = string
 
 // Username defines model for Username.
 type Username = string
@@ -1559,7 +1777,7 @@ type AddImageParams struct {
 	// Force Analyse again even when the result is there.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 
-	// AutoSubscribe Accepted because clients send it by default; tags are not watched yet.
+	// AutoSubscribe Watch the tag from now on.
 	AutoSubscribe *bool `form:"auto_subscribe,omitempty" json:"auto_subscribe,omitempty"`
 
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -1978,6 +2196,71 @@ type UpdatePolicyParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// QueryImagesByPackageParams defines parameters for QueryImagesByPackage.
+type QueryImagesByPackageParams struct {
+	// Name Name of the package, as the content of an image shows it.
+	Name    string  `form:"name" json:"name"`
+	Version *string `form:"version,omitempty" json:"version,omitempty"`
+
+	// PackageType Type of the package, such as dpkg or npm.
+	PackageType *string `form:"package_type,omitempty" json:"package_type,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// QueryImagesByVulnerabilityParams defines parameters for QueryImagesByVulnerability.
+type QueryImagesByVulnerabilityParams struct {
+	VulnerabilityId string `form:"vulnerability_id" json:"vulnerability_id"`
+
+	// Namespace Only findings made with data of this feed group, such as debian:12.
+	Namespace *string `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// AffectedPackage Only packages of this name.
+	AffectedPackage *string                                   `form:"affected_package,omitempty" json:"affected_package,omitempty"`
+	Severity        *QueryImagesByVulnerabilityParamsSeverity `form:"severity,omitempty" json:"severity,omitempty"`
+
+	// VendorOnly Leave out what its publisher will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// QueryImagesByVulnerabilityParamsSeverity defines parameters for QueryImagesByVulnerability.
+type QueryImagesByVulnerabilityParamsSeverity string
+
+// QueryVulnerabilitiesParams defines parameters for QueryVulnerabilities.
+type QueryVulnerabilitiesParams struct {
+	// Id Names of vulnerabilities, separated by commas.
+	Id              []string `form:"id" json:"id"`
+	AffectedPackage *string  `form:"affected_package,omitempty" json:"affected_package,omitempty"`
+
+	// AffectedPackageVersion Only where a fix is of this version; with affected_package.
+	AffectedPackageVersion *string `form:"affected_package_version,omitempty" json:"affected_package_version,omitempty"`
+
+	// Namespace Feed groups, separated by commas.
+	Namespace *[]string `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // DeleteRoleMemberParams defines parameters for DeleteRoleMember.
 type DeleteRoleMemberParams struct {
 	Username string `form:"username" json:"username"`
@@ -2034,10 +2317,76 @@ type UpdateRegistryParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// CreateRepositoryParams defines parameters for CreateRepository.
+type CreateRepositoryParams struct {
+	// Repository registry/repository, without a tag.
+	Repository string `form:"repository" json:"repository"`
+
+	// AutoSubscribe Watch each tag it brings, too.
+	AutoSubscribe *bool `form:"auto_subscribe,omitempty" json:"auto_subscribe,omitempty"`
+
+	// DryRun Only list the tags; nothing is stored.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// ExcludeExistingTags Leave out the tags it has now.
+	ExcludeExistingTags *bool `form:"exclude_existing_tags,omitempty" json:"exclude_existing_tags,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListSubscriptionsParams defines parameters for ListSubscriptions.
+type ListSubscriptionsParams struct {
+	// SubscriptionKey A full tag, or registry/repository.
+	SubscriptionKey  *string `form:"subscription_key,omitempty" json:"subscription_key,omitempty"`
+	SubscriptionType *string `form:"subscription_type,omitempty" json:"subscription_type,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// CreateSubscriptionParams defines parameters for CreateSubscription.
+type CreateSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteSubscriptionParams defines parameters for DeleteSubscription.
+type DeleteSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetSubscriptionParams defines parameters for GetSubscription.
+type GetSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateSubscriptionParams defines parameters for UpdateSubscription.
+type UpdateSubscriptionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // SyncFeedsParams defines parameters for SyncFeeds.
 type SyncFeedsParams struct {
 	// ForceSync Load every source again, also those that did not change.
 	ForceSync *bool `form:"force_sync,omitempty" json:"force_sync,omitempty"`
+}
+
+// ScanSbomJSONBody defines parameters for ScanSbom.
+type ScanSbomJSONBody = interface{}
+
+// ScanSbomParams defines parameters for ScanSbom.
+type ScanSbomParams struct {
+	IncludeVulnDescription *bool `form:"include_vuln_description,omitempty" json:"include_vuln_description,omitempty"`
+
+	// VendorOnly Leave out what its publisher will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
@@ -2111,6 +2460,15 @@ type CreateRegistryJSONRequestBody = RegistryConfigurationRequest
 
 // UpdateRegistryJSONRequestBody defines body for UpdateRegistry for application/json ContentType.
 type UpdateRegistryJSONRequestBody = RegistryConfigurationRequest
+
+// CreateSubscriptionJSONRequestBody defines body for CreateSubscription for application/json ContentType.
+type CreateSubscriptionJSONRequestBody = SubscriptionRequest
+
+// UpdateSubscriptionJSONRequestBody defines body for UpdateSubscription for application/json ContentType.
+type UpdateSubscriptionJSONRequestBody = SubscriptionUpdate
+
+// ScanSbomJSONRequestBody defines body for ScanSbom for application/json ContentType.
+type ScanSbomJSONRequestBody = ScanSbomJSONBody
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -2312,6 +2670,15 @@ type ServerInterface interface {
 	// UpdatePolicy Replace a policy, or make it the active one
 	// (PUT /policies/{policy_id})
 	UpdatePolicy(w http.ResponseWriter, r *http.Request, policyId string, params UpdatePolicyParams)
+	// QueryImagesByPackage Images that hold a package
+	// (GET /query/images/by-package)
+	QueryImagesByPackage(w http.ResponseWriter, r *http.Request, params QueryImagesByPackageParams)
+	// QueryImagesByVulnerability Images that have a vulnerability
+	// (GET /query/images/by-vulnerability)
+	QueryImagesByVulnerability(w http.ResponseWriter, r *http.Request, params QueryImagesByVulnerabilityParams)
+	// QueryVulnerabilities What the data says about vulnerabilities
+	// (GET /query/vulnerabilities)
+	QueryVulnerabilities(w http.ResponseWriter, r *http.Request, params QueryVulnerabilitiesParams)
 	// ListOwnRoles Roles of the caller with their permissions
 	// (GET /rbac-manager/my-roles)
 	ListOwnRoles(w http.ResponseWriter, r *http.Request)
@@ -2342,9 +2709,27 @@ type ServerInterface interface {
 	// UpdateRegistry Replace a registry credential
 	// (PUT /registries/{registry})
 	UpdateRegistry(w http.ResponseWriter, r *http.Request, registry string, params UpdateRegistryParams)
+	// CreateRepository Watch a repository for new tags
+	// (POST /repositories)
+	CreateRepository(w http.ResponseWriter, r *http.Request, params CreateRepositoryParams)
 	// GetStatus State of the API service
 	// (GET /status)
 	GetStatus(w http.ResponseWriter, r *http.Request)
+	// ListSubscriptions List subscriptions
+	// (GET /subscriptions)
+	ListSubscriptions(w http.ResponseWriter, r *http.Request, params ListSubscriptionsParams)
+	// CreateSubscription Subscribe to a tag or repository
+	// (POST /subscriptions)
+	CreateSubscription(w http.ResponseWriter, r *http.Request, params CreateSubscriptionParams)
+	// DeleteSubscription Delete a subscription
+	// (DELETE /subscriptions/{subscription_id})
+	DeleteSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params DeleteSubscriptionParams)
+	// GetSubscription Show a subscription
+	// (GET /subscriptions/{subscription_id})
+	GetSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params GetSubscriptionParams)
+	// UpdateSubscription Switch a subscription on or off, or change its value
+	// (PUT /subscriptions/{subscription_id})
+	UpdateSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params UpdateSubscriptionParams)
 	// GetSystem State of all services of the deployment
 	// (GET /system)
 	GetSystem(w http.ResponseWriter, r *http.Request)
@@ -2375,6 +2760,9 @@ type ServerInterface interface {
 	// GetVersion Versions of service, API and database schema
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
+	// ScanSbom Match a bill of materials without storing anything
+	// (POST /vulnerability-scan)
+	ScanSbom(w http.ResponseWriter, r *http.Request, params ScanSbomParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -2777,6 +3165,24 @@ func (_ Unimplemented) UpdatePolicy(w http.ResponseWriter, r *http.Request, poli
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// QueryImagesByPackage Images that hold a package
+// (GET /query/images/by-package)
+func (_ Unimplemented) QueryImagesByPackage(w http.ResponseWriter, r *http.Request, params QueryImagesByPackageParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// QueryImagesByVulnerability Images that have a vulnerability
+// (GET /query/images/by-vulnerability)
+func (_ Unimplemented) QueryImagesByVulnerability(w http.ResponseWriter, r *http.Request, params QueryImagesByVulnerabilityParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// QueryVulnerabilities What the data says about vulnerabilities
+// (GET /query/vulnerabilities)
+func (_ Unimplemented) QueryVulnerabilities(w http.ResponseWriter, r *http.Request, params QueryVulnerabilitiesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListOwnRoles Roles of the caller with their permissions
 // (GET /rbac-manager/my-roles)
 func (_ Unimplemented) ListOwnRoles(w http.ResponseWriter, r *http.Request) {
@@ -2837,9 +3243,45 @@ func (_ Unimplemented) UpdateRegistry(w http.ResponseWriter, r *http.Request, re
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateRepository Watch a repository for new tags
+// (POST /repositories)
+func (_ Unimplemented) CreateRepository(w http.ResponseWriter, r *http.Request, params CreateRepositoryParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetStatus State of the API service
 // (GET /status)
 func (_ Unimplemented) GetStatus(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSubscriptions List subscriptions
+// (GET /subscriptions)
+func (_ Unimplemented) ListSubscriptions(w http.ResponseWriter, r *http.Request, params ListSubscriptionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateSubscription Subscribe to a tag or repository
+// (POST /subscriptions)
+func (_ Unimplemented) CreateSubscription(w http.ResponseWriter, r *http.Request, params CreateSubscriptionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteSubscription Delete a subscription
+// (DELETE /subscriptions/{subscription_id})
+func (_ Unimplemented) DeleteSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params DeleteSubscriptionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSubscription Show a subscription
+// (GET /subscriptions/{subscription_id})
+func (_ Unimplemented) GetSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params GetSubscriptionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateSubscription Switch a subscription on or off, or change its value
+// (PUT /subscriptions/{subscription_id})
+func (_ Unimplemented) UpdateSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params UpdateSubscriptionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2900,6 +3342,12 @@ func (_ Unimplemented) GetOwnUser(w http.ResponseWriter, r *http.Request) {
 // GetVersion Versions of service, API and database schema
 // (GET /version)
 func (_ Unimplemented) GetVersion(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ScanSbom Match a bill of materials without storing anything
+// (POST /vulnerability-scan)
+func (_ Unimplemented) ScanSbom(w http.ResponseWriter, r *http.Request, params ScanSbomParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6280,6 +6728,342 @@ func (siw *ServerInterfaceWrapper) UpdatePolicy(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// QueryImagesByPackage operation middleware
+func (siw *ServerInterfaceWrapper) QueryImagesByPackage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params QueryImagesByPackageParams
+
+	// ------------- Required query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "package_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "package_type", r.URL.Query(), &params.PackageType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "package_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "package_type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.QueryImagesByPackage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// QueryImagesByVulnerability operation middleware
+func (siw *ServerInterfaceWrapper) QueryImagesByVulnerability(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params QueryImagesByVulnerabilityParams
+
+	// ------------- Required query parameter "vulnerability_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "vulnerability_id", r.URL.Query(), &params.VulnerabilityId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "vulnerability_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vulnerability_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "namespace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "namespace", r.URL.Query(), &params.Namespace, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "namespace"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "namespace", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "affected_package" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "affected_package", r.URL.Query(), &params.AffectedPackage, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "affected_package"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "affected_package", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "severity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "severity", r.URL.Query(), &params.Severity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "severity"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "severity", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "vendor_only" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "vendor_only", r.URL.Query(), &params.VendorOnly, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "vendor_only"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vendor_only", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.QueryImagesByVulnerability(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// QueryVulnerabilities operation middleware
+func (siw *ServerInterfaceWrapper) QueryVulnerabilities(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params QueryVulnerabilitiesParams
+
+	// ------------- Required query parameter "id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, true, "id", r.URL.Query(), &params.Id, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "affected_package" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "affected_package", r.URL.Query(), &params.AffectedPackage, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "affected_package"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "affected_package", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "affected_package_version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "affected_package_version", r.URL.Query(), &params.AffectedPackageVersion, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "affected_package_version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "affected_package_version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "namespace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "namespace", r.URL.Query(), &params.Namespace, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "namespace"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "namespace", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.QueryVulnerabilities(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListOwnRoles operation middleware
 func (siw *ServerInterfaceWrapper) ListOwnRoles(w http.ResponseWriter, r *http.Request) {
 
@@ -6715,11 +7499,362 @@ func (siw *ServerInterfaceWrapper) UpdateRegistry(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// CreateRepository operation middleware
+func (siw *ServerInterfaceWrapper) CreateRepository(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRepositoryParams
+
+	// ------------- Required query parameter "repository" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "repository", r.URL.Query(), &params.Repository, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "repository"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "repository", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "auto_subscribe" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "auto_subscribe", r.URL.Query(), &params.AutoSubscribe, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "auto_subscribe"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "auto_subscribe", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "exclude_existing_tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "exclude_existing_tags", r.URL.Query(), &params.ExcludeExistingTags, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "exclude_existing_tags"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "exclude_existing_tags", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateRepository(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetStatus operation middleware
 func (siw *ServerInterfaceWrapper) GetStatus(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetStatus(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSubscriptions operation middleware
+func (siw *ServerInterfaceWrapper) ListSubscriptions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSubscriptionsParams
+
+	// ------------- Optional query parameter "subscription_key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subscription_key", r.URL.Query(), &params.SubscriptionKey, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "subscription_key"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subscription_key", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "subscription_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subscription_type", r.URL.Query(), &params.SubscriptionType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "subscription_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subscription_type", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSubscriptions(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateSubscription operation middleware
+func (siw *ServerInterfaceWrapper) CreateSubscription(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSubscriptionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateSubscription(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteSubscription operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSubscription(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "subscription_id" -------------
+	var subscriptionId SubscriptionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", chi.URLParam(r, "subscription_id"), &subscriptionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subscription_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSubscriptionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSubscription(w, r, subscriptionId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSubscription operation middleware
+func (siw *ServerInterfaceWrapper) GetSubscription(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "subscription_id" -------------
+	var subscriptionId SubscriptionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", chi.URLParam(r, "subscription_id"), &subscriptionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subscription_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSubscriptionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSubscription(w, r, subscriptionId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateSubscription operation middleware
+func (siw *ServerInterfaceWrapper) UpdateSubscription(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "subscription_id" -------------
+	var subscriptionId SubscriptionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", chi.URLParam(r, "subscription_id"), &subscriptionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subscription_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateSubscriptionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateSubscription(w, r, subscriptionId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6912,6 +8047,73 @@ func (siw *ServerInterfaceWrapper) GetVersion(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetVersion(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ScanSbom operation middleware
+func (siw *ServerInterfaceWrapper) ScanSbom(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ScanSbomParams
+
+	// ------------- Optional query parameter "include_vuln_description" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_vuln_description", r.URL.Query(), &params.IncludeVulnDescription, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include_vuln_description"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include_vuln_description", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "vendor_only" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "vendor_only", r.URL.Query(), &params.VendorOnly, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "vendor_only"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vendor_only", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ScanSbom(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -7233,6 +8435,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Put(options.BaseURL+"/policies/{policy_id}", wrapper.UpdatePolicy)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/query/images/by-package", wrapper.QueryImagesByPackage)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/query/images/by-vulnerability", wrapper.QueryImagesByVulnerability)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/query/vulnerabilities", wrapper.QueryVulnerabilities)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/rbac-manager/my-roles", wrapper.ListOwnRoles)
 	})
 	r.Group(func(r chi.Router) {
@@ -7263,7 +8474,25 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Put(options.BaseURL+"/registries/{registry}", wrapper.UpdateRegistry)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/repositories", wrapper.CreateRepository)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/status", wrapper.GetStatus)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/subscriptions", wrapper.ListSubscriptions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/subscriptions", wrapper.CreateSubscription)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/subscriptions/{subscription_id}", wrapper.DeleteSubscription)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/subscriptions/{subscription_id}", wrapper.GetSubscription)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/subscriptions/{subscription_id}", wrapper.UpdateSubscription)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/system", wrapper.GetSystem)
@@ -7294,6 +8523,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/version", wrapper.GetVersion)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/vulnerability-scan", wrapper.ScanSbom)
 	})
 
 	return r
@@ -9934,6 +11166,123 @@ func (response UpdatePolicydefaultJSONResponse) VisitUpdatePolicyResponse(w http
 	return err
 }
 
+type QueryImagesByPackageRequestObject struct {
+	Params QueryImagesByPackageParams
+}
+
+type QueryImagesByPackageResponseObject interface {
+	VisitQueryImagesByPackageResponse(w http.ResponseWriter) error
+}
+
+type QueryImagesByPackage200JSONResponse PaginatedImageList
+
+func (response QueryImagesByPackage200JSONResponse) VisitQueryImagesByPackageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QueryImagesByPackagedefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response QueryImagesByPackagedefaultJSONResponse) VisitQueryImagesByPackageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QueryImagesByVulnerabilityRequestObject struct {
+	Params QueryImagesByVulnerabilityParams
+}
+
+type QueryImagesByVulnerabilityResponseObject interface {
+	VisitQueryImagesByVulnerabilityResponse(w http.ResponseWriter) error
+}
+
+type QueryImagesByVulnerability200JSONResponse PaginatedImageList
+
+func (response QueryImagesByVulnerability200JSONResponse) VisitQueryImagesByVulnerabilityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QueryImagesByVulnerabilitydefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response QueryImagesByVulnerabilitydefaultJSONResponse) VisitQueryImagesByVulnerabilityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QueryVulnerabilitiesRequestObject struct {
+	Params QueryVulnerabilitiesParams
+}
+
+type QueryVulnerabilitiesResponseObject interface {
+	VisitQueryVulnerabilitiesResponse(w http.ResponseWriter) error
+}
+
+type QueryVulnerabilities200JSONResponse PaginatedVulnerabilityList
+
+func (response QueryVulnerabilities200JSONResponse) VisitQueryVulnerabilitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QueryVulnerabilitiesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response QueryVulnerabilitiesdefaultJSONResponse) VisitQueryVulnerabilitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOwnRolesRequestObject struct {
 }
 
@@ -10316,6 +11665,45 @@ func (response UpdateRegistrydefaultJSONResponse) VisitUpdateRegistryResponse(w 
 	return err
 }
 
+type CreateRepositoryRequestObject struct {
+	Params CreateRepositoryParams
+}
+
+type CreateRepositoryResponseObject interface {
+	VisitCreateRepositoryResponse(w http.ResponseWriter) error
+}
+
+type CreateRepository200JSONResponse SubscriptionList
+
+func (response CreateRepository200JSONResponse) VisitCreateRepositoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRepositorydefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response CreateRepositorydefaultJSONResponse) VisitCreateRepositoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetStatusRequestObject struct {
 }
 
@@ -10343,6 +11731,200 @@ type GetStatusdefaultJSONResponse struct {
 }
 
 func (response GetStatusdefaultJSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubscriptionsRequestObject struct {
+	Params ListSubscriptionsParams
+}
+
+type ListSubscriptionsResponseObject interface {
+	VisitListSubscriptionsResponse(w http.ResponseWriter) error
+}
+
+type ListSubscriptions200JSONResponse SubscriptionList
+
+func (response ListSubscriptions200JSONResponse) VisitListSubscriptionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubscriptionsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListSubscriptionsdefaultJSONResponse) VisitListSubscriptionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubscriptionRequestObject struct {
+	Params CreateSubscriptionParams
+	Body   *CreateSubscriptionJSONRequestBody
+}
+
+type CreateSubscriptionResponseObject interface {
+	VisitCreateSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type CreateSubscription200JSONResponse SubscriptionList
+
+func (response CreateSubscription200JSONResponse) VisitCreateSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubscriptiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response CreateSubscriptiondefaultJSONResponse) VisitCreateSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSubscriptionRequestObject struct {
+	SubscriptionId SubscriptionId `json:"subscription_id"`
+	Params         DeleteSubscriptionParams
+}
+
+type DeleteSubscriptionResponseObject interface {
+	VisitDeleteSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type DeleteSubscription204Response struct {
+}
+
+func (response DeleteSubscription204Response) VisitDeleteSubscriptionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSubscriptiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteSubscriptiondefaultJSONResponse) VisitDeleteSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubscriptionRequestObject struct {
+	SubscriptionId SubscriptionId `json:"subscription_id"`
+	Params         GetSubscriptionParams
+}
+
+type GetSubscriptionResponseObject interface {
+	VisitGetSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type GetSubscription200JSONResponse SubscriptionList
+
+func (response GetSubscription200JSONResponse) VisitGetSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubscriptiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetSubscriptiondefaultJSONResponse) VisitGetSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubscriptionRequestObject struct {
+	SubscriptionId SubscriptionId `json:"subscription_id"`
+	Params         UpdateSubscriptionParams
+	Body           *UpdateSubscriptionJSONRequestBody
+}
+
+type UpdateSubscriptionResponseObject interface {
+	VisitUpdateSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type UpdateSubscription200JSONResponse SubscriptionList
+
+func (response UpdateSubscription200JSONResponse) VisitUpdateSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSubscriptiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response UpdateSubscriptiondefaultJSONResponse) VisitUpdateSubscriptionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10738,6 +12320,47 @@ func (response GetVersiondefaultJSONResponse) VisitGetVersionResponse(w http.Res
 	return err
 }
 
+type ScanSbomRequestObject struct {
+	Params   ScanSbomParams
+	JSONBody *ScanSbomJSONRequestBody
+	Body     io.Reader
+}
+
+type ScanSbomResponseObject interface {
+	VisitScanSbomResponse(w http.ResponseWriter) error
+}
+
+type ScanSbom200JSONResponse SBOMVulnerabilitiesResponse
+
+func (response ScanSbom200JSONResponse) VisitScanSbomResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ScanSbomdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ScanSbomdefaultJSONResponse) VisitScanSbomResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// Ping Ping
@@ -10938,6 +12561,15 @@ type StrictServerInterface interface {
 	// UpdatePolicy Replace a policy, or make it the active one
 	// (PUT /policies/{policy_id})
 	UpdatePolicy(ctx context.Context, request UpdatePolicyRequestObject) (UpdatePolicyResponseObject, error)
+	// QueryImagesByPackage Images that hold a package
+	// (GET /query/images/by-package)
+	QueryImagesByPackage(ctx context.Context, request QueryImagesByPackageRequestObject) (QueryImagesByPackageResponseObject, error)
+	// QueryImagesByVulnerability Images that have a vulnerability
+	// (GET /query/images/by-vulnerability)
+	QueryImagesByVulnerability(ctx context.Context, request QueryImagesByVulnerabilityRequestObject) (QueryImagesByVulnerabilityResponseObject, error)
+	// QueryVulnerabilities What the data says about vulnerabilities
+	// (GET /query/vulnerabilities)
+	QueryVulnerabilities(ctx context.Context, request QueryVulnerabilitiesRequestObject) (QueryVulnerabilitiesResponseObject, error)
 	// ListOwnRoles Roles of the caller with their permissions
 	// (GET /rbac-manager/my-roles)
 	ListOwnRoles(ctx context.Context, request ListOwnRolesRequestObject) (ListOwnRolesResponseObject, error)
@@ -10968,9 +12600,27 @@ type StrictServerInterface interface {
 	// UpdateRegistry Replace a registry credential
 	// (PUT /registries/{registry})
 	UpdateRegistry(ctx context.Context, request UpdateRegistryRequestObject) (UpdateRegistryResponseObject, error)
+	// CreateRepository Watch a repository for new tags
+	// (POST /repositories)
+	CreateRepository(ctx context.Context, request CreateRepositoryRequestObject) (CreateRepositoryResponseObject, error)
 	// GetStatus State of the API service
 	// (GET /status)
 	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
+	// ListSubscriptions List subscriptions
+	// (GET /subscriptions)
+	ListSubscriptions(ctx context.Context, request ListSubscriptionsRequestObject) (ListSubscriptionsResponseObject, error)
+	// CreateSubscription Subscribe to a tag or repository
+	// (POST /subscriptions)
+	CreateSubscription(ctx context.Context, request CreateSubscriptionRequestObject) (CreateSubscriptionResponseObject, error)
+	// DeleteSubscription Delete a subscription
+	// (DELETE /subscriptions/{subscription_id})
+	DeleteSubscription(ctx context.Context, request DeleteSubscriptionRequestObject) (DeleteSubscriptionResponseObject, error)
+	// GetSubscription Show a subscription
+	// (GET /subscriptions/{subscription_id})
+	GetSubscription(ctx context.Context, request GetSubscriptionRequestObject) (GetSubscriptionResponseObject, error)
+	// UpdateSubscription Switch a subscription on or off, or change its value
+	// (PUT /subscriptions/{subscription_id})
+	UpdateSubscription(ctx context.Context, request UpdateSubscriptionRequestObject) (UpdateSubscriptionResponseObject, error)
 	// GetSystem State of all services of the deployment
 	// (GET /system)
 	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
@@ -11001,6 +12651,9 @@ type StrictServerInterface interface {
 	// GetVersion Versions of service, API and database schema
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
+	// ScanSbom Match a bill of materials without storing anything
+	// (POST /vulnerability-scan)
+	ScanSbom(ctx context.Context, request ScanSbomRequestObject) (ScanSbomResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -12987,6 +14640,84 @@ func (sh *strictHandler) UpdatePolicy(w http.ResponseWriter, r *http.Request, po
 	}
 }
 
+// QueryImagesByPackage operation middleware
+func (sh *strictHandler) QueryImagesByPackage(w http.ResponseWriter, r *http.Request, params QueryImagesByPackageParams) {
+	var request QueryImagesByPackageRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.QueryImagesByPackage(ctx, request.(QueryImagesByPackageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "QueryImagesByPackage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(QueryImagesByPackageResponseObject); ok {
+		if err := validResponse.VisitQueryImagesByPackageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// QueryImagesByVulnerability operation middleware
+func (sh *strictHandler) QueryImagesByVulnerability(w http.ResponseWriter, r *http.Request, params QueryImagesByVulnerabilityParams) {
+	var request QueryImagesByVulnerabilityRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.QueryImagesByVulnerability(ctx, request.(QueryImagesByVulnerabilityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "QueryImagesByVulnerability")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(QueryImagesByVulnerabilityResponseObject); ok {
+		if err := validResponse.VisitQueryImagesByVulnerabilityResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// QueryVulnerabilities operation middleware
+func (sh *strictHandler) QueryVulnerabilities(w http.ResponseWriter, r *http.Request, params QueryVulnerabilitiesParams) {
+	var request QueryVulnerabilitiesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.QueryVulnerabilities(ctx, request.(QueryVulnerabilitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "QueryVulnerabilities")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(QueryVulnerabilitiesResponseObject); ok {
+		if err := validResponse.VisitQueryVulnerabilitiesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListOwnRoles operation middleware
 func (sh *strictHandler) ListOwnRoles(w http.ResponseWriter, r *http.Request) {
 	var request ListOwnRolesRequestObject
@@ -13269,6 +15000,32 @@ func (sh *strictHandler) UpdateRegistry(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
+// CreateRepository operation middleware
+func (sh *strictHandler) CreateRepository(w http.ResponseWriter, r *http.Request, params CreateRepositoryParams) {
+	var request CreateRepositoryRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRepository(ctx, request.(CreateRepositoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRepository")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateRepositoryResponseObject); ok {
+		if err := validResponse.VisitCreateRepositoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetStatus operation middleware
 func (sh *strictHandler) GetStatus(w http.ResponseWriter, r *http.Request) {
 	var request GetStatusRequestObject
@@ -13286,6 +15043,153 @@ func (sh *strictHandler) GetStatus(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetStatusResponseObject); ok {
 		if err := validResponse.VisitGetStatusResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSubscriptions operation middleware
+func (sh *strictHandler) ListSubscriptions(w http.ResponseWriter, r *http.Request, params ListSubscriptionsParams) {
+	var request ListSubscriptionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSubscriptions(ctx, request.(ListSubscriptionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSubscriptions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSubscriptionsResponseObject); ok {
+		if err := validResponse.VisitListSubscriptionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateSubscription operation middleware
+func (sh *strictHandler) CreateSubscription(w http.ResponseWriter, r *http.Request, params CreateSubscriptionParams) {
+	var request CreateSubscriptionRequestObject
+
+	request.Params = params
+
+	var body CreateSubscriptionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSubscription(ctx, request.(CreateSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSubscription")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateSubscriptionResponseObject); ok {
+		if err := validResponse.VisitCreateSubscriptionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteSubscription operation middleware
+func (sh *strictHandler) DeleteSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params DeleteSubscriptionParams) {
+	var request DeleteSubscriptionRequestObject
+
+	request.SubscriptionId = subscriptionId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSubscription(ctx, request.(DeleteSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSubscription")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSubscriptionResponseObject); ok {
+		if err := validResponse.VisitDeleteSubscriptionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSubscription operation middleware
+func (sh *strictHandler) GetSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params GetSubscriptionParams) {
+	var request GetSubscriptionRequestObject
+
+	request.SubscriptionId = subscriptionId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSubscription(ctx, request.(GetSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSubscription")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSubscriptionResponseObject); ok {
+		if err := validResponse.VisitGetSubscriptionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateSubscription operation middleware
+func (sh *strictHandler) UpdateSubscription(w http.ResponseWriter, r *http.Request, subscriptionId SubscriptionId, params UpdateSubscriptionParams) {
+	var request UpdateSubscriptionRequestObject
+
+	request.SubscriptionId = subscriptionId
+	request.Params = params
+
+	var body UpdateSubscriptionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateSubscription(ctx, request.(UpdateSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateSubscription")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateSubscriptionResponseObject); ok {
+		if err := validResponse.VisitUpdateSubscriptionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -13533,6 +15437,45 @@ func (sh *strictHandler) GetVersion(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetVersionResponseObject); ok {
 		if err := validResponse.VisitGetVersionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ScanSbom operation middleware
+func (sh *strictHandler) ScanSbom(w http.ResponseWriter, r *http.Request, params ScanSbomParams) {
+	var request ScanSbomRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body ScanSbomJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
+		request.Body = r.Body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ScanSbom(ctx, request.(ScanSbomRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ScanSbom")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ScanSbomResponseObject); ok {
+		if err := validResponse.VisitScanSbomResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -13,6 +13,7 @@ package catalog
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -228,14 +229,44 @@ type Package struct {
 	Owner string `json:"owner,omitempty"` // purl of the OS package that owns the evidence file
 }
 
-// Identity is the part of a package that tells dictionary entries apart.
+// Identity is the part of a package that tells dictionary entries apart: all that matching asks of it.
 type Identity struct {
 	Type, Namespace, Name, Version, Arch, Source, SourceVersion string
+	Module                                                      string // rpm module and stream: "nodejs:16"
+	CPEs                                                        string // the candidates, one a line
+	// Known is the ecosystem's name of a package whose type does not tell, "crates.io/serde": from its purl.
+	Known string
+	// Claim tells entries apart that somebody said more of than follows from their other fields.
+	Claim string
+}
+
+// CPEList lists the CPE candidates.
+func (i Identity) CPEList() []string {
+	if i.CPEs == "" {
+		return nil
+	}
+	return strings.Split(i.CPEs, "\n")
 }
 
 // Identity returns the package's dictionary identity.
 func (p *Package) Identity() Identity {
-	return Identity{p.Type, p.Namespace, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion}
+	return Identity{
+		Type: p.Type, Namespace: p.Namespace, Name: p.Name, Version: p.Version, Arch: p.Arch, Source: p.Source, SourceVersion: p.SourceVersion,
+		Module: p.module(), CPEs: strings.Join(p.CPEs, "\n"),
+	}
+}
+
+// MetadataModularity names the label of the module an rpm was built in: "nodejs:16:8060020:ad008a3a".
+const MetadataModularity = "modularity_label"
+
+// module is the name and stream of the module, which advisories speak about; context and build tell nothing there.
+func (p *Package) module() string {
+	name, rest, ok := strings.Cut(p.Metadata[MetadataModularity], ":")
+	stream, _, _ := strings.Cut(rest, ":")
+	if !ok || stream == "" {
+		return ""
+	}
+	return name + ":" + stream
 }
 
 // Incompleteness says what could not be read and why; it never fails an analysis.

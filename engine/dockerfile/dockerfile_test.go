@@ -139,6 +139,7 @@ func TestGuess(t *testing.T) {
 		`VOLUME ["/a", "/b"]`:      `VOLUME ["/a", "/b"]`,
 		`SHELL [/bin/bash -c]`:     `SHELL ["/bin/bash", "-c"]`,
 		`ONBUILD EXPOSE [80/tcp]`:  "ONBUILD EXPOSE 80/tcp",
+		`ONBUILD ONBUILD RUN make`: "",
 		`STOPSIGNAL SIGTERM`:       "STOPSIGNAL SIGTERM",
 		`ARG V=1`:                  "ARG V=1",
 		// buildah and kaniko

@@ -102,6 +102,9 @@ func (g *guesser) named(text string) string {
 	case "HEALTHCHECK":
 		args = healthcheck(args)
 	case "ONBUILD":
+		if inner, _ := cutBlank(args); inner == name {
+			return "" // no builder takes one inside another (Dockerfile reference, "ONBUILD")
+		}
 		args = g.named(args)
 	}
 	if args == "" {

@@ -1,8 +1,8 @@
 // Package feed is the contract of a vulnerability source: what it offers, how its bytes become records, and
 // the normal form every source is brought into.
 //
-// A driver is pure. It names the upstream documents it needs; fetching them (conditionally, with retries,
-// through a mirror) is an activity's work; Parse turns one fetched document into records, streaming, with
+// A driver is pure. It says which upstream documents make up a group; fetching them (conditionally, politely, with
+// retries, through a mirror) is an activity's work; Parse turns the fetched documents into records, streaming, with
 // the same records for the same bytes. A record that cannot be read is reported and skipped, a document that
 // is not what it claims to be is an error.
 package feed
@@ -15,111 +15,106 @@ import (
 
 // Driver is one vulnerability source. Drivers are values in an explicit list.
 type Driver struct {
-	Name string // "osv"; also the first path segment under a mirror
-	// Groups lists the upstream documents for the given settings, in a stable order.
+	Name string // "debian"; also the first path segment under a mirror
+	// Groups lists what is synced, counted and fails on its own, for the given settings, in a stable order.
 	Groups func(Settings) []Group
-	// Parse reads one document. bad is called for a record that had to be skipped. size is the document's
-	// length in bytes.
-	Parse func(ctx context.Context, g Group, doc io.ReaderAt, size int64, emit func(Record) error, bad func(id string, err error)) error
+	// Plan says which documents to fetch for a group. nil: the one document at the group's Host and Path.
+	// get fetches listings; its error must be returned.
+	Plan func(ctx context.Context, r Request, get Get) (Plan, error)
+	// Parse reads the documents of a plan. An error of the sink must be returned as it is.
+	Parse func(ctx context.Context, in Input, out Sink) error
+	// Pace is the shortest time between two requests; 0: as fast as they are answered.
+	Pace time.Duration
 }
 
 // Settings is what an operator may say about a source.
 type Settings struct {
-	Enabled    bool     `yaml:"enabled"`
-	Ecosystems []string `yaml:"ecosystems"`
+	Enabled    bool
+	Ecosystems []string // for sources that cover several
+	// Releases of a distribution to read, "name" or "name=number" ("bookworm=12"). Empty: those the driver knows.
+	Releases []string
+	// Token is a credential for the upstream, sent only to it. It must not appear in errors.
+	Token string
+	// Extra are further documents or ids the driver's documentation names (product ids, repositories).
+	Extra []string
 }
 
-// Group is one upstream document, synced, counted and failing on its own.
+// Group is a part of a source that is synced on its own.
 type Group struct {
-	Name string // "Debian"
-	Host string // "osv-vulnerabilities.storage.googleapis.com"
-	Path string // "Debian/all.zip", unescaped
+	Name string // "debian:12", "npm", "tracker"; unique in the source
+	Host string // "security-tracker.debian.org"
+	Path string // "tracker/data/json", unescaped
 }
 
-// Record is one upstream record in normal form.
-type Record struct {
-	Vulnerability Vulnerability
-	Advisories    []Advisory
+// Document is something to fetch from https://Host/Path?Query, or from a mirror of it.
+type Document struct {
+	Name     string // by which Parse knows it: "tracker", "dsa"; unique in a plan
+	Host     string
+	Path     string            // unescaped, without a leading slash
+	Query    string            // escaped
+	Header   map[string]string // Accept, Authorization...
+	Optional bool              // that it is missing upstream (404, 410) is no failure; Parse does not see it then
 }
 
-// Vulnerability holds what a source says about the flaw itself, once, whatever it affects.
-type Vulnerability struct {
-	Source      string     `json:"source"`
-	ID          string     `json:"id"` // as the source names it: GHSA-…, DSA-…, CVE-…
-	Aliases     []string   `json:"aliases,omitempty"`
-	Upstream    []string   `json:"upstream,omitempty"` // ids this one was derived from (OSV "upstream")
-	Summary     string     `json:"summary,omitempty"`
-	Description string     `json:"description,omitempty"`
-	Severity    Severity   `json:"severity"`
-	CVSS        []CVSS     `json:"cvss,omitempty"`
-	URL         string     `json:"url,omitempty"`
-	References  []string   `json:"references,omitempty"`
-	Published   *time.Time `json:"published,omitempty"`
-	Modified    *time.Time `json:"modified,omitempty"`
-	Withdrawn   *time.Time `json:"withdrawn,omitempty"`
+// Request is what a plan is made for.
+type Request struct {
+	Group    Group
+	Settings Settings
+	Cursor   string    // of the last successful sync; empty: read everything
+	Now      time.Time // in UTC
 }
 
-// CVSS is one scored vector; versions "2.0", "3.0", "3.1", "4.0".
-type CVSS struct {
-	Version        string   `json:"version"`
-	Vector         string   `json:"vector"`
-	Base           *float64 `json:"base,omitempty"`
-	Exploitability *float64 `json:"exploitability,omitempty"`
-	Impact         *float64 `json:"impact,omitempty"`
+// Get fetches a small document, such as a listing, of at most MaxListing bytes.
+type Get func(ctx context.Context, d Document) ([]byte, error)
+
+// MaxListing bounds what Get returns, in bytes.
+const MaxListing = 64 << 20
+
+// Plan is what to fetch.
+type Plan struct {
+	Documents []Document // parsed in this order: of two records with one id the first counts
+	// Delta: the documents hold only what changed since the request's cursor. Records they do not name stay.
+	Delta   bool
+	Removed []string // ids of records that are gone; in a delta only
+	Cursor  string   // for the next request
 }
 
-// Advisory says which versions of one package in one namespace are affected.
-type Advisory struct {
-	Source    string `json:"source"`
-	ID        string `json:"id"`        // the Vulnerability's ID
-	Namespace string `json:"namespace"` // "debian:12", "npm", "pypi", "maven", "go"
-	Package   string `json:"package"`   // normalised for the namespace (PEP 503 for pypi)
-	// Ranges are disjoint affected intervals; Versions further exact versions.
-	Ranges   []Range  `json:"ranges,omitempty"`
-	Versions []string `json:"versions,omitempty"`
-	State    FixState `json:"state"`
+// Input is what Parse reads.
+type Input struct {
+	Group     Group
+	Settings  Settings
+	Delta     bool
+	Documents []Fetched // in the plan's order, without optional ones that are missing
 }
 
-// Range is a half-open interval [Introduced, Fixed), or closed [Introduced, LastAffected]. Introduced "0" or
-// "" is the beginning of time; no upper end means affected for ever. At most one upper end is set.
-type Range struct {
-	Introduced string `json:"introduced,omitempty"`
-	Fixed      string `json:"fixed,omitempty"`
-	// Before is an upper end like Fixed that must not be offered as the fix: nothing says it is one, or not
-	// everybody can have it (Ubuntu Pro).
-	Before       string `json:"before,omitempty"`
-	LastAffected string `json:"last_affected,omitempty"`
-}
-
-// FixState is what the source says about a fix.
-type FixState string
-
-const (
-	StateUnknown     FixState = "unknown"
-	StateFixed       FixState = "fixed"
-	StateAffected    FixState = "affected"
-	StateWontFix     FixState = "wont-fix"
-	StateNotAffected FixState = "not-affected"
-)
-
-// Severity orders as the policy model does: unknown 0 ... critical 5.
-type Severity int
-
-const (
-	Unknown Severity = iota
-	Negligible
-	Low
-	Medium
-	High
-	Critical
-)
-
-var severityNames = [...]string{"Unknown", "Negligible", "Low", "Medium", "High", "Critical"}
-
-// String is the word the API shows.
-func (s Severity) String() string {
-	if s < 0 || int(s) >= len(severityNames) {
-		return severityNames[Unknown]
+// Document returns the document of a name.
+func (in Input) Document(name string) (Fetched, bool) {
+	for _, d := range in.Documents {
+		if d.Name == name {
+			return d, true
+		}
 	}
-	return severityNames[s]
+	return Fetched{}, false
+}
+
+// Fetched is a document that is there as a whole.
+type Fetched struct {
+	Document
+	io.ReaderAt
+	Size int64 // in bytes
+}
+
+// Reader reads the document from its beginning.
+func (f Fetched) Reader() *io.SectionReader { return io.NewSectionReader(f.ReaderAt, 0, f.Size) }
+
+// Sink takes what a driver reads. The errors of all methods but Bad end the parsing.
+type Sink interface {
+	Record(Record) error
+	Score(Score) error
+	Exploited(Exploited) error
+	Lifecycle(Lifecycle) error
+	Release(Release) error
+	Exclusion(Exclusion) error
+	// Bad reports a record that had to be skipped, whole or in part.
+	Bad(id string, err error)
 }

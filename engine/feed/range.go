@@ -12,7 +12,15 @@ import (
 var ErrBound = errors.New("range bound is not a version")
 
 // FromStart reports whether the range has no lower end.
-func (r Range) FromStart() bool { return r.Introduced == "" || r.Introduced == "0" }
+func (r Range) FromStart() bool { return r.After == "" && (r.Introduced == "" || r.Introduced == "0") }
+
+// start is the lower end; exclusive for After.
+func (r Range) start() (bound string, exclusive bool) {
+	if r.After != "" {
+		return r.After, true
+	}
+	return r.Introduced, false
+}
 
 // ToEnd reports whether the range has no upper end.
 func (r Range) ToEnd() bool { return r.Fixed == "" && r.Before == "" && r.LastAffected == "" }
@@ -32,8 +40,9 @@ func (r Range) end() (bound string, inclusive bool) {
 // version.ErrInvalid when v is no version, together with ErrBound when it is the range that cannot be read.
 func (r Range) Contains(s version.Scheme, v string) (bool, error) {
 	if !r.FromStart() {
-		c, err := compareBound(s, v, r.Introduced)
-		if err != nil || c < 0 {
+		bound, exclusive := r.start()
+		c, err := compareBound(s, v, bound)
+		if err != nil || c < 0 || exclusive && c == 0 {
 			return false, err
 		}
 	}
@@ -96,7 +105,8 @@ func Union(s version.Scheme, ranges []Range) ([]Range, error) {
 // empty reports whether nothing can be inside. A fix at "0" means that no version was ever affected.
 func (r Range) empty(s version.Scheme) (bool, error) {
 	if r.ToEnd() {
-		return false, validBound(s, r.Introduced, r.FromStart())
+		from, _ := r.start()
+		return false, validBound(s, from, r.FromStart())
 	}
 	bound, inclusive := r.end()
 	if !inclusive && bound == "0" {
@@ -105,8 +115,9 @@ func (r Range) empty(s version.Scheme) (bool, error) {
 	if r.FromStart() {
 		return false, validBound(s, bound, false)
 	}
-	c, err := version.Compare(s, r.Introduced, bound)
-	return c > 0 || c == 0 && !inclusive, err
+	from, exclusive := r.start()
+	c, err := version.Compare(s, from, bound)
+	return c > 0 || c == 0 && (exclusive || !inclusive), err
 }
 
 func validBound(s version.Scheme, bound string, start bool) error {
@@ -122,8 +133,13 @@ func sortByStart(s version.Scheme, ranges []Range) error {
 		if a.FromStart() || b.FromStart() {
 			return boolOrder(!a.FromStart(), !b.FromStart())
 		}
-		c, err := version.Compare(s, a.Introduced, b.Introduced)
+		from, fromOpen := a.start()
+		other, otherOpen := b.start()
+		c, err := version.Compare(s, from, other)
 		failed = errors.Join(failed, err)
+		if c == 0 {
+			return boolOrder(fromOpen, otherOpen)
+		}
 		return c
 	})
 	return failed
@@ -144,9 +160,10 @@ func (r Range) reaches(s version.Scheme, next Range) (bool, error) {
 	if r.ToEnd() || next.FromStart() {
 		return true, nil
 	}
-	bound, _ := r.end()
-	c, err := version.Compare(s, next.Introduced, bound)
-	return c <= 0, err
+	bound, inclusive := r.end()
+	from, exclusive := next.start()
+	c, err := version.Compare(s, from, bound)
+	return c < 0 || c == 0 && (inclusive || !exclusive), err
 }
 
 // extend moves the upper end of r to that of next when next ends later.

@@ -20,14 +20,22 @@ var errNoLayer = errors.New("layer result is missing")
 // Evidence counts if the surviving entry of its path comes from the layer the evidence was found in. A package
 // of an OS package database is introduced by the lowest layer from which on every version of that database has
 // it; any other package by the layer of its file.
+//
+// A layer may be listed more than once. ErrLimit when the layers together ask for more than an image may.
 func Assemble(layers []*Layer, namespace func(*catalog.Distro) string) (*Image, Findings, error) {
-	a := &assembly{layers: layers, overlay: newOverlay()}
+	return assembleOn(newOverlay(), layers, namespace)
+}
+
+func assembleOn(empty *overlay, layers []*Layer, namespace func(*catalog.Distro) string) (*Image, Findings, error) {
+	a := &assembly{layers: layers, overlay: empty}
 	img := &Image{Packages: []catalog.Package{}, Layers: make([]LayerSummary, 0, len(layers))}
 	for i, l := range layers {
 		if l == nil {
 			return nil, Findings{}, fmt.Errorf("assemble image: layer %d: %w", i+1, errNoLayer)
 		}
-		a.overlay.apply(i, l.Entries)
+		if err := a.overlay.apply(i, l.Entries); err != nil {
+			return nil, Findings{}, fmt.Errorf("assemble image: layer %d: %w", i+1, err)
+		}
 		img.Layers = append(img.Layers, LayerSummary{l.Digest, l.DiffID, l.CompressedSize, l.Size})
 		img.Size += l.Size
 	}
@@ -157,7 +165,11 @@ func (a *assembly) incompleteness() []catalog.Incompleteness {
 		all = append(all, catalog.Incompleteness{Path: a.layers[f.layer].Entries[f.index].Path, Reason: f.reason, Detail: shorten(f.detail, recordDetail)})
 	}
 	slices.SortStableFunc(all, compareIncomplete)
-	return slices.Compact(all)
+	all = slices.Compact(all)
+	if more := a.overlay.faults - len(a.overlay.fault); more > 0 {
+		all = append(all, catalog.Incompleteness{Reason: catalog.ReasonTooMany, Detail: fmt.Sprintf("%d more entries have no place in the image", more)})
+	}
+	return all
 }
 
 // final gives a record the path its file has in the image; false when the file does not survive.

@@ -74,6 +74,66 @@ func TestOddEntries(t *testing.T) {
 	}
 }
 
+// A thousand paths of four kilobytes take next to nothing in a compressed layer and megabytes in memory.
+func TestNamesOfALayerAreBounded(t *testing.T) {
+	t.Parallel()
+	blob := archive(t, file(strings.Repeat("a", 60), ""), symlink(strings.Repeat("b", 60), strings.Repeat("c", 80)))
+	for limit, refused := range map[int64]bool{200: false, 199: true} {
+		_, err := NewPass(nil, Limits{Names: limit}, t.TempDir()).Read(t.Context(), digestOf(blob), bytes.NewReader(blob), nil)
+		var exceeded *LimitError
+		if errors.As(err, &exceeded) != refused || refused && exceeded.What != "Names" {
+			t.Errorf("limit %d: %v", limit, err)
+		}
+	}
+}
+
+// What layers ask for together is more than the sum of their entries: paths imply directories, links lead through links,
+// and a manifest may list a layer as often as it likes.
+func TestWhatLayersAskForTogetherIsBounded(t *testing.T) {
+	t.Parallel()
+	deep := layerOf(t, "f/"+strings.Repeat("d/", 100)+"f")
+	again := [][]catalog.Entry{layerOf(t, "f/a f/b"), layerOf(t, "f/a f/b"), layerOf(t, "f/a f/b")}
+	links := [][]catalog.Entry{layerOf(t, "d/d s/l>"+strings.Repeat("/d/..", 30)+"/d f/l/f f/l/g")}
+	for name, tt := range map[string]struct {
+		layers [][]catalog.Entry
+		change func(*overlay)
+		want   string
+	}{
+		"implied directories, enough": {[][]catalog.Entry{deep}, func(o *overlay) { o.nodes = 101 }, ""},
+		"implied directories":         {[][]catalog.Entry{deep}, func(o *overlay) { o.nodes = 100 }, "files and directories"},
+		"a layer listed again":        {again, func(o *overlay) { o.nodes = 5 }, "files and directories"},
+		"long paths":                  {[][]catalog.Entry{deep}, func(o *overlay) { o.names = 9000 }, "bytes of paths"},
+		"long links, enough":          {links, func(o *overlay) { o.steps = 200 }, ""},
+		"long links":                  {links, func(o *overlay) { o.steps = 100 }, "steps"},
+	} {
+		o := newOverlay()
+		tt.change(o)
+		var layers []*Layer
+		for _, entries := range tt.layers {
+			layers = append(layers, &Layer{Entries: entries})
+		}
+		_, _, err := assembleOn(o, layers, func(*catalog.Distro) string { return "" })
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestEntriesWithoutAPlaceAreToldUpToABound(t *testing.T) {
+	t.Parallel()
+	var entries []catalog.Entry
+	for i := range maxFaults + 5 {
+		entries = append(entries, catalog.Entry{Path: fmt.Sprintf("/h%d", i), Type: catalog.Hardlink, Link: "/gone"})
+	}
+	img, _, err := Assemble([]*Layer{{Entries: entries}}, func(*catalog.Distro) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(img.Incomplete); n != maxFaults+1 || img.Incomplete[0].Reason != catalog.ReasonTooMany || !strings.HasPrefix(img.Incomplete[0].Detail, "5 more") {
+		t.Errorf("%d records, the first %+v", n, img.Incomplete[0])
+	}
+}
+
 func TestUnknownTypeIsLeftOutAndRecorded(t *testing.T) {
 	t.Parallel()
 	blob := archive(t, file("odd", "content"), file("after", "x"))

@@ -16,6 +16,7 @@ type Limits struct {
 	RatioAfter int64 // bytes
 	Entries    int   // per layer, tar entries
 	PathLength int   // bytes of a path or link target; longer entries are recorded and left out
+	Names      int64 // bytes of all paths and link targets, per layer
 	FileBytes  int64 // largest file handed to an analyzer, whatever the analyzer's own MaxSize
 	Packages   int   // per layer; further evidence is recorded as too many and left out
 	// Owned bounds the files that package databases list, per layer; further lists are recorded and left out.
@@ -40,6 +41,7 @@ var DefaultLimits = Limits{
 	RatioAfter:        1 << 30,
 	Entries:           2_000_000,
 	PathLength:        4096, // PATH_MAX
+	Names:             256 << 20,
 	FileBytes:         1 << 30,
 	Packages:          200_000,
 	Owned:             2_000_000,
@@ -60,6 +62,7 @@ func (l Limits) orDefault() Limits {
 	set(&l.RatioAfter, d.RatioAfter)
 	set(&l.Entries, d.Entries)
 	set(&l.PathLength, d.PathLength)
+	set(&l.Names, d.Names)
 	set(&l.FileBytes, d.FileBytes)
 	set(&l.Packages, d.Packages)
 	set(&l.Owned, d.Owned)

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -13,6 +14,16 @@ const (
 	// maxPath bounds a path of the image in bytes (PATH_MAX): links of upper layers into deep directories of
 	// lower ones could otherwise stack up without end.
 	maxPath = 4096
+	// maxNodes bounds the files and directories of all layers together, implied directories included: a path of a few
+	// kilobytes may imply two thousand.
+	maxNodes = 5_000_000
+	// maxNames bounds their paths, in bytes.
+	maxNames = 512 << 20
+	// maxSteps bounds the components of paths that are gone along, those of links' targets included: forty links may
+	// lead through tens of thousands. A large image takes some ten millions.
+	maxSteps = 500_000_000
+	// maxFaults bounds the entries without a place that are told one by one.
+	maxFaults = 1000
 	// impliedMode is what container engines give directories that only an entry below them mentions.
 	impliedMode = 0o755
 )
@@ -23,8 +34,11 @@ const (
 // that extract onto the layers below: an entry whose parent is a symbolic link lands where the link leads,
 // inside the root, unless its own layer makes that parent a directory.
 type overlay struct {
-	root  *node
-	fault []overlayFault
+	root   *node
+	fault  []overlayFault
+	faults int // all of them
+	// What may still be spent.
+	nodes, names, steps int
 }
 
 // overlayFault is an entry that has no place in the file system.
@@ -49,7 +63,29 @@ type node struct {
 }
 
 func newOverlay() *overlay {
-	return &overlay{root: &node{children: map[string]*node{}, index: -1, entry: catalog.Entry{Type: catalog.Directory, Mode: impliedMode}}}
+	return &overlay{
+		root:  &node{children: map[string]*node{}, index: -1, entry: catalog.Entry{Type: catalog.Directory, Mode: impliedMode}},
+		nodes: maxNodes, names: maxNames, steps: maxSteps,
+	}
+}
+
+// spent reports that the layers ask for more than an image may: ErrLimit.
+func (o *overlay) spent() error {
+	switch {
+	case o.nodes < 0:
+		return fmt.Errorf("%w: more than %d files and directories in all layers of the image", ErrLimit, maxNodes)
+	case o.names < 0:
+		return fmt.Errorf("%w: more than %d bytes of paths in all layers of the image", ErrLimit, maxNames)
+	case o.steps < 0:
+		return fmt.Errorf("%w: links and paths of the image take more than %d steps to follow", ErrLimit, maxSteps)
+	}
+	return nil
+}
+
+func (o *overlay) noPlace(f overlayFault) {
+	if o.faults++; o.faults <= maxFaults {
+		o.fault = append(o.fault, f)
+	}
 }
 
 func (n *node) isDir() bool { return n.entry.Type == catalog.Directory }
@@ -89,9 +125,12 @@ type changes struct {
 
 // apply lays a layer over the overlay. Its whiteouts concern lower layers only, wherever in the archive they
 // stand; the rest is applied in the archive's order.
-func (o *overlay) apply(layer int, entries []catalog.Entry) {
+func (o *overlay) apply(layer int, entries []catalog.Entry) error {
 	c := &changes{overlay: o, layer: layer, entries: entries, hidden: map[string]*node{}}
 	for i := range entries {
+		if err := o.spent(); err != nil {
+			return err
+		}
 		switch entries[i].Type {
 		case catalog.Whiteout:
 			c.whiteout(entries[i].Path)
@@ -102,13 +141,20 @@ func (o *overlay) apply(layer int, entries []catalog.Entry) {
 		}
 	}
 	for i := range entries {
+		if err := o.spent(); err != nil {
+			return err
+		}
 		if t := entries[i].Type; t != catalog.Whiteout && t != catalog.Opaque {
 			c.place(i)
 		}
 	}
 	for _, i := range c.pending {
+		if err := o.spent(); err != nil {
+			return err
+		}
 		c.linkLate(i)
 	}
+	return o.spent()
 }
 
 func (c *changes) whiteout(hidden string) {
@@ -140,7 +186,7 @@ func (c *changes) place(index int) {
 		parent, reason = nil, "its path in the image is too long"
 	}
 	if parent == nil {
-		c.fault = append(c.fault, overlayFault{c.layer, index, catalog.ReasonBadPath, reason})
+		c.noPlace(overlayFault{c.layer, index, catalog.ReasonBadPath, reason})
 		return
 	}
 	old := parent.children[base]
@@ -165,6 +211,8 @@ func (c *changes) place(index int) {
 // child makes a node and hangs it under its parent, in place of any other of that name.
 func (c *changes) child(parent *node, name string, e catalog.Entry, index int) *node {
 	n := &node{name: name, parent: parent, length: parent.length + 1 + len(name), entry: e, layer: c.layer, index: index}
+	c.nodes--
+	c.names -= n.length
 	parent.children[name] = n
 	return n
 }
@@ -223,7 +271,7 @@ func (c *changes) linkLate(index int) {
 		n.link(target)
 		return
 	}
-	c.fault = append(c.fault, overlayFault{c.layer, index, catalog.ReasonUnreadable, "hard link to " + e.Link + ", which does not exist"})
+	c.noPlace(overlayFault{c.layer, index, catalog.ReasonUnreadable, "hard link to " + e.Link + ", which does not exist"})
 }
 
 // makes reports whether the layer itself names the path as a directory.
@@ -273,6 +321,9 @@ func (o *overlay) walk(file string, step func(parent *node, name string, own int
 	rest, links := file, 0
 	ownLeft := len(file) // this much at the end of rest is the path's own
 	for rest != "" {
+		if o.steps--; o.steps < 0 {
+			return nil, "its links lead too far"
+		}
 		name, after, more := strings.Cut(rest, "/")
 		own := -1
 		if len(rest) <= ownLeft {

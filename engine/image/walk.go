@@ -28,6 +28,7 @@ type walk struct {
 	sums    *sums
 	logical int64 // bytes of file content so far, holes included
 	headers int
+	names   int64 // bytes of paths and link targets so far
 
 	entries []catalog.Entry
 	seen    map[string]int // path to index in entries
@@ -127,6 +128,9 @@ func (w *walk) entry(header *tar.Header) error {
 	if max := w.limits.PathLength; len(header.Name) > max || len(header.Linkname) > max {
 		w.miss(-1, header.Name, "", catalog.ReasonBadPath, fmt.Sprintf("longer than %d bytes, left out", max))
 		return nil
+	}
+	if w.names += int64(len(header.Name) + len(header.Linkname)); w.names > w.limits.Names {
+		return &LimitError{"Names", w.limits.Names}
 	}
 	clean, ok := cleanName(header.Name)
 	e := catalog.Entry{

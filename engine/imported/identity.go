@@ -44,6 +44,15 @@ func languagePURL(kind string, p *catalog.Package) string {
 	return catalog.PURL(kind, namespace, name, version, nil)
 }
 
+// SharedPURL is the purl the dictionary shows everybody: of an OS package no more than follows from its identity, as the
+// release an image calls its own is anybody's text.
+func SharedPURL(p *catalog.Package) string {
+	if !catalog.IsOS(p.Type) {
+		return p.PURL
+	}
+	return osPURL(p)
+}
+
 // osPURL is the purl the package has in the release its namespace names, no more exactly than that.
 func osPURL(p *catalog.Package) string {
 	id, release, _ := strings.Cut(p.Namespace, ":")

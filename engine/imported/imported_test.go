@@ -242,14 +242,16 @@ func TestAnEvidentPackageSaysNothingBeyondItsIdentity(t *testing.T) {
 		if got, want := imported.Evident(&p), kind != "binary" && kind != "hex"; got != want {
 			t.Errorf("%s %s: evident %v, want %v", kind, purl, got, want)
 		}
-		target := match.TargetOf(p.Identity(), p.PURL)
+		named := p.Identity()
+		named.Known = match.Known(named, p.PURL)
+		targets := match.Rules{}.Targets(match.Subject{Identity: named})
 		for _, other := range append([]string{"", purl + "?x=y", "pkg:npm/other@1"}, "pkg:maven/other/"+p.Name+"@"+p.Version) {
 			q := p
 			if q.PURL = other; other != purl && imported.Evident(&q) {
 				t.Errorf("%s with the purl %q counts as evident", kind, other)
 			}
 		}
-		if imported.Evident(&p) && target == (match.Target{}) {
+		if imported.Evident(&p) && len(targets) == 0 {
 			t.Errorf("%s has no target", kind)
 		}
 	}

@@ -17,10 +17,11 @@ var ubuntus = map[string]string{
 	"trusty": "14.04", "xenial": "16.04", "bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04", "resolute": "26.04",
 }
 
-// distros maps os-release IDs to the distribution whose advisories apply, where that is another name.
+// distros maps os-release IDs to what the distribution is called here. Whose advisories speak about another
+// distribution's packages is a matter of Rules.
 var distros = map[string]string{
-	"centos": "rhel", "redhat": "rhel", "scientific": "rhel",
-	"alma": "almalinux", "amazon": "amzn", "oracle": "ol",
+	"redhat": "rhel",
+	"alma":   "almalinux", "amazon": "amzn", "oracle": "ol",
 	"sles_sap": "sles", "sled": "sles",
 	"archarm": "arch", "archlinux": "arch",
 }
@@ -65,7 +66,7 @@ func DistroNamespace(d *catalog.Distro) string {
 		release = segments(release, 2)
 	case "ubuntu":
 		release = segments(release, 2)
-	case "rhel", "almalinux", "rocky", "ol":
+	case "rhel", "centos", "scientific", "almalinux", "rocky", "ol":
 		release = segments(release, 1)
 	}
 	if release == "" || rolling[id] {
@@ -76,7 +77,7 @@ func DistroNamespace(d *catalog.Distro) string {
 
 // own are the distributions that publish advisories themselves although they are like another one.
 var own = map[string]bool{
-	"debian": true, "ubuntu": true, "alpine": true, "rhel": true, "almalinux": true, "rocky": true, "ol": true, "amzn": true,
+	"debian": true, "ubuntu": true, "alpine": true, "rhel": true, "centos": true, "scientific": true, "almalinux": true, "rocky": true, "ol": true, "amzn": true,
 	"fedora": true, "sles": true, "photon": true, "mariner": true, "azurelinux": true, "wolfi": true, "chainguard": true, "arch": true,
 }
 
@@ -136,6 +137,7 @@ var groups = map[string]string{
 	"pub":       "github:language:dart",
 	"swifturl":  "github:language:swift",
 	"hex":       "github:language:elixir",
+	NVD:         "nvdv2:cves",
 }
 
 // FeedGroup is the feed group the API shows for a namespace: the namespace itself for distributions,
@@ -145,4 +147,14 @@ func FeedGroup(namespace string) string {
 		return g
 	}
 	return namespace
+}
+
+// Namespace is the namespace of a feed group, the other way round.
+func Namespace(group string) string {
+	for namespace, shown := range groups {
+		if shown == group {
+			return namespace
+		}
+	}
+	return group
 }

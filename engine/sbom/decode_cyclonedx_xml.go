@@ -9,6 +9,9 @@ import (
 )
 
 func (r *reader) cyclonedxXML(data []byte) error {
+	if err := checkTags(data); err != nil {
+		return err
+	}
 	d := xml.NewTokenDecoder(&shallow{from: xml.NewDecoder(bytes.NewReader(data)), limit: r.limits.Depth})
 	for {
 		t, err := d.Token()
@@ -19,8 +22,6 @@ func (r *reader) cyclonedxXML(data []byte) error {
 			return err
 		}
 		switch t := t.(type) {
-		case xml.Directive:
-			return errors.New("document type definitions are not read")
 		case xml.StartElement:
 			if t.Name.Local != "bom" {
 				return errors.New("the root element is not bom")

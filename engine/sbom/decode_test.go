@@ -91,8 +91,8 @@ func TestWrittenDocumentsAreReadAgain(t *testing.T) {
 				w := want[p.Type+" "+p.Name+" "+p.Location]
 				delete(want, p.Type+" "+p.Name+" "+p.Location)
 				differing(w, p, differ)
-				if match.TargetOf(p.Identity(), p.PURL) != match.TargetOf(w.Identity(), w.PURL) {
-					t.Errorf("%s %s: advisories call %s %v", name, format, p.Name, match.TargetOf(p.Identity(), p.PURL))
+				if match.Known(p.Identity(), p.PURL) != match.Known(w.Identity(), w.PURL) {
+					t.Errorf("%s %s: advisories call %s %v", name, format, p.Name, match.Known(p.Identity(), p.PURL))
 				}
 				if len(p.Licenses) != len(w.Licenses) {
 					t.Errorf("%s %s: %s has licences %v, want %v", name, format, p.Name, p.Licenses, w.Licenses)

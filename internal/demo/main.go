@@ -96,10 +96,12 @@ func run(ctx context.Context, dataDir, image string, once bool) error {
 
 func step(format string, args ...any) { fmt.Printf("=> "+format+"\n", args...) }
 
+const mirrorVariable = "PLIMSOLL_FEEDS_MIRROR_URL"
+
 // adviceMirror writes the repository's sample advisories where the feed sync will look for them, unless the
 // environment names a mirror already.
 func adviceMirror(dataDir string) (string, error) {
-	if named := os.Getenv("PLIMSOLL_FEEDS_MIRROR_URL"); named != "" {
+	if named := os.Getenv(mirrorVariable); named != "" {
 		return named, nil
 	}
 	records, err := sample.Advisories()
@@ -123,7 +125,10 @@ type system struct {
 func start(dataDir, mirror string) (*system, error) {
 	cmd := exec.CommandContext(context.Background(), "bin/plimsoll", "standalone", "--data-dir", dataDir)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "PLIMSOLL_FEEDS_MIRROR_URL="+mirror, "PLIMSOLL_FEEDS_OSV_ECOSYSTEMS=Debian,npm,PyPI,Maven,Go")
+	cmd.Env = os.Environ()
+	if os.Getenv(mirrorVariable) == "" { // the samples are of one source
+		cmd.Env = append(cmd.Env, mirrorVariable+"="+mirror, "PLIMSOLL_FEEDS_ONLY=osv", "PLIMSOLL_FEEDS_OSV_ECOSYSTEMS=Debian,npm,PyPI,Maven,Go")
+	}
 	// A group of its own: Ctrl-C reaches it through stop, once, in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

@@ -60,6 +60,8 @@ func wantCommandLine(t *testing.T, api, image, digest string) {
 	if err := os.WriteFile(broken, []byte(`{"id":"x","name":"x","version":"2","rule_sets":[],"mappings":[],"surprise":1}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	at := strings.LastIndexByte(image, ':')
+	repository, tag := image[:at], image[at+1:]
 	wrong := ctl{api: api, env: []string{"PLIMSOLL_PASSWORD=wrong"}}
 	nowhere := ctl{api: "127.0.0.1:1"}
 	for _, tt := range []struct {
@@ -72,7 +74,7 @@ func wantCommandLine(t *testing.T, api, image, digest string) {
 		{"system wait", c, []string{"system", "wait", "--timeout", "30s", "--feeds-ready"}, 0, nil},
 		{"system status", c, []string{"system", "status"}, 0, []string{"analyzer", "policy_engine", "available"}},
 		{"error codes", c, []string{"system", "error-codes"}, 0, []string{"LAYER_CORRUPT"}},
-		{"feeds list", c, []string{"feeds", "list"}, 0, []string{"vulnerabilities", "Debian", "npm"}},
+		{"feeds list", c, []string{"feeds", "list"}, 0, []string{"osv", "Debian", "npm"}},
 		{"feeds sync", c, []string{"feeds", "sync"}, 0, []string{"unchanged"}},
 		{"image add and wait", c, []string{"image", "add", image, "--wait", "--annotation", "team=blue"}, 0, []string{digest, "analyzed", "team=blue"}},
 		{"image wait", c, []string{"image", "wait", digest}, 0, []string{digest}},
@@ -106,6 +108,19 @@ func wantCommandLine(t *testing.T, api, image, digest string) {
 		{"registry list", c, []string{"registry", "list"}, 0, []string{"robot"}},
 		{"registry get", c, []string{"registry", "get", "registry.invalid/team/*"}, 0, []string{"robot"}},
 		{"registry delete", c, []string{"registry", "delete", "registry.invalid/team/*"}, 0, nil},
+		{"repo add as a dry run", c, []string{"repo", "add", repository, "--dry-run"}, 0, []string{tag + "\n"}},
+		{"nothing is watched after it", c, []string{"repo", "get", repository}, 2, []string{"is not known"}},
+		{"repo add with a tag", c, []string{"repo", "add", image}, 1, []string{"without tag"}},
+		{"repo add", c, []string{"repo", "add", repository, "--exclude-existing-tags", "--no-auto-subscribe"}, 0, []string{repository, "yes"}},
+		{"repo list", c, []string{"repo", "list"}, 0, []string{repository, "TAG COUNT"}},
+		{"repo unwatch", c, []string{"repo", "unwatch", repository}, 0, []string{repository, "no"}},
+		{"repo watch", c, []string{"repo", "watch", repository}, 0, []string{repository, "yes"}},
+		{"repo get", c, []string{"repo", "get", repository}, 0, []string{repository}},
+		{"repo del", c, []string{"repo", "del", repository}, 0, nil},
+		{"subscription activate", c, []string{"subscription", "activate", "tag_update", image}, 0, []string{image, "tag_update", "yes"}},
+		{"subscription list", c, []string{"subscription", "list", "--key", image}, 0, []string{"policy_eval", "vuln_update", "analysis_update"}},
+		{"subscription deactivate, the other way round", c, []string{"subscription", "deactivate", image, "tag_update"}, 0, []string{image, "no"}},
+		{"subscription get of none", c, []string{"subscription", "get", "none"}, 1, []string{"not found"}},
 		{"account whoami", c, []string{"account", "whoami"}, 0, []string{"admin"}},
 		{"an unknown image", c, []string{"image", "get", "nowhere.invalid/x:1"}, 1, []string{"nowhere.invalid/x:1"}},
 		{"a wrong password", wrong, []string{"image", "list"}, 2, nil},

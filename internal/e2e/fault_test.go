@@ -104,7 +104,7 @@ func newInstallation(t testing.TB) *installation {
 	}
 	i.env = []string{
 		"PLIMSOLL_DATABASE_URL=" + i.database, "PLIMSOLL_TEMPORAL_ADDRESS=" + i.flow.addr(), "PLIMSOLL_API_ADDR=" + i.api,
-		"PLIMSOLL_ADMIN_PASSWORD=" + adminPassword, "PLIMSOLL_FEEDS_MIRROR_URL=" + base, "PLIMSOLL_FEEDS_OSV_ECOSYSTEMS=" + ecosystems,
+		"PLIMSOLL_ADMIN_PASSWORD=" + adminPassword, "PLIMSOLL_FEEDS_MIRROR_URL=" + base, "PLIMSOLL_FEEDS_ONLY=osv", "PLIMSOLL_FEEDS_OSV_ECOSYSTEMS=" + ecosystems,
 		"PLIMSOLL_SEALING_KEY=" + base64.StdEncoding.EncodeToString(key),
 	}
 	migrate := launch(t, i.env, plimsoll(t), "migrate")

@@ -45,6 +45,7 @@ func TestAnInterruptedImageCanBeAnalysedAgain(t *testing.T) {
 		"terminated in Temporal":  terminateInTemporal,
 		"deleted without force":   deleteWithoutForce,
 		"deleted and added again": deleteWithForce,
+		"deleted twice over":      deleteTwice,
 	} {
 		cases[name] = func(t *testing.T) {
 			interruption{c: c, db: db, temporal: flow}.run(t, smallImage(t, name, nil), interrupt)
@@ -127,4 +128,17 @@ func deleteWithForce(t *testing.T, in interruption) {
 	}
 	in.release()
 	submit(t, in.c, in.image, false)
+}
+
+// deleteTwice lets the message of a deletion arrive once more when the image has been added again, as messages that
+// are sent until they are confirmed do.
+func deleteTwice(t *testing.T, in interruption) {
+	again, err := workflows.StartDeleteImage(t.Context(), in.temporal, workflows.DeleteImageInput{Account: "admin", Digest: in.digest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Get(t.Context(), nil); err == nil {
+		t.Error("a record that nobody deleted was removed")
+	}
+	in.release()
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/static"
@@ -30,7 +31,11 @@ func wantRescan(t *testing.T, s *system, c *client.ClientWithResponses, digest s
 		t.Fatal(err)
 	}
 	syncFeeds(t, c)
-	if v, ok := vulnerable(t, c, digest)[id+" lodash"]; !ok || v.Severity != "Critical" || v.Fix != "99.0.0" {
+	eventually(t, 20*time.Second, "the new advisory is reported", func() (bool, error) {
+		_, ok := vulnerable(t, c, digest)[id+" lodash"]
+		return ok, nil
+	})
+	if v := vulnerable(t, c, digest)[id+" lodash"]; v.Severity != "Critical" || v.Fix != "99.0.0" {
 		t.Errorf("after the sync %s = %+v, want it reported as Critical, fixed in 99.0.0", id, v)
 	}
 	delete(records["npm"], id)
@@ -38,9 +43,10 @@ func wantRescan(t *testing.T, s *system, c *client.ClientWithResponses, digest s
 		t.Fatal(err)
 	}
 	syncFeeds(t, c)
-	if _, ok := vulnerable(t, c, digest)[id+" lodash"]; ok {
-		t.Errorf("%s is still reported after the feed dropped it", id)
-	}
+	eventually(t, 20*time.Second, "what the feed dropped is gone", func() (bool, error) {
+		_, still := vulnerable(t, c, digest)[id+" lodash"]
+		return !still, nil
+	})
 }
 
 // wantRefusals tries what can be wrong with a submission: the answer has the right status and code, or the

@@ -30,7 +30,7 @@ func newSystem(t testing.TB) *system {
 	s.mirror = dir
 	s.env = []string{
 		"PLIMSOLL_API_ADDR=" + s.api, "PLIMSOLL_UI_ADDR=" + nettest.FreeAddr(t), "PLIMSOLL_TEMPORAL_UI_ADDR=" + nettest.FreeAddr(t),
-		"PLIMSOLL_ADMIN_PASSWORD=" + adminPassword, "PLIMSOLL_FEEDS_MIRROR_URL=" + base, "PLIMSOLL_FEEDS_OSV_ECOSYSTEMS=" + ecosystems,
+		"PLIMSOLL_ADMIN_PASSWORD=" + adminPassword, "PLIMSOLL_FEEDS_MIRROR_URL=" + base, "PLIMSOLL_FEEDS_ONLY=osv", "PLIMSOLL_FEEDS_OSV_ECOSYSTEMS=" + ecosystems,
 		"PLIMSOLL_STANDALONE_TEMPORAL_BIN=" + temporal(t),
 	}
 	s.start(t)

@@ -32,7 +32,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 	}
 	linked := members{good[0], good[1], {"l/layer.tar", "", "../x/layer.tar"}, {"x/layer.tar", layer, ""}}
 	wantTrue(t, open(t, "docker-archive:"+archive(t, linked), source.Options{}))
-	zeros := rewriteGzip(t, 4<<20)
+	zeros, long := rewriteGzip(t, 4<<20), strings.Repeat("l", 5000)
 	for _, tt := range []struct {
 		name string
 		all  members
@@ -50,6 +50,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 		{"a link out of the archive", members{good[0], good[1], {"l/layer.tar", "", "/etc/passwd"}}, source.ErrFormat},
 		{"links in circles", members{good[0], good[1], {"l/layer.tar", "", "../m"}, {"m", "", "l/layer.tar"}}, source.ErrFormat},
 		{"a huge document", members{{"manifest.json", strings.Repeat(" ", 9<<20), ""}}, source.ErrLimit},
+		{"a name of kilobytes", members{{"manifest.json", list(configName, long), ""}, good[1], {long, layer, ""}}, source.ErrFormat},
 		{"a layer that unpacks to more than is taken", members{good[0], good[1], {"l/layer.tar", zeros, ""}}, source.ErrLimit},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

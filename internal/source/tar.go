@@ -82,7 +82,7 @@ func (a *archive) index(ctx context.Context) error {
 			return fmt.Errorf("%w: more than %d members", ErrLimit, maxMembers)
 		}
 		name, ok := clean(header.Name)
-		if !ok || header.Typeflag == tar.TypeDir {
+		if !ok || len(header.Linkname) > maxName || header.Typeflag == tar.TypeDir {
 			continue // can be no member that anything names
 		}
 		offset, err := a.file.Seek(0, io.SeekCurrent) // the reader takes headers whole and no byte further
@@ -101,8 +101,15 @@ func (a *archive) index(ctx context.Context) error {
 	}
 }
 
+// maxName is how long the name of a member, or of what it links to, may be: all of them are kept, and one of a
+// megabyte takes next to nothing in a compressed archive.
+const maxName = 4096
+
 // clean gives the one spelling of a member's name; false for names that lead elsewhere.
 func clean(name string) (string, bool) {
+	if len(name) > maxName {
+		return "", false
+	}
 	name = strings.TrimPrefix(name, "./")
 	return strings.TrimSuffix(name, "/"), fs.ValidPath(strings.TrimSuffix(name, "/"))
 }

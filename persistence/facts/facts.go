@@ -38,7 +38,7 @@ type Loader struct {
 func New(pool *pgxpool.Pool, blobs blob.Store) *Loader {
 	return &Loader{
 		images: persistence.NewImages(pool), analyses: persistence.NewAnalyses(pool), layers: persistence.NewLayers(pool),
-		matches: persistence.NewMatches(pool), feeds: persistence.NewFeeds(pool), blobs: blobs,
+		matches: persistence.NewMatches(pool, pool), feeds: persistence.NewFeeds(pool), blobs: blobs,
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/image"
-	"plimsoll/engine/match"
 	"plimsoll/engine/policy"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
@@ -45,9 +44,9 @@ func TestFactsOfAStoredImage(t *testing.T) {
 	_, err := persistence.NewAccounts(pool).Create(ctx, persistence.NewAccount{Name: account, Policy: persistence.NewPolicy{ID: "p", Name: "p", Document: []byte(`{}`)}})
 	must(err)
 	_, err = persistence.NewFeeds(pool).Commit(ctx, persistence.CommitFeed{
-		Source: "osv", Group: "npm", Fetched: persistence.Fetched{At: noon},
-		Load: func(emit func(feed.Record) error) (int, error) {
-			return 0, emit(feed.Record{
+		Source: "osv", Group: "npm", At: noon,
+		Load: func(in *persistence.Staging) error {
+			return in.Record(feed.Record{
 				Vulnerability: feed.Vulnerability{ID: "GHSA-1", Severity: feed.High, URL: "https://example.test/1"},
 				Advisories:    []feed.Advisory{{ID: "GHSA-1", Namespace: "npm", Package: "left-pad", State: feed.StateFixed, Ranges: []feed.Range{{Introduced: "0", Fixed: "1.3.0"}}}},
 			})
@@ -73,14 +72,10 @@ func TestFactsOfAStoredImage(t *testing.T) {
 		Content: []byte(content), OS: "linux", Arch: "amd64", ImageSize: 9, LayerDigests: []string{base}, AnalyzedAt: noon,
 		Packages: []persistence.PackageRow{{
 			Identity: catalog.Identity{Type: "npm", Name: "left-pad", Version: "1.2.0"}, Path: "/p",
-			Target: persistence.Target{Namespace: "npm", Name: "left-pad", Version: "1.2.0"},
 		}},
 	})
 	must(err)
-	_, err = persistence.NewMatches(pool).MatchAnalysis(ctx, saved.ID, noon, func(t persistence.Target, a feed.Advisory) (persistence.Finding, bool, error) {
-		f, ok, err := match.Affected(match.Target(t), a)
-		return persistence.Finding(f), ok, err
-	})
+	_, err = persistence.NewMatches(pool, pool).MatchAnalysis(ctx, saved.ID, noon)
 	must(err)
 	run := persistence.Run{Account: account, Digest: digest, Request: submitted.Image.Requested, RunID: "r"}
 	_, err = persistence.NewImages(pool).Begin(ctx, run, persistence.Origin{})

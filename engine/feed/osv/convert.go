@@ -10,20 +10,20 @@ import (
 	"strings"
 
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/field"
 	"plimsoll/engine/version"
 )
 
 // Bounds on what one record may bring, far above what real ones do.
 const (
-	maxID         = 128     // bytes of an id
-	maxName       = 512     // bytes of a package name
 	maxVersion    = 256     // bytes of a version
 	maxSummary    = 4 << 10 // bytes; longer ones are cut
-	maxDetails    = 256 << 10
-	maxIDs        = 1000   // aliases, upstream ids
-	maxReferences = 200    // per vulnerability; further ones are dropped
-	maxURL        = 2048   // bytes; longer references are dropped
-	maxAdvisories = 20_000 // namespaces and packages of one record
+	maxIDs        = 1000    // aliases, upstream ids
+	maxReferences = 200     // per vulnerability; further ones are dropped
+	maxURL        = 2048    // bytes; longer references are dropped
+	maxEntries    = 100_000
+	maxValues     = 2_000_000
+	maxAdvisories = 20_000 // namespaces, packages and scopes of one record
 	maxVersions   = 20_000 // enumerated versions outside the ranges, per advisory
 )
 
@@ -34,13 +34,16 @@ var (
 	ErrEntry = errors.New("unusable affected entry")
 )
 
-var idShape = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.:_-]*$`)
-
 // subject is what one advisory of a record is about.
-type subject struct{ namespace, name string }
+type subject struct {
+	namespace, name, module, channel string
+	kind                             feed.Kind
+}
 
 func (s subject) compare(to subject) int {
-	return cmp.Or(strings.Compare(s.namespace, to.namespace), strings.Compare(s.name, to.name))
+	return cmp.Or(
+		strings.Compare(s.namespace, to.namespace), strings.Compare(s.name, to.name), strings.Compare(string(s.kind), string(to.kind)),
+		strings.Compare(s.module, to.module), strings.Compare(s.channel, to.channel))
 }
 
 // gathered collects the affected entries of one subject.
@@ -51,21 +54,21 @@ type gathered struct {
 	endOfLife   bool
 }
 
-// convert brings a decoded document into normal form. The errors tell which affected entries were left out.
-func convert(own string, d *document) (feed.Record, []error, error) {
-	if len(d.ID) > maxID || !idShape.MatchString(d.ID) {
-		return feed.Record{}, nil, fmt.Errorf("%w: id %.40q", ErrRecord, d.ID)
+// convert brings a decoded document into normal form.
+func (d Dialect) convert(doc *document) (feed.Record, []error, error) {
+	if id, err := field.ID(doc.ID); err != nil || id != doc.ID {
+		return feed.Record{}, nil, fmt.Errorf("%w: id %.40q", ErrRecord, doc.ID)
 	}
-	rec := feed.Record{Vulnerability: vulnerability(own, d)}
-	if d.Withdrawn.at != nil || strings.HasPrefix(d.ID, livepatch) {
+	rec := feed.Record{Vulnerability: d.vulnerability(doc)}
+	if doc.Withdrawn.at != nil || strings.HasPrefix(doc.ID, livepatch) {
 		return rec, nil, nil
 	}
-	found, problems := gather(own, d)
+	found, problems := d.gather(doc)
 	if len(found) > maxAdvisories {
-		return feed.Record{}, nil, fmt.Errorf("%w: %s is about %d packages, at most %d are read", ErrRecord, d.ID, len(found), maxAdvisories)
+		return feed.Record{}, nil, fmt.Errorf("%w: %s is about %d packages, at most %d are read", ErrRecord, doc.ID, len(found), maxAdvisories)
 	}
 	for _, about := range slices.SortedFunc(maps.Keys(found), subject.compare) {
-		a, keep, err := advisory(flaw(d.ID), about, found[about])
+		a, keep, err := d.advisory(flaw(doc.ID), about, found[about])
 		if err != nil {
 			problems = append(problems, err)
 		}
@@ -80,17 +83,21 @@ func convert(own string, d *document) (feed.Record, []error, error) {
 const livepatch = "LSN-"
 
 // gather sorts the affected entries by what they are about.
-func gather(own string, d *document) (map[subject]*gathered, []error) {
+func (d Dialect) gather(doc *document) (map[subject]*gathered, []error) {
 	found := map[subject]*gathered{}
+	streams := modules(doc.Summary)
 	var problems []error
-	for i := range d.Affected {
-		a := &d.Affected[i]
-		where, ok := scopeOf(own, a.Package.Ecosystem)
+	for i := range doc.Affected {
+		a := &doc.Affected[i]
+		where, e, ok := d.placeOf(a.Package.Ecosystem)
 		if !ok || a.Database.value.Informational != "" {
 			continue
 		}
-		about := subject{where.namespace, feed.PackageName(where.namespace, strings.TrimSpace(clean(a.Package.Name)))}
-		if about.name == "" || len(about.name) > maxName {
+		about := subject{
+			namespace: where.namespace, name: feed.PackageName(where.namespace, field.Prose(a.Package.Name, field.MaxName+1)),
+			channel: where.channel, kind: e.kind,
+		}
+		if about.name == "" || len(about.name) > field.MaxName {
 			problems = append(problems, fmt.Errorf("%w: package name %.40q", ErrEntry, a.Package.Name))
 			continue
 		}
@@ -100,27 +107,58 @@ func gather(own string, d *document) (map[subject]*gathered, []error) {
 			problems = append(problems, fmt.Errorf("%w: %s %s: %w", ErrEntry, about.namespace, about.name, err))
 			continue
 		}
-		g := found[about]
-		if g == nil {
-			g = &gathered{}
-			found[about] = g
+		for _, about.module = range modulesOf(ranges, streams) {
+			g := found[about]
+			if g == nil {
+				g = &gathered{}
+				found[about] = g
+			}
+			g.add(a, where.pro, ranges, narrowed)
 		}
-		if where.pro {
-			g.pro = append(g.pro, ranges...)
-			continue
-		}
-		g.listed = true
-		g.ranges = append(g.ranges, ranges...)
-		if !narrowed {
-			g.versions = append(g.versions, a.Versions...)
-		}
-		g.endOfLife = g.endOfLife || strings.EqualFold(string(a.Ecosystem.value.Urgency), "end-of-life")
 	}
 	return found, problems
 }
 
+// add joins what an entry says. narrowed: its enumerated versions say too much.
+func (g *gathered) add(a *affected, pro bool, ranges []feed.Range, narrowed bool) {
+	if pro {
+		g.pro = append(g.pro, ranges...)
+		return
+	}
+	g.listed = true
+	g.ranges = append(g.ranges, ranges...)
+	if !narrowed {
+		g.versions = append(g.versions, a.Versions...)
+	}
+	g.endOfLife = g.endOfLife || strings.EqualFold(string(a.Ecosystem.value.Urgency), "end-of-life")
+}
+
+// moduleNames finds streams of rpm modules in the title of an advisory, which says nowhere else what it is about:
+// "Moderate: virt:rhel and virt-devel:rhel security update". moduleBuild marks their builds.
+var moduleNames = regexp.MustCompile(`(?:^|\s)([0-9A-Za-z][0-9A-Za-z_.+-]*:[0-9A-Za-z][0-9A-Za-z_.+-]*)`)
+
+const moduleBuild = ".module"
+
+func modules(title string) []string {
+	var out []string
+	for _, m := range moduleNames.FindAllStringSubmatch(field.Prose(title, maxSummary), maxIDs) {
+		out = append(out, m[1])
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// modulesOf are the streams an entry is about: none, unless its builds are of a module.
+func modulesOf(ranges []feed.Range, streams []string) []string {
+	built := slices.ContainsFunc(ranges, func(r feed.Range) bool { return strings.Contains(r.Fixed, moduleBuild) })
+	if !built || len(streams) == 0 {
+		return []string{""}
+	}
+	return streams
+}
+
 // advisory joins what was gathered about one package. It is false for a subject nothing usable was said about.
-func advisory(id string, about subject, g *gathered) (feed.Advisory, bool, error) {
+func (d Dialect) advisory(id string, about subject, g *gathered) (feed.Advisory, bool, error) {
 	scheme, _ := version.SchemeFor(about.namespace)
 	fail := func(err error) (feed.Advisory, bool, error) {
 		return feed.Advisory{}, false, fmt.Errorf("%w: %s %s: %w", ErrEntry, about.namespace, about.name, err)
@@ -133,7 +171,10 @@ func advisory(id string, about subject, g *gathered) (feed.Advisory, bool, error
 	if err != nil {
 		return fail(err)
 	}
-	a := feed.Advisory{Source: Name, ID: id, Namespace: about.namespace, Package: about.name, Ranges: ranges}
+	a := feed.Advisory{
+		Source: d.Source, ID: id, Namespace: about.namespace, Package: about.name, Ranges: ranges,
+		Scope: feed.Scope{Kind: about.kind, Module: about.module, Channel: about.channel},
+	}
 	a.Versions = uncovered(scheme, ranges, g.versions)
 	var dropped error
 	if len(a.Versions) > maxVersions {

@@ -3,6 +3,7 @@ package osv
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -15,13 +16,15 @@ type document struct {
 	Withdrawn  moment      `json:"withdrawn"`
 	Aliases    []string    `json:"aliases"`
 	Upstream   []string    `json:"upstream"`
+	Related    []string    `json:"related"`
 	Summary    string      `json:"summary"`
 	Details    string      `json:"details"`
 	Severity   []severity  `json:"severity"`
-	Affected   []affected  `json:"affected"`
+	Affected   entries     `json:"affected"`
 	References []reference `json:"references"`
 	Database   lenient[struct {
-		Severity text `json:"severity"`
+		Severity text              `json:"severity"`
+		CWEs     lenient[[]string] `json:"cwe_ids"` // GitHub
 	}] `json:"database_specific"`
 }
 
@@ -50,7 +53,30 @@ type affected struct {
 	Database lenient[struct {
 		LastKnown     text `json:"last_known_affected_version_range"` // GitHub
 		Informational text `json:"informational"`                     // RustSec
+		CWEs          lenient[[]struct {
+			ID text `json:"cweId"`
+		}] `json:"cwes"` // malicious packages
 	}] `json:"database_specific"`
+}
+
+// entries are the affected entries of a record, at most maxEntries.
+type entries []affected
+
+func (e *entries) UnmarshalJSON(data []byte) error {
+	var raw []json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	if len(raw) > maxEntries {
+		return fmt.Errorf("%w: %d affected entries, at most %d are read", ErrLimit, len(raw), maxEntries)
+	}
+	*e = make(entries, len(raw))
+	for i := range raw {
+		if err := json.Unmarshal(raw[i], &(*e)[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type eventRange struct {

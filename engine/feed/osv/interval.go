@@ -124,7 +124,7 @@ func uncovered(s version.Scheme, ranges []feed.Range, versions []string) []strin
 	}
 	var out []string
 	for _, v := range versions {
-		if v == "" || len(v) > maxVersion {
+		if v == "" || len(v) > maxVersion || strings.ContainsRune(v, 0) {
 			continue
 		}
 		covered := slices.ContainsFunc(ranges, func(r feed.Range) bool {

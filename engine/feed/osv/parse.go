@@ -3,17 +3,15 @@ package osv
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
-	"github.com/klauspost/compress/zip"
-
-	"path"
 	"plimsoll/engine/feed"
-	"slices"
+	"plimsoll/engine/feed/archive"
+	"plimsoll/engine/feed/field"
 )
 
 // Bounds on an archive. The largest ecosystem has about a quarter of a million records.
@@ -35,109 +33,147 @@ var (
 	ErrDuplicate = errors.New("second record of the same id")
 )
 
-// parse reads one ecosystem's archive.
-func parse(ctx context.Context, g feed.Group, doc io.ReaderAt, size int64, emit func(feed.Record) error, bad func(id string, err error)) error {
-	if _, ok := ecosystems[g.Name]; !ok {
-		return fmt.Errorf("%w: %q; known names are those of the OSV schema, in its spelling", ErrEcosystem, g.Name)
+// parse reads one ecosystem's archive, or the records that changed.
+func parse(ctx context.Context, in feed.Input, out feed.Sink) error {
+	if err := known(in.Group.Name); err != nil {
+		return err
 	}
-	directory := &metered{doc: doc, left: maxDirectory}
-	archive, err := zip.NewReader(directory, size)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrArchive, err)
+	r := Dialect{Source: Name, Ecosystems: []string{in.Group.Name}}.reader(out)
+	if in.Delta {
+		return r.changed(ctx, in.Documents)
 	}
-	if len(archive.File) > maxRecords {
-		return fmt.Errorf("%w: %d records, at most %d are read", ErrLimit, len(archive.File), maxRecords)
+	doc, ok := in.Document(documentAll)
+	if !ok {
+		return fmt.Errorf("%w: it is missing", ErrArchive)
 	}
-	directory.left = -1
-	r := reader{own: g.Name, emit: emit, bad: bad, seen: make(map[string]struct{}, len(archive.File))}
-	for _, f := range viewsFirst(archive.File) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if f.FileInfo().IsDir() {
-			continue
-		}
-		if err := r.member(f); err != nil {
-			return err
-		}
+	// The distribution's own records go before general ones about the same CVE: the first one counts.
+	if err := r.walk(ctx, doc, isView); err != nil {
+		return err
 	}
+	if err := r.walk(ctx, doc, func(member string) bool { return !isView(member) }); err != nil {
+		return err
+	}
+	return r.complete()
+}
+
+func isView(member string) bool {
+	return distributionView.MatchString(strings.TrimSuffix(path.Base(member), ".json"))
+}
+
+// Archive reads the records of a tar or zip archive: those members whose names are wanted. The errors are ErrArchive, also
+// when there is no record at all, ErrLimit, and those of out and ctx.
+func (d Dialect) Archive(ctx context.Context, doc feed.Fetched, out feed.Sink, wanted func(member string) bool) error {
+	r := d.reader(out)
+	if err := r.walk(ctx, doc, wanted); err != nil {
+		return err
+	}
+	return r.complete()
+}
+
+func (d Dialect) reader(out feed.Sink) *reader {
+	return &reader{Dialect: d, out: out, seen: map[string]struct{}{}}
+}
+
+// reader goes through records.
+type reader struct {
+	Dialect
+	out     feed.Sink
+	seen    map[string]struct{}
+	only    string // the id the record has to have; empty: any
+	members int
+	read    int64 // decompressed bytes so far
+}
+
+func (r *reader) complete() error {
 	if len(r.seen) == 0 {
-		return fmt.Errorf("%w: none of its %d members is a record", ErrArchive, len(archive.File))
+		return fmt.Errorf("%w: none of its %d members is a record", ErrArchive, r.members)
 	}
 	return nil
 }
 
-// viewsFirst puts the distribution's own records before general ones about the same CVE: the first one counts.
-func viewsFirst(files []*zip.File) []*zip.File {
-	return slices.SortedStableFunc(slices.Values(files), func(a, b *zip.File) int {
-		return rank(a.Name) - rank(b.Name)
+func (r *reader) walk(ctx context.Context, doc feed.Fetched, wanted func(member string) bool) error {
+	directory := &metered{doc: doc.ReaderAt, left: maxDirectory}
+	doc.ReaderAt = directory
+	limits := archive.Limits{Bytes: maxArchiveSize, Member: maxRecordSize, Members: maxRecords}
+	err := archive.Walk(ctx, doc, limits, func(m archive.Member) error {
+		directory.left = -1
+		r.members++
+		if !wanted(m.Name) {
+			return nil
+		}
+		return r.member(m)
 	})
-}
-
-func rank(member string) int {
-	if distributionView.MatchString(strings.TrimSuffix(path.Base(member), ".json")) {
-		return 0
+	switch {
+	case errors.Is(err, archive.ErrTooLarge):
+		return fmt.Errorf("%w: %w", ErrLimit, err)
+	case errors.Is(err, archive.ErrFormat):
+		return fmt.Errorf("%w: %w", ErrArchive, err)
 	}
-	return 1
+	return err
 }
 
-// reader goes through the members of one archive.
-type reader struct {
-	own  string
-	emit func(feed.Record) error
-	bad  func(id string, err error)
-	seen map[string]struct{}
-	buf  bytes.Buffer
-	read int64 // decompressed bytes so far
-}
-
-// member reads one member. Its error ends the archive; what is wrong with the member alone goes to bad.
-func (r *reader) member(f *zip.File) error {
-	name := cut(strings.TrimSuffix(f.Name, ".json"), maxID)
-	d, err := r.decode(f)
-	if r.read > maxArchiveSize {
+// member reads one member. Its error ends the archive; what is wrong with the member alone is reported.
+func (r *reader) member(m archive.Member) error {
+	name := field.Prose(strings.TrimSuffix(path.Base(m.Name), ".json"), field.MaxID)
+	raw, err := m.Bytes()
+	if err != nil {
+		r.read += maxRecordSize
+	}
+	if r.read += int64(len(raw)); r.read > maxArchiveSize {
 		return fmt.Errorf("%w: more than %d bytes when decompressed", ErrLimit, int64(maxArchiveSize))
 	}
 	if err != nil {
-		r.bad(name, err)
+		r.out.Bad(name, fmt.Errorf("%w: %w", ErrRecord, err))
 		return nil
 	}
-	rec, problems, err := convert(r.own, d)
+	return r.record(name, raw)
+}
+
+func (r *reader) record(name string, raw []byte) error {
+	rec, problems, err := r.Convert(raw)
 	if err != nil {
-		r.bad(name, err)
+		r.out.Bad(name, err)
+		return nil
+	}
+	if r.only != "" && rec.Vulnerability.ID != r.only {
+		r.out.Bad(name, fmt.Errorf("%w: it is about %s", ErrRecord, rec.Vulnerability.ID))
 		return nil
 	}
 	if _, again := r.seen[rec.Vulnerability.ID]; again {
-		r.bad(d.ID, ErrDuplicate)
+		r.out.Bad(name, ErrDuplicate)
 		return nil
 	}
 	r.seen[rec.Vulnerability.ID] = struct{}{}
 	for _, p := range problems {
-		r.bad(d.ID, p)
+		r.out.Bad(name, p)
 	}
-	return r.emit(rec)
+	return r.out.Record(rec)
 }
 
-func (r *reader) decode(f *zip.File) (*document, error) {
-	in, err := f.Open()
-	if err != nil {
-		return nil, fmt.Errorf("%w: open: %w", ErrRecord, err)
+// changed reads single records. One that is not about the id it was asked for by is skipped; a document that is no
+// JSON object at all ends the sync, since then a proxy may be speaking.
+func (r *reader) changed(ctx context.Context, docs []feed.Fetched) error {
+	for _, doc := range docs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if doc.Size > maxRecordSize {
+			r.out.Bad(doc.Name, fmt.Errorf("%w: record of %d bytes", ErrLimit, doc.Size))
+			continue
+		}
+		raw, err := io.ReadAll(doc.Reader())
+		if err != nil {
+			return fmt.Errorf("read record %s: %w", doc.Name, err)
+		}
+		if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+			return fmt.Errorf("%w: %s is no JSON object", ErrRecord, doc.Name)
+		}
+		r.only = flaw(doc.Name)
+		if err := r.record(doc.Name, raw); err != nil {
+			return err
+		}
 	}
-	defer in.Close()
-	r.buf.Reset()
-	n, err := r.buf.ReadFrom(io.LimitReader(in, maxRecordSize+1))
-	r.read += n
-	if err != nil {
-		return nil, fmt.Errorf("%w: decompress: %w", ErrRecord, err)
-	}
-	if n > maxRecordSize {
-		return nil, fmt.Errorf("%w: record of more than %d bytes", ErrLimit, maxRecordSize)
-	}
-	var d document
-	if err := json.Unmarshal(r.buf.Bytes(), &d); err != nil {
-		return nil, fmt.Errorf("%w: decode: %w", ErrRecord, err)
-	}
-	return &d, nil
+	return nil
 }
 
 // metered reads at most left bytes; a negative number means no bound. It keeps a forged zip directory, which the

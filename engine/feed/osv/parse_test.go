@@ -18,6 +18,8 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/feedtest"
+	"plimsoll/engine/version"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -28,7 +30,7 @@ type outcome struct {
 	Skipped []string
 }
 
-func archive(t testing.TB, files ...txtar.File) []byte {
+func bundle(t testing.TB, files ...txtar.File) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
@@ -48,12 +50,23 @@ func archive(t testing.TB, files ...txtar.File) []byte {
 }
 
 func read(ecosystem string, doc []byte) (outcome, error) {
-	var got outcome
-	err := Driver.Parse(context.Background(), feed.Group{Name: ecosystem}, bytes.NewReader(doc), int64(len(doc)),
-		func(r feed.Record) error { got.Records = append(got.Records, r); return nil },
-		func(id string, err error) { got.Skipped = append(got.Skipped, fmt.Sprintf("%s: %v", id, err)) })
-	return got, err
+	var said feedtest.Sink
+	err := Driver.Parse(context.Background(), input(ecosystem, doc), &said)
+	return outcome{Records: said.Records, Skipped: said.Skipped}, err
 }
+
+func input(ecosystem string, doc []byte) feed.Input {
+	return feed.Input{Group: feed.Group{Name: ecosystem}, Documents: []feed.Fetched{feedtest.Doc(documentAll, doc)}}
+}
+
+// refusing is a sink that takes no record.
+type refusing struct {
+	feedtest.Sink
+	err   error
+	asked int
+}
+
+func (r *refusing) Record(feed.Record) error { r.asked++; return r.err }
 
 // Each case is a txtar: the ecosystem, what the case shows, the records, and what becomes of them.
 func TestRecordsComeOutInNormalForm(t *testing.T) {
@@ -71,7 +84,7 @@ func TestRecordsComeOutInNormalForm(t *testing.T) {
 			}
 			first, _, _ := strings.Cut(string(c.Comment), "\n")
 			last := len(c.Files) - 1
-			got, err := read(strings.TrimPrefix(first, "ecosystem: "), archive(t, c.Files[:last]...))
+			got, err := read(strings.TrimPrefix(first, "ecosystem: "), bundle(t, c.Files[:last]...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +139,7 @@ func TestEventsBecomeDisjointRanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := read("npm", archive(t, record("X-1", affects("npm", "p", `"ranges":[{"type":"SEMVER","events":[`+c.events+`]}]`))))
+			got, err := read("npm", bundle(t, record("X-1", affects("npm", "p", `"ranges":[{"type":"SEMVER","events":[`+c.events+`]}]`))))
 			if err != nil || len(got.Records) != 1 || len(got.Records[0].Advisories) != 1 || got.Skipped != nil {
 				t.Fatalf("got %+v, %v; want one advisory", got, err)
 			}
@@ -138,28 +151,41 @@ func TestEventsBecomeDisjointRanges(t *testing.T) {
 	}
 }
 
-func TestScopes(t *testing.T) {
+func TestEcosystemsBecomeNamespaces(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"Debian:12": "debian:12", "Debian:6.0": "debian:6", "Debian": "", "Debian:sid": "",
 		"Ubuntu:22.04:LTS": "ubuntu:22.04", "Ubuntu:25.10": "ubuntu:25.10", "Ubuntu:Pro:16.04:LTS": "ubuntu:16.04 pro",
 		"Ubuntu:Pro:FIPS-updates:18.04:LTS": "", "Ubuntu:Pro:Realtime:24.04:LTS": "",
 		"Alpine:v3.18": "alpine:3.18", "Alpine:edge": "alpine:edge", "Alpine": "",
-		"Rocky Linux:9": "rocky:9", "AlmaLinux:8": "almalinux:8",
-		"npm": "npm", "PyPI": "pypi", "Maven": "maven", "Go": "go", "Wolfi": "wolfi", "Linux": "", "": "",
+		"Rocky Linux:9": "rocky:9", "AlmaLinux:8": "almalinux:8", "Photon OS:5.0": "photon:5.0",
+		"Azure Linux:2": "mariner:2.0", "Azure Linux:3": "azurelinux:3.0", "Azure Linux:4": "",
+		"Red Hat:enterprise_linux:9::appstream": "rhel:9", "Red Hat:enterprise_linux:8": "rhel:8",
+		"Red Hat:rhel_eus:9.2::appstream": "rhel:9 eus:9.2", "Red Hat:rhel_els:7": "rhel:7 els", "Red Hat:openshift:4.16::el9": "",
+		"SUSE:Linux Enterprise Server 15 SP5": "sles:15.5", "SUSE:Linux Enterprise Module for Basesystem 15 SP6": "sles:15.6",
+		"SUSE:Linux Enterprise Server 15": "sles:15", "SUSE:Linux Enterprise Server 15 SP5-LTSS": "", "SUSE:Manager Server 4.3": "",
+		"openSUSE:Leap 15.6": "opensuse-leap:15.6", "openSUSE:Tumbleweed": "opensuse-tumbleweed", "openSUSE:Leap Micro 5.5": "",
+		"npm": "npm", "PyPI": "pypi", "Maven": "maven", "Go": "go", "Wolfi": "wolfi", "Linux": "", "GitHub Actions": "", "": "",
+		"Packagist:https://packages.drupal.org/8": "packagist",
 	} {
 		own, _, _ := strings.Cut(text, ":")
-		s, ok := scopeOf(own, text)
+		s, _, ok := Dialect{Ecosystems: []string{own}}.placeOf(text)
 		got := s.namespace
+		if s.channel != "" {
+			got += " " + s.channel
+		}
 		if s.pro {
 			got += " pro"
 		}
-		if got != want || ok != (want != "") {
-			t.Errorf("scopeOf(%q) = %q, %v; want %q", text, got, ok, want)
+		if ok != (want != "") || ok && got != want {
+			t.Errorf("placeOf(%q) = %q, %v; want %q", text, got, ok, want)
+		}
+		if _, sorted := version.SchemeFor(s.namespace); ok && !sorted {
+			t.Errorf("versions of %q cannot be ordered", s.namespace)
 		}
 	}
-	if s, ok := scopeOf("npm", "PyPI"); ok {
-		t.Errorf("an entry of another ecosystem is in scope: %v", s)
+	if s, _, ok := (Dialect{Ecosystems: []string{"npm"}}).placeOf("PyPI"); ok {
+		t.Errorf("an entry of another ecosystem is read: %v", s)
 	}
 }
 
@@ -182,7 +208,7 @@ func TestGroupsAreTheChosenEcosystems(t *testing.T) {
 
 func TestADocumentThatIsNoArchiveIsAnError(t *testing.T) {
 	t.Parallel()
-	good := archive(t, record("X-1", `"affected":[]`))
+	good := bundle(t, record("X-1", `"affected":[]`))
 	for name, c := range map[string]struct {
 		ecosystem string
 		doc       []byte
@@ -191,8 +217,8 @@ func TestADocumentThatIsNoArchiveIsAnError(t *testing.T) {
 		"a web page":          {"npm", []byte("<html>busy</html>"), ErrArchive},
 		"nothing":             {"npm", nil, ErrArchive},
 		"cut short":           {"npm", good[:len(good)/2], ErrArchive},
-		"no members":          {"npm", archive(t), ErrArchive},
-		"only broken records": {"npm", archive(t, txtar.File{Name: "a.json", Data: []byte("{")}), ErrArchive},
+		"no members":          {"npm", bundle(t), ErrArchive},
+		"only broken records": {"npm", bundle(t, txtar.File{Name: "a.json", Data: []byte("{")}), ErrArchive},
 		"unknown ecosystem":   {"Linux", good, ErrEcosystem},
 	} {
 		if got, err := read(c.ecosystem, c.doc); !errors.Is(err, c.want) || got.Records != nil {
@@ -203,7 +229,7 @@ func TestADocumentThatIsNoArchiveIsAnError(t *testing.T) {
 
 func TestABadMemberIsSkippedAndReported(t *testing.T) {
 	t.Parallel()
-	got, err := read("npm", archive(t,
+	got, err := read("npm", bundle(t,
 		record("X-1", `"affected":[]`),
 		record("X-1", `"affected":[]`),
 		txtar.File{Name: "long.json", Data: bytes.Repeat([]byte(" "), maxRecordSize+1)},
@@ -234,16 +260,15 @@ func TestABadMemberIsSkippedAndReported(t *testing.T) {
 func TestAFailingReceiverStopsTheArchive(t *testing.T) {
 	t.Parallel()
 	full := errors.New("staging is full")
-	doc := archive(t, record("X-1", `"affected":[]`), record("X-2", `"affected":[]`))
-	n := 0
-	err := Driver.Parse(context.Background(), feed.Group{Name: "npm"}, bytes.NewReader(doc), int64(len(doc)),
-		func(feed.Record) error { n++; return full }, func(string, error) {})
-	if !errors.Is(err, full) || n != 1 {
-		t.Errorf("%v after %d records; want the receiver's error after one", err, n)
+	doc := bundle(t, record("X-1", `"affected":[]`), record("X-2", `"affected":[]`))
+	out := &refusing{err: full}
+	err := Driver.Parse(context.Background(), input("npm", doc), out)
+	if !errors.Is(err, full) || out.asked != 1 {
+		t.Errorf("%v after %d records; want the receiver's error after one", err, out.asked)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err = Driver.Parse(ctx, feed.Group{Name: "npm"}, bytes.NewReader(doc), int64(len(doc)), func(feed.Record) error { return nil }, func(string, error) {})
+	err = Driver.Parse(ctx, input("npm", doc), &feedtest.Sink{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
@@ -266,7 +291,7 @@ func TestTheDirectoryOfAnArchiveIsBounded(t *testing.T) {
 
 func TestHostileTextIsHarmless(t *testing.T) {
 	t.Parallel()
-	got, err := read("PyPI", archive(t, record("X-1",
+	got, err := read("PyPI", bundle(t, record("X-1",
 		`"summary":"a\u0000b","references":[{"type":"ADVISORY","url":"javascript:alert(1)"},{"type":"WEB","url":"https://example.org/x"}],`+
 			affects("PyPI", `Fla\u0000sk._X`, `"versions":["1.0"]`))))
 	if err != nil || len(got.Records) != 1 {
@@ -297,11 +322,7 @@ func FuzzRecord(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, ecosystem string, data []byte) {
-		var d document
-		if json.Unmarshal(data, &d) != nil {
-			return
-		}
-		rec, _, err := convert(ecosystem, &d)
+		rec, _, err := Dialect{Source: Name, Ecosystems: []string{ecosystem}}.Convert(data)
 		if err != nil {
 			return
 		}

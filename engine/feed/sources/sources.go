@@ -4,10 +4,27 @@ package sources
 
 import (
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/alpine"
+	"plimsoll/engine/feed/bitnami"
+	"plimsoll/engine/feed/chainguard"
+	"plimsoll/engine/feed/debian"
+	"plimsoll/engine/feed/echo"
+	"plimsoll/engine/feed/gems"
+	"plimsoll/engine/feed/ghsa"
+	"plimsoll/engine/feed/govulndb"
+	"plimsoll/engine/feed/minimos"
+	"plimsoll/engine/feed/npm"
 	"plimsoll/engine/feed/osv"
+	"plimsoll/engine/feed/rubysec"
+	"plimsoll/engine/feed/ubuntu"
+	"plimsoll/engine/feed/wolfi"
 )
 
 // All returns every driver.
 func All() []feed.Driver {
-	return []feed.Driver{osv.Driver}
+	return []feed.Driver{
+		alpine.Driver, chainguard.Driver, debian.Driver, echo.Driver, minimos.Driver, ubuntu.Driver, wolfi.Driver,
+		ghsa.Driver, osv.Driver, bitnami.Driver, govulndb.Driver, rubysec.Driver,
+		gems.Driver, npm.Driver,
+	}
 }

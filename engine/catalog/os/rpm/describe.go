@@ -35,7 +35,7 @@ func describe(h header, location string) catalog.Package {
 		p.Metadata["epoch"] = strconv.FormatUint(epoch, 10)
 	}
 	for name, value := range map[string]string{
-		"version": version, "release": release, "source_rpm": source, "modularity_label": h.text(tagModularity),
+		"version": version, "release": release, "source_rpm": source, catalog.MetadataModularity: h.text(tagModularity),
 		"vendor": h.text(tagVendor), "packager": h.text(tagPackager), "url": h.text(tagURL), "summary": h.text(tagSummary),
 	} {
 		if value = catalog.Text(value); value != "" {

@@ -71,10 +71,10 @@ func TestInAnImage(t *testing.T) {
 		found[p.Name] = p
 	}
 	openssl := found["openssl-libs"]
-	if want := "pkg:rpm/centos/openssl-libs@1.0.2k-16.el7_6.1?arch=x86_64&distro=centos-7&epoch=1"; openssl.PURL != want || openssl.Namespace != "rhel:7" {
+	if want := "pkg:rpm/centos/openssl-libs@1.0.2k-16.el7_6.1?arch=x86_64&distro=centos-7&epoch=1"; openssl.PURL != want || openssl.Namespace != "centos:7" {
 		t.Errorf("got %s in %s", openssl.PURL, openssl.Namespace)
 	}
-	if got := match.TargetOf(openssl.Identity(), openssl.PURL); got != (match.Target{Namespace: "rhel:7", Name: "openssl-libs", Version: "1:1.0.2k-16.el7_6.1"}) {
+	if got := match.DefaultRules().Targets(match.Subject{Identity: openssl.Identity()})[0]; got != (match.Target{Namespace: "rhel:7", Name: "openssl"}) {
 		t.Errorf("target %+v", got)
 	}
 	if owner := found["chardet"].Owner; !strings.HasPrefix(owner, "pkg:rpm/centos/python-chardet@2.2.1-") {

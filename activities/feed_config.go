@@ -1,0 +1,141 @@
+package activities
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"plimsoll/activities/fetch"
+	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/alpine"
+	"plimsoll/engine/feed/bitnami"
+	"plimsoll/engine/feed/chainguard"
+	"plimsoll/engine/feed/debian"
+	"plimsoll/engine/feed/echo"
+	"plimsoll/engine/feed/gems"
+	"plimsoll/engine/feed/ghsa"
+	"plimsoll/engine/feed/govulndb"
+	"plimsoll/engine/feed/minimos"
+	"plimsoll/engine/feed/npm"
+	"plimsoll/engine/feed/osv"
+	"plimsoll/engine/feed/rubysec"
+	"plimsoll/engine/feed/ubuntu"
+	"plimsoll/engine/feed/wolfi"
+	"plimsoll/internal/config"
+)
+
+// Feeds is the configuration section of vulnerability feeds.
+type Feeds struct {
+	Enabled          bool             `yaml:"enabled" doc:"Synchronise vulnerability data on a schedule. A manual sync works either way."`
+	Interval         time.Duration    `yaml:"interval" doc:"Time between two scheduled syncs of a source that names none of its own."`
+	Only             []string         `yaml:"only" doc:"Use these sources and no others, whatever their own switches say; empty means the switches."`
+	MirrorURL        config.SecretURL `yaml:"mirror_url" doc:"Fetch feed documents from here instead of their publishers, as <mirror>/<source>/<host>/<path>; an http, https or file address. Empty means the publishers."`
+	Hosts            []string         `yaml:"hosts" doc:"Addresses that stand in for single publishers, as <host>=<address>: what is at https://<host>/<path> is fetched from <address>/<path>."`
+	ProxyURL         config.SecretURL `yaml:"proxy_url" doc:"HTTP or SOCKS5 proxy for feed documents. Empty means what HTTPS_PROXY and NO_PROXY say."`
+	CAFile           string           `yaml:"ca_file" doc:"Certificates in PEM form that publishers, mirrors and proxies may have besides those the system trusts."`
+	MaxDocumentBytes int64            `yaml:"max_document_bytes" doc:"Largest feed document, in bytes."`
+	StallTimeout     time.Duration    `yaml:"stall_timeout" doc:"A transfer that brings no byte for this long is given up and tried again."`
+
+	Alpine     Source `yaml:"alpine" doc:"Alpine's security database, one group for each release."`
+	Chainguard Source `yaml:"chainguard" doc:"Chainguard's security database. Its licence (CC BY-NC-ND with a clause about scanners) is for you to accept."`
+	Debian     Source `yaml:"debian" doc:"Debian's security tracker, with the lists of DSA and DLA."`
+	Echo       Source `yaml:"echo" doc:"The advisories of Echo, for images built on it."`
+	MinimOS    Source `yaml:"minimos" doc:"The security database of MinimOS."`
+	Ubuntu     Source `yaml:"ubuntu" doc:"Ubuntu's OSV and VEX archives."`
+	Wolfi      Source `yaml:"wolfi" doc:"Wolfi's security database. Its licence (CC BY-NC-ND with a clause about scanners) is for you to accept."`
+	OSV        Source `yaml:"osv" doc:"The OSV.dev exports, one group for each ecosystem."`
+	GHSA       Source `yaml:"ghsa" doc:"GitHub's advisory database itself; OSV.dev passes on what GitHub reviewed."`
+	Bitnami    Source `yaml:"bitnami" doc:"Bitnami's vulnerability database itself; OSV.dev passes it on."`
+	GoVulnDB   Source `yaml:"govulndb" doc:"The Go vulnerability database itself; OSV.dev passes it on."`
+	RubySec    Source `yaml:"rubysec" doc:"The Ruby advisory database."`
+	Gems       Source `yaml:"gems" doc:"Names and versions of all gems, for policies about packages."`
+	NPM        Source `yaml:"npm" doc:"What the npm registry knows of the packages listed under extra, for policies about packages."`
+}
+
+// Source is what can be said about one source.
+type Source struct {
+	Enabled    bool          `yaml:"enabled" doc:"Use this source. Switching it off keeps its data."`
+	Interval   time.Duration `yaml:"interval" doc:"Time between two scheduled syncs of this source; 0 means feeds.interval."`
+	Ecosystems []string      `yaml:"ecosystems" doc:"Ecosystems to read, in the source's spelling; empty means those the source has by default."`
+	Releases   []string      `yaml:"releases" doc:"Releases to read, as name or name=number; empty means all that are known."`
+	Token      config.Secret `yaml:"token" doc:"Credential for the publisher, where it knows one."`
+	Extra      []string      `yaml:"extra" doc:"Further documents or identifiers, as the source's documentation says."`
+}
+
+// DefaultFeeds reads what needs no account and covers the packages analyzers find, four times a day.
+func DefaultFeeds() Feeds {
+	return Feeds{
+		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute,
+		Alpine: Source{Enabled: true}, Debian: Source{Enabled: true}, Ubuntu: Source{Enabled: true},
+		OSV: Source{Enabled: true},
+	}
+}
+
+// sources are the sections by the names of their drivers.
+func (f Feeds) sources() map[string]Source {
+	return map[string]Source{
+		alpine.Name: f.Alpine, chainguard.Name: f.Chainguard, debian.Name: f.Debian, echo.Name: f.Echo, minimos.Name: f.MinimOS,
+		ubuntu.Name: f.Ubuntu, wolfi.Name: f.Wolfi, osv.Name: f.OSV, ghsa.Name: f.GHSA, bitnami.Name: f.Bitnami, govulndb.Name: f.GoVulnDB,
+		rubysec.Name: f.RubySec, gems.Name: f.Gems, npm.Name: f.NPM,
+	}
+}
+
+// minInterval keeps a schedule from asking publishers all the time.
+const minInterval = time.Minute
+
+// Validate reports every fault of the section at once.
+func (f Feeds) Validate() error {
+	var faults []error
+	if f.Interval < minInterval {
+		faults = append(faults, fmt.Errorf("interval: must be at least %s", minInterval))
+	}
+	for name, s := range f.sources() {
+		if s.Interval != 0 && s.Interval < minInterval {
+			faults = append(faults, fmt.Errorf("%s.interval: must be 0 or at least %s", name, minInterval))
+		}
+	}
+	for _, name := range f.Only {
+		if _, ok := f.sources()[name]; !ok {
+			faults = append(faults, fmt.Errorf("only: there is no source %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(f.sources())), ", ")))
+		}
+	}
+	for _, h := range f.Hosts {
+		if host, address, ok := strings.Cut(h, "="); !ok || host == "" || address == "" {
+			faults = append(faults, fmt.Errorf("hosts: %q is not <host>=<address>", h))
+		}
+	}
+	return errors.Join(append(faults, f.fetch("").Validate())...)
+}
+
+func (f Feeds) fetch(scratch string) fetch.Config {
+	hosts := make(map[string]string, len(f.Hosts))
+	for _, h := range f.Hosts {
+		host, address, _ := strings.Cut(h, "=")
+		hosts[host] = address
+	}
+	return fetch.Config{
+		MirrorURL: f.MirrorURL.Reveal(), Hosts: hosts, ProxyURL: f.ProxyURL.Reveal(), CAFile: f.CAFile,
+		MaxBytes: f.MaxDocumentBytes, Stall: f.StallTimeout, Scratch: scratch,
+	}
+}
+
+// settings are the operator's words for a source; a source without any is off.
+func (f Feeds) settings(source string) feed.Settings {
+	s := f.sources()[source]
+	enabled := s.Enabled
+	if len(f.Only) > 0 {
+		enabled = slices.Contains(f.Only, source)
+	}
+	return feed.Settings{Enabled: enabled, Ecosystems: s.Ecosystems, Releases: s.Releases, Token: s.Token.Reveal(), Extra: s.Extra}
+}
+
+// interval is the time between two scheduled syncs of a source.
+func (f Feeds) interval(source string) time.Duration {
+	if own := f.sources()[source].Interval; own > 0 {
+		return own
+	}
+	return f.Interval
+}

@@ -1,0 +1,254 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"plimsoll/activities/fetch"
+	"plimsoll/engine/feed"
+	"plimsoll/internal/log"
+	"plimsoll/persistence"
+	"plimsoll/workflows"
+)
+
+// Stages of a feed group's sync, in heartbeats.
+const (
+	stageFetch = "fetch"
+	stageParse = "parse"
+)
+
+// groupSync is one sync of one group.
+type groupSync struct {
+	*Activities
+	driver   feed.Driver
+	group    feed.Group
+	known    persistence.FeedGroup
+	progress *tracker
+	last     time.Time // of the latest request, for the driver's pace
+}
+
+func (a *Activities) syncGroup(ctx context.Context, in workflows.SyncGroupInput) (out workflows.GroupResult, err error) {
+	t := a.track(ctx, "", "", workflows.LayerProgress{Stage: stageFetch, Layer: persistence.WholeImage})
+	defer func() {
+		t.end(ctx, err)
+		if err != nil && ctx.Err() == nil {
+			a.recordFeedError(ctx, in, err)
+		}
+	}()
+	s := groupSync{Activities: a, progress: t}
+	if s.driver, s.group, err = a.group(in.Source, in.Group); err != nil {
+		return out, err
+	}
+	if s.known, err = a.feedStore.Group(ctx, in.Source, in.Group); err != nil {
+		return out, err
+	}
+	return s.run(ctx, in.Force)
+}
+
+// plan asks the driver what to fetch.
+func (s *groupSync) plan(ctx context.Context, force bool) (feed.Plan, error) {
+	if s.driver.Plan == nil {
+		return feed.Plan{Documents: []feed.Document{{Name: s.group.Name, Host: s.group.Host, Path: s.group.Path}}}, nil
+	}
+	request := feed.Request{Group: s.group, Settings: s.feeds.settings(s.driver.Name), Cursor: s.known.Cursor, Now: s.now().UTC()}
+	if force {
+		request.Cursor = ""
+	}
+	plan, err := s.driver.Plan(ctx, request, func(ctx context.Context, d feed.Document) ([]byte, error) {
+		if err := s.pace(ctx); err != nil {
+			return nil, err
+		}
+		return s.fetcher.Get(ctx, s.driver.Name, d)
+	})
+	var fetched *fetch.Error
+	if err != nil && !errors.As(err, &fetched) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", errDocument, err)
+	}
+	return plan, err
+}
+
+// pace waits until the driver's next request is due.
+func (s *groupSync) pace(ctx context.Context) error {
+	wait := s.driver.Pace - time.Since(s.last)
+	if wait > 0 && !s.last.IsZero() && !s.fetcher.Mirrored() {
+		due := time.NewTimer(wait)
+		defer due.Stop()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-due.C:
+		}
+	}
+	s.last = time.Now()
+	return nil
+}
+
+func (s *groupSync) run(ctx context.Context, force bool) (workflows.GroupResult, error) {
+	out := workflows.GroupResult{Source: s.driver.Name, Group: s.group.Name}
+	plan, err := s.plan(ctx, force)
+	if err != nil {
+		return out, err
+	}
+	docs, unchanged, err := s.fetch(ctx, plan, force)
+	defer docs.close()
+	if err != nil {
+		return out, err
+	}
+	if unchanged {
+		out.Unchanged, out.Records = true, s.known.RecordCount
+		return out, s.feedStore.Unchanged(ctx, s.driver.Name, s.group.Name, plan.Cursor, docs.known(plan), s.now())
+	}
+	s.progress.stage(stageParse)
+	done, err := s.feedStore.Commit(ctx, persistence.CommitFeed{
+		Source: s.driver.Name, Group: s.group.Name, Documents: docs.known(plan), Cursor: plan.Cursor, At: s.now(),
+		Delta: plan.Delta, Removed: plan.Removed, Force: force, Load: s.load(ctx, plan, docs), Bad: s.skipped(ctx),
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Unchanged, out.Generation, out.Records = done.Unchanged, done.Generation, done.Records
+	out.Added, out.Changed, out.Removed = done.Added, done.Changed, done.Removed
+	return out, nil
+}
+
+// fetchedSet are the documents of a plan that are there, in its order.
+type fetchedSet []fetchedDocument
+
+type fetchedDocument struct {
+	what feed.Document
+	*fetch.Document
+}
+
+func (f fetchedSet) close() {
+	for _, d := range f {
+		_ = d.Close() // an unnamed scratch file
+	}
+}
+
+// known is what to remember of the documents. Those of a delta do not come again.
+func (f fetchedSet) known(plan feed.Plan) []persistence.FetchedDocument {
+	if plan.Delta {
+		return nil
+	}
+	var out []persistence.FetchedDocument
+	for _, d := range f {
+		out = append(out, persistence.FetchedDocument{Name: d.what.Name, URL: d.URL, ETag: d.ETag, LastModified: d.LastModified, BodySHA256: d.SHA256})
+	}
+	return out
+}
+
+// fetch gets the documents of a plan. unchanged: none of them is new. A driver reads all of them or none, so what did not
+// change is fetched once more when something else did.
+func (s *groupSync) fetch(ctx context.Context, plan feed.Plan, force bool) (docs fetchedSet, unchanged bool, err error) {
+	if plan.Delta {
+		docs, _, err = s.fetchAll(ctx, plan.Documents, nil)
+		return docs, len(docs) == 0 && len(plan.Removed) == 0, err
+	}
+	var before map[string]persistence.FetchedDocument
+	if !force {
+		if before, err = s.feedStore.Documents(ctx, s.driver.Name, s.group.Name); err != nil {
+			return nil, false, err
+		}
+	}
+	docs, news, err := s.fetchAll(ctx, plan.Documents, before)
+	if err == nil && len(docs) == 0 {
+		err = fmt.Errorf("%w: none of its %d documents exists", errDocument, len(plan.Documents))
+	}
+	if err != nil || !news && len(docs) == len(before) {
+		return docs, err == nil, err
+	}
+	for i, d := range docs {
+		if !d.Unchanged {
+			continue
+		}
+		if docs[i].Document, err = s.one(ctx, d.what, fetch.Known{}); err != nil {
+			docs[i].Document = d.Document
+			return docs, false, err
+		}
+	}
+	return docs, false, nil
+}
+
+func (s *groupSync) fetchAll(ctx context.Context, documents []feed.Document, before map[string]persistence.FetchedDocument) (docs fetchedSet, news bool, err error) {
+	for _, d := range documents {
+		known := before[d.Name]
+		doc, err := s.one(ctx, d, fetch.Known{URL: known.URL, ETag: known.ETag, LastModified: known.LastModified, SHA256: known.BodySHA256})
+		if d.Optional && errors.Is(err, fetch.ErrMissing) {
+			continue
+		}
+		if err != nil {
+			return docs, news, err
+		}
+		docs = append(docs, fetchedDocument{d, doc})
+		news = news || !doc.Unchanged
+	}
+	return docs, news, nil
+}
+
+func (s *groupSync) one(ctx context.Context, d feed.Document, known fetch.Known) (*fetch.Document, error) {
+	if err := s.pace(ctx); err != nil {
+		return nil, err
+	}
+	return s.fetcher.Fetch(ctx, s.driver.Name, d, known, s.progress.transfer)
+}
+
+// transfer notes what is done of something of a size; the size may be unknown.
+func (t *tracker) transfer(done, total int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now.BytesDone, t.now.BytesTotal = done, max(total, 0)
+}
+
+// load parses the documents into the store's hands.
+func (s *groupSync) load(ctx context.Context, plan feed.Plan, docs fetchedSet) func(*persistence.Staging) error {
+	return func(in *persistence.Staging) error {
+		input := feed.Input{Group: s.group, Settings: s.feeds.settings(s.driver.Name), Delta: plan.Delta}
+		for _, d := range docs {
+			input.Documents = append(input.Documents, d.Fetched(d.what))
+		}
+		counted := &countedSink{Staging: in, progress: s.progress}
+		err := s.driver.Parse(ctx, input, counted)
+		if err != nil && counted.refused == nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", errDocument, err)
+		}
+		return err
+	}
+}
+
+// countedSink shows progress, and knows which errors are not the documents' fault.
+type countedSink struct {
+	*persistence.Staging
+	progress *tracker
+	records  int64
+	refused  error
+}
+
+func (c *countedSink) took(err error) error {
+	c.records++
+	c.progress.bytes(c.records)
+	c.refused = err
+	return err
+}
+
+func (c *countedSink) Record(v feed.Record) error       { return c.took(c.Staging.Record(v)) }
+func (c *countedSink) Score(v feed.Score) error         { return c.took(c.Staging.Score(v)) }
+func (c *countedSink) Exploited(v feed.Exploited) error { return c.took(c.Staging.Exploited(v)) }
+func (c *countedSink) Lifecycle(v feed.Lifecycle) error { return c.took(c.Staging.Lifecycle(v)) }
+func (c *countedSink) Release(v feed.Release) error     { return c.took(c.Staging.Release(v)) }
+func (c *countedSink) Exclusion(v feed.Exclusion) error { return c.took(c.Staging.Exclusion(v)) }
+
+// maxSkippedLines bounds the log lines about one sync; the count of skipped records is exact.
+const maxSkippedLines = 20
+
+func (s *groupSync) skipped(ctx context.Context) func(id string, err error) {
+	lines := 0
+	return func(id string, err error) {
+		if lines++; lines <= maxSkippedLines {
+			log.From(ctx).Warn("feed record skipped", zap.String(log.KeyFeed, s.driver.Name+"/"+s.group.Name), zap.String("id", id), zap.Error(err))
+		}
+	}
+}

@@ -1,0 +1,12 @@
+package wolfi
+
+import (
+	"testing"
+
+	"plimsoll/engine/feed/feedtest/golden"
+)
+
+func TestFixesBecomeAdvisories(t *testing.T) {
+	t.Parallel()
+	golden.Run(t, Driver)
+}

@@ -1,0 +1,117 @@
+package persistence
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"plimsoll/engine/match"
+)
+
+// SourceRules is the source of generations that stand for other rules: everything is matched anew.
+const SourceRules = "rules"
+
+// settingRulesApplied is the fingerprint of what the last such generation was made for.
+const settingRulesApplied = "match_rules_applied"
+
+var (
+	generationSource = query("generation.source", `SELECT source FROM plimsoll_feeds.generation WHERE id = @generation`)
+
+	packagePage = query("package.page", `SELECT id FROM plimsoll.package WHERE id > @after ORDER BY id LIMIT @limit`)
+
+	targetReplace = query("package.replace_targets", `
+WITH given AS (
+  SELECT * FROM unnest(@namespaces::text[], @names::text[], @packages::bigint[]) g (namespace, name, package_id)
+), gone AS (
+  DELETE FROM plimsoll.package_target t WHERE t.package_id = ANY (@batch::bigint[])
+    AND NOT EXISTS (SELECT FROM given g WHERE (g.namespace, g.name, g.package_id) = (t.namespace, t.name, t.package_id))
+)
+INSERT INTO plimsoll.package_target (namespace, name, package_id)
+SELECT namespace, name, package_id FROM given ORDER BY namespace, name, package_id ON CONFLICT DO NOTHING`)
+)
+
+// Rules are those in force.
+func (s *Matches) Rules(ctx context.Context) (match.Rules, error) {
+	r, err := rules(ctx, s.pool)
+	return r, wrap(err, "load matching rules")
+}
+
+// SetRules puts rules in force. The caller then has EnsureRules make a generation for them.
+func (s *Matches) SetRules(ctx context.Context, r match.Rules) error {
+	return NewSettings(s.pool).Set(ctx, settingRules, r)
+}
+
+// EnsureRules makes a generation when matches were made by other rules than those in force, or by another way of this
+// program to judge. 0: nothing is to be done.
+func (s *Matches) EnsureRules(ctx context.Context) (generation int64, err error) {
+	inForce, err := s.Rules(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sum := sha256.Sum256([]byte(fmt.Sprintf("%d\n%s", match.Version, strings.Join(inForce.Lines(), "\n"))))
+	mark := hex.EncodeToString(sum[:])
+	settings := NewSettings(s.pool)
+	var applied string
+	if err := settings.Get(ctx, settingRulesApplied, &applied); err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
+	if applied == mark {
+		return 0, nil
+	}
+	generation, err = value[int64](ctx, s.feeds, generationInsert, args{"source": SourceRules, "group": "", "added": 0, "changed": 0, "removed": 0})
+	if err != nil {
+		return 0, fmt.Errorf("open generation: %w", err)
+	}
+	return generation, settings.Set(ctx, settingRulesApplied, mark)
+}
+
+// rescanAll gives every dictionary entry the names the rules in force have for it, and matches it anew.
+func (s *Matches) rescanAll(ctx context.Context, generation int64, at time.Time, progress func(done, of int), out *Rescanned) error {
+	after := int64(0)
+	for {
+		batch, err := column[int64](ctx, s.pool, packagePage, args{"after": after, "limit": rescanBatch})
+		if err != nil {
+			return err
+		}
+		if len(batch) == 0 {
+			return s.addDeltas(ctx)
+		}
+		after = batch[len(batch)-1]
+		moved, err := s.underRescanLock(ctx, func(tx pgx.Tx) (movement, error) {
+			if err := retarget(ctx, tx, batch); err != nil {
+				return movement{}, err
+			}
+			return s.rematch(ctx, tx, batch, interval{at, generation, CauseRules})
+		})
+		if err != nil {
+			return err
+		}
+		out.Opened, out.Closed, out.Packages = out.Opened+moved.opened, out.Closed+moved.closed, out.Packages+len(batch)
+		progress(out.Packages, 0)
+	}
+}
+
+func retarget(ctx context.Context, tx pgx.Tx, batch []int64) error {
+	inForce, err := rules(ctx, tx)
+	if err != nil {
+		return err
+	}
+	subjects, err := many[subjectRow](ctx, tx, subjectList, args{"packages": batch})
+	if err != nil {
+		return err
+	}
+	namespaces, names, packages := []string{}, []string{}, []int64{}
+	for _, p := range subjects {
+		for _, t := range inForce.Targets(p.subject()) {
+			namespaces, names, packages = append(namespaces, clean(t.Namespace, maxNamespace)), append(names, clean(t.Name, maxPackage)), append(packages, p.ID)
+		}
+	}
+	_, err = exec(ctx, tx, targetReplace, args{"namespaces": namespaces, "names": names, "packages": packages, "batch": batch})
+	return err
+}

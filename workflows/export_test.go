@@ -1,0 +1,4 @@
+package workflows
+
+// OffsetOf is offsetOf for tests.
+var OffsetOf = offsetOf
