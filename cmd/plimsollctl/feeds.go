@@ -48,10 +48,10 @@ func writeFeeds(w io.Writer, feeds []client.FeedMetadata) error {
 	var rows [][]string
 	for _, feed := range feeds {
 		for _, g := range feed.Groups {
-			rows = append(rows, []string{feed.Name, g.Name, yes(g.Enabled), moment(value(g.LastSync)), strconv.Itoa(g.RecordCount), value(g.LastError)})
+			rows = append(rows, []string{g.Source, g.Name, yes(g.Enabled), moment(value(g.LastSync)), strconv.Itoa(g.RecordCount), strconv.Itoa(g.SkippedCount), value(g.LastError)})
 		}
 	}
-	return table(w, []string{"FEED", "GROUP", "ENABLED", "LAST SYNC", "RECORDS", "LAST ERROR"}, rows)
+	return table(w, []string{"SOURCE", "GROUP", "ENABLED", "LAST SYNC", "RECORDS", "SKIPPED", "LAST ERROR"}, rows)
 }
 
 // writeDecoded prints a document that the API carries as base64 text.
@@ -64,14 +64,17 @@ func writeDecoded(w io.Writer, encoded string) error {
 	return err
 }
 
-// feedsReady reports whether every enabled group has been synced once.
+// feedsReady reports whether every enabled group has been synced or could not be, and there is data.
 func feedsReady(feeds []client.FeedMetadata) bool {
+	loaded := false
 	for _, feed := range feeds {
 		for _, g := range feed.Groups {
-			if g.Enabled && value(g.LastSync) == (time.Time{}) {
+			synced := value(g.LastSync) != (time.Time{})
+			if g.Enabled && !synced && value(g.LastError) == "" {
 				return false
 			}
+			loaded = loaded || g.Enabled && synced
 		}
 	}
-	return len(feeds) > 0
+	return loaded
 }

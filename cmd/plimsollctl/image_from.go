@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -100,11 +99,7 @@ func (c *connection) upload(ctx context.Context, a addition, document []byte) (f
 			err = errors.Join(err, again)
 		}
 	}()
-	media := "application/octet-stream"
-	if json.Valid(document) {
-		media = "application/json"
-	}
-	said, err := ask(c.api.AddImportSbomWithBodyWithResponse(ctx, operation, &client.AddImportSbomParams{}, media, bytes.NewReader(document)))
+	said, err := ask(c.api.AddImportSbomWithBodyWithResponse(ctx, operation, &client.AddImportSbomParams{}, mediaOf(document), bytes.NewReader(document)))
 	if err != nil {
 		return nil, err
 	}

@@ -152,13 +152,7 @@ func newImageVuln(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.show(cmd, r.Body, func(w io.Writer) error {
-				rows := make([][]string, 0, len(r.JSON200.Vulnerabilities))
-				for _, v := range r.JSON200.Vulnerabilities {
-					rows = append(rows, []string{v.Vuln, v.PackageName, v.PackageVersion, v.Severity, v.Fix, v.PackageType, v.FeedGroup, v.PackagePath, v.Url})
-				}
-				return table(w, []string{"ID", "PACKAGE", "VERSION", "SEVERITY", "FIX", "TYPE", "FEED GROUP", "PATH", "URL"}, rows)
-			})
+			return c.show(cmd, r.Body, func(w io.Writer) error { return writeVulnerabilities(w, r.JSON200.Vulnerabilities) })
 		},
 	}
 	cmd.Flags().BoolVar(&vendorOnly, "vendor-only", true, "leave out what the distribution will not fix")
