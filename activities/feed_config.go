@@ -21,6 +21,7 @@ import (
 	"plimsoll/engine/feed/minimos"
 	"plimsoll/engine/feed/npm"
 	"plimsoll/engine/feed/osv"
+	"plimsoll/engine/feed/redhat"
 	"plimsoll/engine/feed/rubysec"
 	"plimsoll/engine/feed/ubuntu"
 	"plimsoll/engine/feed/wolfi"
@@ -44,6 +45,7 @@ type Feeds struct {
 	Debian     Source `yaml:"debian" doc:"Debian's security tracker, with the lists of DSA and DLA."`
 	Echo       Source `yaml:"echo" doc:"The advisories of Echo, for images built on it."`
 	MinimOS    Source `yaml:"minimos" doc:"The security database of MinimOS."`
+	RedHat     Source `yaml:"redhat" doc:"Red Hat's CSAF VEX documents: what is fixed, and what is not."`
 	Ubuntu     Source `yaml:"ubuntu" doc:"Ubuntu's OSV and VEX archives."`
 	Wolfi      Source `yaml:"wolfi" doc:"Wolfi's security database. Its licence (CC BY-NC-ND with a clause about scanners) is for you to accept."`
 	OSV        Source `yaml:"osv" doc:"The OSV.dev exports, one group for each ecosystem."`
@@ -69,7 +71,7 @@ type Source struct {
 func DefaultFeeds() Feeds {
 	return Feeds{
 		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute,
-		Alpine: Source{Enabled: true}, Debian: Source{Enabled: true}, Ubuntu: Source{Enabled: true},
+		Alpine: Source{Enabled: true}, Debian: Source{Enabled: true}, RedHat: Source{Enabled: true}, Ubuntu: Source{Enabled: true},
 		OSV: Source{Enabled: true},
 	}
 }
@@ -78,7 +80,7 @@ func DefaultFeeds() Feeds {
 func (f Feeds) sources() map[string]Source {
 	return map[string]Source{
 		alpine.Name: f.Alpine, chainguard.Name: f.Chainguard, debian.Name: f.Debian, echo.Name: f.Echo, minimos.Name: f.MinimOS,
-		ubuntu.Name: f.Ubuntu, wolfi.Name: f.Wolfi, osv.Name: f.OSV, ghsa.Name: f.GHSA, bitnami.Name: f.Bitnami, govulndb.Name: f.GoVulnDB,
+		redhat.Name: f.RedHat, ubuntu.Name: f.Ubuntu, wolfi.Name: f.Wolfi, osv.Name: f.OSV, ghsa.Name: f.GHSA, bitnami.Name: f.Bitnami, govulndb.Name: f.GoVulnDB,
 		rubysec.Name: f.RubySec, gems.Name: f.Gems, npm.Name: f.NPM,
 	}
 }

@@ -88,8 +88,8 @@ func exclusive(s Subject) string {
 	return ""
 }
 
-// release finds the minor release an rpm was built for: openssl-3.0.7-27.el9_4.
-var release = regexp.MustCompile(`\.el([0-9]+)_([0-9]+)`)
+// release finds the minor release an rpm was built for: openssl-3.0.7-27.el9_4, nodejs-18.1.0-1.module+el8.6.0+1.
+var release = regexp.MustCompile(`\.(?:module[+_])?el([0-9]+)[._]([0-9]+)`)
 
 // channel tells what a statement about an update stream means for a package. Builds for extended support carry the
 // minor release they were made for; Ubuntu Pro's say esm.

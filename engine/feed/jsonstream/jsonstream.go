@@ -33,7 +33,9 @@ type Reader struct {
 // New reads from r. A value read whole and a string of any kind has at most limit bytes.
 func New(r io.Reader, limit int) *Reader {
 	in := &meter{in: r, limit: limit, left: limit}
-	return &Reader{in: in, dec: json.NewDecoder(in)}
+	dec := json.NewDecoder(in)
+	dec.UseNumber() // what no float can hold is passed over like any other value
+	return &Reader{in: in, dec: dec}
 }
 
 // meter ends in ErrTooLarge when the decoder asks for too much at once.

@@ -15,6 +15,7 @@ import (
 	"plimsoll/engine/feed/minimos"
 	"plimsoll/engine/feed/npm"
 	"plimsoll/engine/feed/osv"
+	"plimsoll/engine/feed/redhat"
 	"plimsoll/engine/feed/rubysec"
 	"plimsoll/engine/feed/ubuntu"
 	"plimsoll/engine/feed/wolfi"
@@ -23,7 +24,7 @@ import (
 // All returns every driver.
 func All() []feed.Driver {
 	return []feed.Driver{
-		alpine.Driver, chainguard.Driver, debian.Driver, echo.Driver, minimos.Driver, ubuntu.Driver, wolfi.Driver,
+		alpine.Driver, redhat.Driver, chainguard.Driver, debian.Driver, echo.Driver, minimos.Driver, ubuntu.Driver, wolfi.Driver,
 		ghsa.Driver, osv.Driver, bitnami.Driver, govulndb.Driver, rubysec.Driver,
 		gems.Driver, npm.Driver,
 	}
