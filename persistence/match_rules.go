@@ -25,6 +25,10 @@ var (
 
 	packagePage = query("package.page", `SELECT id FROM plimsoll.package WHERE id > @after ORDER BY id LIMIT @limit`)
 
+	counterMissing = query("counter.missing", `
+SELECT a.id FROM plimsoll.analysis a
+WHERE a.id > @after AND NOT EXISTS (SELECT FROM plimsoll.analysis_counter k WHERE k.analysis_id = a.id) ORDER BY a.id LIMIT @limit`)
+
 	targetReplace = query("package.replace_targets", `
 WITH given AS (
   SELECT * FROM unnest(@namespaces::text[], @names::text[], @packages::bigint[]) g (namespace, name, package_id)
@@ -80,7 +84,10 @@ func (s *Matches) rescanAll(ctx context.Context, generation int64, at time.Time,
 			return err
 		}
 		if len(batch) == 0 {
-			return s.addDeltas(ctx)
+			if err := s.addDeltas(ctx); err != nil {
+				return err
+			}
+			return s.countMissing(ctx, generation)
 		}
 		after = batch[len(batch)-1]
 		moved, err := s.underRescanLock(ctx, func(tx pgx.Tx) (movement, error) {
@@ -114,4 +121,19 @@ func retarget(ctx context.Context, tx pgx.Tx, batch []int64) error {
 	}
 	_, err = exec(ctx, tx, targetReplace, args{"namespaces": namespaces, "names": names, "packages": packages, "batch": batch})
 	return err
+}
+
+// countMissing makes counters for analyses that have none, as after an upgrade that dropped them.
+func (s *Matches) countMissing(ctx context.Context, generation int64) error {
+	for after := int64(0); ; {
+		batch, err := column[int64](ctx, s.pool, counterMissing, args{"after": after, "limit": rescanBatch})
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		after = batch[len(batch)-1]
+		_, err = s.underRescanLock(ctx, func(tx pgx.Tx) (movement, error) { return movement{}, count(ctx, tx, batch, generation) })
+		if err != nil {
+			return err
+		}
+	}
 }

@@ -55,6 +55,24 @@ func TestOtherRulesGiveOtherAnswersAtOnce(t *testing.T) {
 	}
 }
 
+func TestAnUpgradeThatDropsMatchesAndCountersGetsThemBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.3.0"))
+	w.analyzed(admin, "app", "1", npm("left-pad", "1.2.0", "/p"))
+	before := w.counts("app")
+	if _, err := w.pool.Exec(t.Context(), `TRUNCATE plimsoll.package_match, plimsoll.analysis_counter, plimsoll.package_target`); err != nil {
+		t.Fatal(err)
+	}
+	w.rules(match.DefaultRules())
+	if got := w.counts("app"); got.High != 1 || got.Total() != before.Total() {
+		t.Errorf("counter %+v, was %+v", got, before)
+	}
+	if got := w.findings(admin, "app"); len(got) != 1 {
+		t.Errorf("findings %v", got)
+	}
+}
+
 func TestWhatADistributionPatchedIsItsBusiness(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
