@@ -10,19 +10,28 @@ import (
 
 	"plimsoll/activities/fetch"
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/almalinux"
 	"plimsoll/engine/feed/alpine"
+	"plimsoll/engine/feed/amazon"
+	"plimsoll/engine/feed/arch"
+	"plimsoll/engine/feed/azurelinux"
 	"plimsoll/engine/feed/bitnami"
 	"plimsoll/engine/feed/chainguard"
 	"plimsoll/engine/feed/debian"
 	"plimsoll/engine/feed/echo"
+	"plimsoll/engine/feed/fedora"
 	"plimsoll/engine/feed/gems"
 	"plimsoll/engine/feed/ghsa"
 	"plimsoll/engine/feed/govulndb"
 	"plimsoll/engine/feed/minimos"
 	"plimsoll/engine/feed/npm"
+	"plimsoll/engine/feed/oracle"
 	"plimsoll/engine/feed/osv"
+	"plimsoll/engine/feed/photon"
 	"plimsoll/engine/feed/redhat"
+	"plimsoll/engine/feed/rocky"
 	"plimsoll/engine/feed/rubysec"
+	"plimsoll/engine/feed/suse"
 	"plimsoll/engine/feed/ubuntu"
 	"plimsoll/engine/feed/wolfi"
 	"plimsoll/internal/config"
@@ -40,6 +49,15 @@ type Feeds struct {
 	MaxDocumentBytes int64            `yaml:"max_document_bytes" doc:"Largest feed document, in bytes."`
 	StallTimeout     time.Duration    `yaml:"stall_timeout" doc:"A transfer that brings no byte for this long is given up and tried again."`
 
+	AlmaLinux  Source `yaml:"almalinux" doc:"The errata of AlmaLinux."`
+	Amazon     Source `yaml:"amazon" doc:"The updates of Amazon Linux."`
+	Arch       Source `yaml:"arch" doc:"The security tracker of Arch Linux."`
+	AzureLinux Source `yaml:"azurelinux" doc:"Azure Linux and CBL-Mariner."`
+	Fedora     Source `yaml:"fedora" doc:"The updates of Fedora."`
+	Oracle     Source `yaml:"oracle" doc:"Oracle Linux's OVAL definitions."`
+	Photon     Source `yaml:"photon" doc:"Photon OS."`
+	Rocky      Source `yaml:"rocky" doc:"The advisories of Rocky Linux."`
+	SUSE       Source `yaml:"suse" doc:"SUSE Linux Enterprise and openSUSE, by their OVAL definitions."`
 	Alpine     Source `yaml:"alpine" doc:"Alpine's security database, one group for each release."`
 	Chainguard Source `yaml:"chainguard" doc:"Chainguard's security database. Its licence (CC BY-NC-ND with a clause about scanners) is for you to accept."`
 	Debian     Source `yaml:"debian" doc:"Debian's security tracker, with the lists of DSA and DLA."`
@@ -71,6 +89,8 @@ type Source struct {
 func DefaultFeeds() Feeds {
 	return Feeds{
 		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute,
+		AlmaLinux: Source{Enabled: true}, Amazon: Source{Enabled: true}, Arch: Source{Enabled: true}, AzureLinux: Source{Enabled: true},
+		Fedora: Source{Enabled: true}, Oracle: Source{Enabled: true}, Photon: Source{Enabled: true}, Rocky: Source{Enabled: true}, SUSE: Source{Enabled: true},
 		Alpine: Source{Enabled: true}, Debian: Source{Enabled: true}, RedHat: Source{Enabled: true}, Ubuntu: Source{Enabled: true},
 		OSV: Source{Enabled: true},
 	}
@@ -79,6 +99,8 @@ func DefaultFeeds() Feeds {
 // sources are the sections by the names of their drivers.
 func (f Feeds) sources() map[string]Source {
 	return map[string]Source{
+		almalinux.Name: f.AlmaLinux, amazon.Name: f.Amazon, arch.Name: f.Arch, azurelinux.Name: f.AzureLinux, fedora.Name: f.Fedora,
+		oracle.Name: f.Oracle, photon.Name: f.Photon, rocky.Name: f.Rocky, suse.Name: f.SUSE,
 		alpine.Name: f.Alpine, chainguard.Name: f.Chainguard, debian.Name: f.Debian, echo.Name: f.Echo, minimos.Name: f.MinimOS,
 		redhat.Name: f.RedHat, ubuntu.Name: f.Ubuntu, wolfi.Name: f.Wolfi, osv.Name: f.OSV, ghsa.Name: f.GHSA, bitnami.Name: f.Bitnami, govulndb.Name: f.GoVulnDB,
 		rubysec.Name: f.RubySec, gems.Name: f.Gems, npm.Name: f.NPM,

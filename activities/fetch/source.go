@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"io/fs"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +52,9 @@ func openFile(r request) (*body, error) {
 		return nil, &Error{Kind: ErrUnreachable, Message: fmt.Sprintf("%s: %v", redact(address), errors.Unwrap(err))}
 	}
 	info, err := file.Stat()
+	if err == nil && info.IsDir() && strings.HasSuffix(address.Path, "/") {
+		return listFolder(file)
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(&Error{Kind: ErrResponse, Message: redact(address) + ": not a regular file"}, file.Close())
 	}
@@ -59,6 +64,21 @@ func openFile(r request) (*body, error) {
 		return b, file.Close()
 	}
 	return b, nil
+}
+
+// listFolder stands in for the page a server makes of a folder.
+func listFolder(folder *os.File) (*body, error) {
+	entries, err := folder.ReadDir(-1)
+	if err = errors.Join(err, folder.Close()); err != nil {
+		return nil, &Error{Kind: ErrUnreachable, Message: fmt.Sprintf("list the folder: %v", err)}
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	var page strings.Builder
+	for _, e := range entries {
+		name := html.EscapeString(e.Name())
+		fmt.Fprintf(&page, "<a href=\"%s\">%s</a>\n", name, name)
+	}
+	return &body{ReadCloser: io.NopCloser(strings.NewReader(page.String())), size: int64(page.Len())}, nil
 }
 
 // client fetches over HTTP.

@@ -178,6 +178,25 @@ func TestAProxyIsUsedWhenTold(t *testing.T) {
 	}
 }
 
+func TestAFolderOfAFileMirrorIsListed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "src", "h", "oval", "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "src", "h", "oval", "a&b.xml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := started(t, fetch.Config{MirrorURL: "file://" + dir, MaxBytes: 1000, Stall: time.Second, Scratch: t.TempDir()})
+	page, err := f.Get(t.Context(), "src", feed.Document{Host: "h", Path: "oval/"})
+	if want := "<a href=\"a&amp;b.xml\">a&amp;b.xml</a>\n<a href=\"sub\">sub</a>\n"; err != nil || string(page) != want {
+		t.Errorf("%q, %v", page, err)
+	}
+	if _, err := f.Get(t.Context(), "src", feed.Document{Host: "h", Path: "oval"}); !errors.Is(err, fetch.ErrResponse) {
+		t.Errorf("a folder as a document: %v", err)
+	}
+}
+
 func TestAListingIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

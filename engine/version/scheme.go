@@ -27,7 +27,7 @@ var schemes = map[string]Scheme{
 	"debian": Dpkg, "ubuntu": Dpkg, "echo": Dpkg,
 	"alpine": Apk, "wolfi": Apk, "chainguard": Apk, "minimos": Apk,
 	"almalinux": Rpm, "rocky": Rpm, "rhel": Rpm, "ol": Rpm, "amzn": Rpm, "fedora": Rpm, "sles": Rpm,
-	"opensuse-leap": Rpm, "opensuse-tumbleweed": Rpm, "azurelinux": Rpm, "mariner": Rpm, "photon": Rpm,
+	"sle-micro": Rpm, "sl-micro": Rpm, "opensuse-leap-micro": Rpm, "opensuse-leap": Rpm, "opensuse-tumbleweed": Rpm, "azurelinux": Rpm, "mariner": Rpm, "photon": Rpm,
 	"arch": Rpm, // alpm compares as rpm does
 	"npm":  Semver, "crates.io": Semver, "hex": Semver, "swifturl": Semver, "bitnami": Semver,
 	"go": Go, "pypi": PEP440, "maven": Maven, "rubygems": RubyGems, "nuget": NuGet, "packagist": Composer,

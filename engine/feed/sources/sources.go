@@ -4,19 +4,28 @@ package sources
 
 import (
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/almalinux"
 	"plimsoll/engine/feed/alpine"
+	"plimsoll/engine/feed/amazon"
+	"plimsoll/engine/feed/arch"
+	"plimsoll/engine/feed/azurelinux"
 	"plimsoll/engine/feed/bitnami"
 	"plimsoll/engine/feed/chainguard"
 	"plimsoll/engine/feed/debian"
 	"plimsoll/engine/feed/echo"
+	"plimsoll/engine/feed/fedora"
 	"plimsoll/engine/feed/gems"
 	"plimsoll/engine/feed/ghsa"
 	"plimsoll/engine/feed/govulndb"
 	"plimsoll/engine/feed/minimos"
 	"plimsoll/engine/feed/npm"
+	"plimsoll/engine/feed/oracle"
 	"plimsoll/engine/feed/osv"
+	"plimsoll/engine/feed/photon"
 	"plimsoll/engine/feed/redhat"
+	"plimsoll/engine/feed/rocky"
 	"plimsoll/engine/feed/rubysec"
+	"plimsoll/engine/feed/suse"
 	"plimsoll/engine/feed/ubuntu"
 	"plimsoll/engine/feed/wolfi"
 )
@@ -24,7 +33,8 @@ import (
 // All returns every driver.
 func All() []feed.Driver {
 	return []feed.Driver{
-		alpine.Driver, redhat.Driver, chainguard.Driver, debian.Driver, echo.Driver, minimos.Driver, ubuntu.Driver, wolfi.Driver,
+		almalinux.Driver, alpine.Driver, amazon.Driver, arch.Driver, azurelinux.Driver, chainguard.Driver, debian.Driver, echo.Driver,
+		fedora.Driver, minimos.Driver, oracle.Driver, photon.Driver, redhat.Driver, rocky.Driver, suse.Driver, ubuntu.Driver, wolfi.Driver,
 		ghsa.Driver, osv.Driver, bitnami.Driver, govulndb.Driver, rubysec.Driver,
 		gems.Driver, npm.Driver,
 	}
