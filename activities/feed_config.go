@@ -19,12 +19,18 @@ import (
 	"plimsoll/engine/feed/chainguard"
 	"plimsoll/engine/feed/debian"
 	"plimsoll/engine/feed/echo"
+	"plimsoll/engine/feed/endoflife"
+	"plimsoll/engine/feed/epss"
+	"plimsoll/engine/feed/exclusion"
 	"plimsoll/engine/feed/fedora"
 	"plimsoll/engine/feed/gems"
 	"plimsoll/engine/feed/ghsa"
 	"plimsoll/engine/feed/govulndb"
+	"plimsoll/engine/feed/kev"
 	"plimsoll/engine/feed/minimos"
+	"plimsoll/engine/feed/msrc"
 	"plimsoll/engine/feed/npm"
+	"plimsoll/engine/feed/nvd"
 	"plimsoll/engine/feed/oracle"
 	"plimsoll/engine/feed/osv"
 	"plimsoll/engine/feed/photon"
@@ -71,6 +77,12 @@ type Feeds struct {
 	Bitnami    Source `yaml:"bitnami" doc:"Bitnami's vulnerability database itself; OSV.dev passes it on."`
 	GoVulnDB   Source `yaml:"govulndb" doc:"The Go vulnerability database itself; OSV.dev passes it on."`
 	RubySec    Source `yaml:"rubysec" doc:"The Ruby advisory database."`
+	NVD        Source `yaml:"nvd" doc:"The National Vulnerability Database: scores of every CVE, and what is found by CPE. The token is an API key, which makes its first load faster."`
+	KEV        Source `yaml:"kev" doc:"CISA's catalogue of vulnerabilities known to be exploited."`
+	EPSS       Source `yaml:"epss" doc:"FIRST's exploit prediction scores; extra names another file than the current one."`
+	EndOfLife  Source `yaml:"endoflife" doc:"Lifecycles of products, by endoflife.date."`
+	MSRC       Source `yaml:"msrc" doc:"Microsoft's security updates; extra adds product ids."`
+	Exclusions Source `yaml:"exclusions" doc:"Curated false positives of your own; extra names the documents as host/path."`
 	Gems       Source `yaml:"gems" doc:"Names and versions of all gems, for policies about packages."`
 	NPM        Source `yaml:"npm" doc:"What the npm registry knows of the packages listed under extra, for policies about packages."`
 }
@@ -92,7 +104,7 @@ func DefaultFeeds() Feeds {
 		AlmaLinux: Source{Enabled: true}, Amazon: Source{Enabled: true}, Arch: Source{Enabled: true}, AzureLinux: Source{Enabled: true},
 		Fedora: Source{Enabled: true}, Oracle: Source{Enabled: true}, Photon: Source{Enabled: true}, Rocky: Source{Enabled: true}, SUSE: Source{Enabled: true},
 		Alpine: Source{Enabled: true}, Debian: Source{Enabled: true}, RedHat: Source{Enabled: true}, Ubuntu: Source{Enabled: true},
-		OSV: Source{Enabled: true},
+		OSV: Source{Enabled: true}, NVD: Source{Enabled: true}, KEV: Source{Enabled: true}, EPSS: Source{Enabled: true}, EndOfLife: Source{Enabled: true},
 	}
 }
 
@@ -103,6 +115,7 @@ func (f Feeds) sources() map[string]Source {
 		oracle.Name: f.Oracle, photon.Name: f.Photon, rocky.Name: f.Rocky, suse.Name: f.SUSE,
 		alpine.Name: f.Alpine, chainguard.Name: f.Chainguard, debian.Name: f.Debian, echo.Name: f.Echo, minimos.Name: f.MinimOS,
 		redhat.Name: f.RedHat, ubuntu.Name: f.Ubuntu, wolfi.Name: f.Wolfi, osv.Name: f.OSV, ghsa.Name: f.GHSA, bitnami.Name: f.Bitnami, govulndb.Name: f.GoVulnDB,
+		nvd.Name: f.NVD, kev.Name: f.KEV, epss.Name: f.EPSS, endoflife.Name: f.EndOfLife, msrc.Name: f.MSRC, exclusion.Name: f.Exclusions,
 		rubysec.Name: f.RubySec, gems.Name: f.Gems, npm.Name: f.NPM,
 	}
 }

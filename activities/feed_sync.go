@@ -73,7 +73,11 @@ func (s *groupSync) plan(ctx context.Context, force bool) (feed.Plan, error) {
 
 // pace waits until the driver's next request is due.
 func (s *groupSync) pace(ctx context.Context) error {
-	wait := s.driver.Pace - time.Since(s.last)
+	pace := s.driver.Pace
+	if s.driver.PaceWithToken > 0 && s.feeds.settings(s.driver.Name).Token != "" {
+		pace = s.driver.PaceWithToken
+	}
+	wait := pace - time.Since(s.last)
 	if wait > 0 && !s.last.IsZero() && !s.fetcher.Mirrored() {
 		due := time.NewTimer(wait)
 		defer due.Stop()

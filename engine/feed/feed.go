@@ -23,8 +23,9 @@ type Driver struct {
 	Plan func(ctx context.Context, r Request, get Get) (Plan, error)
 	// Parse reads the documents of a plan. An error of the sink must be returned as it is.
 	Parse func(ctx context.Context, in Input, out Sink) error
-	// Pace is the shortest time between two requests; 0: as fast as they are answered.
-	Pace time.Duration
+	// Pace is the shortest time between two requests; 0: as fast as they are answered. PaceWithToken, if not 0, goes with
+	// a token.
+	Pace, PaceWithToken time.Duration
 }
 
 // Settings is what an operator may say about a source.

@@ -70,6 +70,11 @@ func program(name, v string) Subject {
 	return Subject{Identity: catalog.Identity{Type: catalog.TypeBinary, Name: name, Version: v, CPEs: "cpe:2.3:a:" + name + ":" + name + ":" + v + ":*:*:*:*:*:*:*"}}
 }
 
+// updated is a program whose release has an update, as Java's have.
+func updated(update string) Subject {
+	return Subject{Identity: catalog.Identity{Type: catalog.TypeBinary, Name: "jdk", Version: "1.8.0_392", CPEs: "cpe:2.3:a:oracle:jdk:1.8.0:" + update + ":*:*:*:*:*:*"}}
+}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	branches := says("osv", "GHSA-x", "npm", "p", feed.StateFixed, below("1.4.2"), feed.Range{Introduced: "2.0.0", Fixed: "2.1.0"}, feed.Range{Introduced: "3.0.0"}).listing("1.5.0", "4.0.0-odd")
@@ -150,6 +155,8 @@ func TestJudge(t *testing.T) {
 		"a rebuild is judged by what it was rebuilt from":        {centos, []Candidate{says("redhat", "CVE-1", "rhel:9", "openssl-libs", feed.StateFixed, below("1:3.0.7-2.el9"))}, "CVE-1 1:3.0.7-2.el9 High"},
 		// The NVD.
 		"a program nobody else knows":               {program("redis", "7.0.1"), []Candidate{says("nvd", "CVE-1", "nvd", "redis:redis", feed.StateFixed, below("7.0.2"))}, "CVE-1 7.0.2 High"},
+		"an update of a release":                    {updated("update392"), []Candidate{says("nvd", "CVE-1", "nvd", "oracle:jdk", feed.StateAffected).listing("1.8.0-update392").naming(feed.CPE{Part: "a"})}, "CVE-1 affected High"},
+		"the release without its updates":           {updated("update392"), []Candidate{says("nvd", "CVE-1", "nvd", "oracle:jdk", feed.StateAffected).listing("1.8.0").naming(feed.CPE{Part: "a", Update: "-"})}, ""},
 		"for another platform":                      {program("redis", "7.0.1"), []Candidate{says("nvd", "CVE-1", "nvd", "redis:redis", feed.StateFixed, below("7.0.2")).naming(feed.CPE{Part: "a", RunningOn: []string{"o:microsoft:windows"}})}, ""},
 		"for a plug-in of the name":                 {program("redis", "7.0.1"), []Candidate{says("nvd", "CVE-1", "nvd", "redis:redis", feed.StateFixed, below("7.0.2")).naming(feed.CPE{Part: "a", TargetSW: "wordpress"})}, ""},
 		"hardware of the name":                      {program("redis", "7.0.1"), []Candidate{says("nvd", "CVE-1", "nvd", "redis:redis", feed.StateFixed, below("7.0.2")).naming(feed.CPE{Part: "h"})}, ""},

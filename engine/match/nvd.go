@@ -6,13 +6,9 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/cpe"
 	"plimsoll/engine/version"
 )
-
-// cpeName is what a package's CPE candidate says, unescaped.
-type cpeName struct {
-	part, vendor, product, version, update, software string
-}
 
 // maxCPEs bounds how many names of one package are looked up.
 const maxCPEs = 16
@@ -22,13 +18,16 @@ const maxCPEs = 16
 func nvdReadings(s Subject) []reading {
 	var out []reading
 	for _, text := range s.CPEList() {
-		name, ok := parseCPE(text)
-		if !ok || len(out) == maxCPEs {
+		name, err := cpe.Parse(text)
+		if err != nil || name.Vendor == "" || name.Product == "" || len(out) == maxCPEs {
 			continue
 		}
 		n := reading{
-			Target: Target{NVD, name.vendor + ":" + name.product}, kind: feed.Convention, version: name.version,
+			Target: Target{NVD, name.Vendor + ":" + name.Product}, kind: feed.Convention, version: name.Version,
 			tier: tierNVD, scheme: upstreamScheme(s.Type), cpe: &name,
+		}
+		if releases := name.Releases(); len(releases) > 0 {
+			n.version = releases[0]
 		}
 		if catalog.IsOS(s.Type) {
 			n.version = upstream(s)
@@ -67,38 +66,6 @@ func upstream(s Subject) string {
 	return v
 }
 
-// parseCPE reads a formatted string of CPE 2.3 (NIST IR 7695 section 6.2).
-func parseCPE(text string) (cpeName, bool) {
-	rest, ok := strings.CutPrefix(text, "cpe:2.3:")
-	if !ok {
-		return cpeName{}, false
-	}
-	var fields []string
-	var b strings.Builder
-	for i := 0; i < len(rest); i++ {
-		switch c := rest[i]; {
-		case c == '\\' && i+1 < len(rest):
-			i++
-			b.WriteByte(rest[i])
-		case c == ':':
-			fields = append(fields, b.String())
-			b.Reset()
-		default:
-			b.WriteByte(c)
-		}
-	}
-	fields = append(fields, b.String())
-	if len(fields) != 11 || fields[1] == "" || fields[2] == "" {
-		return cpeName{}, false
-	}
-	for i, f := range fields {
-		if f == "*" {
-			fields[i] = ""
-		}
-	}
-	return cpeName{fields[0], strings.ToLower(fields[1]), strings.ToLower(fields[2]), fields[3], fields[4], strings.ToLower(fields[8])}, fields[1] != "" && fields[2] != ""
-}
-
 // targetSoftware is what the NVD calls the ecosystem of a package type.
 var targetSoftware = map[string][]string{
 	catalog.TypeNpm:    {"node.js", "nodejs", "npm", "javascript"},
@@ -114,7 +81,7 @@ func (n reading) speaksAbout(s Subject, c *feed.CPE) bool {
 	if c == nil {
 		return true
 	}
-	if c.Part == "h" || n.cpe.part != "" && c.Part != "" && n.cpe.part != c.Part {
+	if c.Part == "h" || n.cpe.Part != "" && c.Part != "" && n.cpe.Part != c.Part {
 		return false
 	}
 	if sw := strings.ToLower(c.TargetSW); sw != "" && sw != "-" {
@@ -126,7 +93,8 @@ func (n reading) speaksAbout(s Subject, c *feed.CPE) bool {
 	if len(c.RunningOn) > 0 && !slices.ContainsFunc(c.RunningOn, plausibleHost) {
 		return false
 	}
-	return c.Update == "" || c.Update == "-" && n.cpe.update == "" || strings.EqualFold(c.Update, n.cpe.update)
+	// Versions are written with their update; "-" means those without one.
+	return c.Update != cpe.None || n.cpe.Update == "" || n.cpe.Update == cpe.None
 }
 
 // plausibleHost reports whether a container may run on the platform: hardware of a vendor and other operating systems

@@ -8,6 +8,7 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/cpe"
 	"plimsoll/engine/version"
 )
 
@@ -27,7 +28,7 @@ type reading struct {
 	version string
 	tier    tier
 	scheme  version.Scheme
-	cpe     *cpeName // in the namespace of the NVD
+	cpe     *cpe.Name // in the namespace of the NVD
 }
 
 // tier says how well a source knows what it speaks about; lower goes first.

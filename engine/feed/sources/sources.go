@@ -13,12 +13,18 @@ import (
 	"plimsoll/engine/feed/chainguard"
 	"plimsoll/engine/feed/debian"
 	"plimsoll/engine/feed/echo"
+	"plimsoll/engine/feed/endoflife"
+	"plimsoll/engine/feed/epss"
+	"plimsoll/engine/feed/exclusion"
 	"plimsoll/engine/feed/fedora"
 	"plimsoll/engine/feed/gems"
 	"plimsoll/engine/feed/ghsa"
 	"plimsoll/engine/feed/govulndb"
+	"plimsoll/engine/feed/kev"
 	"plimsoll/engine/feed/minimos"
+	"plimsoll/engine/feed/msrc"
 	"plimsoll/engine/feed/npm"
+	"plimsoll/engine/feed/nvd"
 	"plimsoll/engine/feed/oracle"
 	"plimsoll/engine/feed/osv"
 	"plimsoll/engine/feed/photon"
@@ -36,6 +42,7 @@ func All() []feed.Driver {
 		almalinux.Driver, alpine.Driver, amazon.Driver, arch.Driver, azurelinux.Driver, chainguard.Driver, debian.Driver, echo.Driver,
 		fedora.Driver, minimos.Driver, oracle.Driver, photon.Driver, redhat.Driver, rocky.Driver, suse.Driver, ubuntu.Driver, wolfi.Driver,
 		ghsa.Driver, osv.Driver, bitnami.Driver, govulndb.Driver, rubysec.Driver,
+		nvd.Driver, kev.Driver, epss.Driver, endoflife.Driver, msrc.Driver, exclusion.Driver,
 		gems.Driver, npm.Driver,
 	}
 }

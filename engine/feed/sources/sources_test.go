@@ -15,7 +15,7 @@ func TestEverySourceIsCompleteAndItsGroupsAreDistinct(t *testing.T) {
 		}
 		names[d.Name] = true
 		groups := map[string]bool{}
-		for _, g := range d.Groups(feed.Settings{Enabled: true}) {
+		for _, g := range d.Groups(feed.Settings{Enabled: true, Extra: []string{"example.org/data"}}) {
 			if g.Name == "" || g.Host == "" || g.Path == "" || groups[g.Name] {
 				t.Errorf("source %s: group %+v is incomplete or listed twice", d.Name, g)
 			}
