@@ -44,8 +44,9 @@ func (a *Activities) rescanVerdicts(ctx context.Context, in workflows.RescanPort
 	out.Images = len(refs)
 	if len(refs) == portion {
 		out.Cursor = encodeCursor(refs[len(refs)-1])
+		return out, nil
 	}
-	return out, nil
+	return out, a.matches.Judged(ctx, in.Generation)
 }
 
 // A cursor is the last image judged. Account names have no slashes.

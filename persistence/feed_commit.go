@@ -93,7 +93,8 @@ INSERT INTO plimsoll_feeds.generation (source, group_name, added, changed, remov
 VALUES (@source, @group, @added, @changed, @removed) RETURNING id`)
 
 	// What is said about a vulnerability matters to all packages it names, before and after. An exclusion matters to
-	// the packages of the vulnerabilities it names, whoever publishes those.
+	// the packages of the vulnerabilities it names, whoever publishes those. What NVD says rates the records that others
+	// leave unrated.
 	changeInsert = query("feed.insert_change", `
 WITH excluded AS (
   SELECT DISTINCT jsonb_array_elements_text(x.value -> 'vulnerabilities') AS id FROM (
@@ -114,7 +115,13 @@ SELECT @generation::bigint, n.namespace, n.package FROM (
   UNION SELECT v.namespace, v.package FROM excluded x
     JOIN plimsoll_feeds.vulnerability u ON u.valid_to IS NULL AND (u.vulnerability_id = x.id OR u.aliases @> ARRAY[x.id])
     JOIN plimsoll_feeds.advisory v ON v.source = u.source AND v.group_name = u.group_name
-      AND v.advisory_id = u.vulnerability_id AND v.valid_to IS NULL) n
+      AND v.advisory_id = u.vulnerability_id AND v.valid_to IS NULL
+  UNION SELECT v.namespace, v.package FROM plimsoll_feeds.vulnerability u
+    JOIN plimsoll_feeds.advisory v ON v.source = u.source AND v.group_name = u.group_name
+      AND v.advisory_id = u.vulnerability_id AND v.valid_to IS NULL
+    WHERE @source = 'nvd' AND u.source <> 'nvd' AND u.valid_to IS NULL AND (u.severity = 0 OR v.detail ->> 'severity' = '0')
+      AND EXISTS (SELECT FROM unnest(u.aliases || u.vulnerability_id) i (id)
+        JOIN stage_difference d ON d.kind = 'vulnerability' AND d.record = i.id)) n
 ORDER BY n.namespace, n.package`)
 
 	vulnerabilityClose = query("feed.close_vulnerability", `

@@ -68,7 +68,13 @@ func (s *Matches) EnsureRules(ctx context.Context) (generation int64, err error)
 	if applied == mark {
 		return 0, nil
 	}
-	generation, err = value[int64](ctx, s.feeds, generationInsert, args{"source": SourceRules, "group": "", "added": 0, "changed": 0, "removed": 0})
+	// Ids are given out in the order of commits, as for feeds: nothing below one that is seen is still to come.
+	generation, err = InTx(ctx, s.feeds, func(tx pgx.Tx) (int64, error) {
+		if _, err := exec(ctx, tx, lockExclusive, args{"lock": lockFeed}); err != nil {
+			return 0, err
+		}
+		return value[int64](ctx, tx, generationInsert, args{"source": SourceRules, "group": "", "added": 0, "changed": 0, "removed": 0})
+	})
 	if err != nil {
 		return 0, fmt.Errorf("open generation: %w", err)
 	}
