@@ -117,11 +117,11 @@ SELECT @generation::bigint, n.namespace, n.package FROM (
     JOIN plimsoll_feeds.advisory v ON v.source = u.source AND v.group_name = u.group_name
       AND v.advisory_id = u.vulnerability_id AND v.valid_to IS NULL
   UNION SELECT v.namespace, v.package FROM plimsoll_feeds.vulnerability u
+    CROSS JOIN LATERAL unnest(u.aliases || u.vulnerability_id) i (id)
+    JOIN stage_difference d ON d.kind = 'vulnerability' AND d.record = i.id
     JOIN plimsoll_feeds.advisory v ON v.source = u.source AND v.group_name = u.group_name
       AND v.advisory_id = u.vulnerability_id AND v.valid_to IS NULL
-    WHERE @source = 'nvd' AND u.source <> 'nvd' AND u.valid_to IS NULL AND (u.severity = 0 OR v.detail ->> 'severity' = '0')
-      AND EXISTS (SELECT FROM unnest(u.aliases || u.vulnerability_id) i (id)
-        JOIN stage_difference d ON d.kind = 'vulnerability' AND d.record = i.id)) n
+    WHERE @source = 'nvd' AND u.source <> 'nvd' AND u.valid_to IS NULL AND (u.severity = 0 OR v.detail ->> 'severity' = '0')) n
 ORDER BY n.namespace, n.package`)
 
 	vulnerabilityClose = query("feed.close_vulnerability", `

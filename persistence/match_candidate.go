@@ -22,7 +22,7 @@ JOIN plimsoll_feeds.vulnerability u
   ON u.source = v.source AND u.group_name = v.group_name AND u.vulnerability_id = v.advisory_id AND u.valid_to IS NULL
 LEFT JOIN LATERAL (
   SELECT max(r.severity) AS severity FROM plimsoll_feeds.vulnerability r
-  WHERE (u.severity = 0 OR v.detail ? 'severity') AND r.source = 'nvd' AND r.valid_to IS NULL
+  WHERE (u.severity = 0 OR v.detail ->> 'severity' = '0') AND r.source = 'nvd' AND r.valid_to IS NULL
     AND r.vulnerability_id = ANY (array_append(u.aliases, u.vulnerability_id))) f ON true
 WHERE NOT u.withdrawn`)
 

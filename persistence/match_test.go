@@ -165,6 +165,69 @@ func TestRescanRenewsCountersWhenOnlyTheSeverityChanged(t *testing.T) {
 	}
 }
 
+// What the NVD says of a flaw rates the records that others leave unrated, by whatever name they carry it.
+func TestRescanRatesAnewWhatTheNVDRates(t *testing.T) {
+	t.Parallel()
+	unrated := record("GHSA-1", feed.Unknown, "npm", "flask", "1.3.0")
+	unrated.Vulnerability.Aliases = []string{"CVE-2026-1"}
+	ofPackage := record("CVE-2026-1", feed.High, "npm", "flask", "1.3.0")
+	ofPackage.Advisories[0].Severity = new(feed.Severity)
+	for name, about := range map[string]feed.Record{"a record by an alias": unrated, "an advisory of a rated record": ofPackage} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.commit("npm", about, record("GHSA-2", feed.Unknown, "npm", "jinja2", "2.0"))
+			w.analyzed(persistence.AdminAccount, "app", "1", npm("flask", "1.2.0", "/p"))
+			nvd := func(records ...feed.Record) []string {
+				t.Helper()
+				c := commitOf("nvdv2:cves", records...)
+				c.Source, c.Force = "nvd", true
+				out := w.commitFeed(c)
+				w.rescan(out.Generation, noon)
+				return w.changed(out.Generation)
+			}
+			rated := func(want feed.Severity) {
+				t.Helper()
+				list, err := w.matches.Vulnerabilities(t.Context(), persistence.AdminAccount, digestOf("app"), persistence.VulnerabilityFilter{})
+				if err != nil || len(list) != 1 || list[0].Severity != want {
+					t.Errorf("findings %+v, %v: want one of severity %s", list, err, want)
+				}
+				checkCounter(t, w, "app", want)
+			}
+			rated(feed.Unknown)
+			changed := nvd(rating("CVE-2026-1", feed.Critical), rating("CVE-2026-3", feed.High))
+			if diff := cmp.Diff([]string{"npm flask"}, changed); diff != "" {
+				t.Errorf("changed names: %s", diff)
+			}
+			rated(feed.Critical)
+			nvd(rating("CVE-2026-1", feed.Low), rating("CVE-2026-3", feed.High))
+			rated(feed.Low)
+			nvd(rating("CVE-2026-3", feed.High))
+			rated(feed.Unknown)
+		})
+	}
+}
+
+// rating is an NVD record that tells no versions.
+func rating(id string, severity feed.Severity) feed.Record {
+	return feed.Record{Vulnerability: feed.Vulnerability{ID: id, Severity: severity}}
+}
+
+func checkCounter(t *testing.T, w *world, image string, only feed.Severity) {
+	t.Helper()
+	counters, err := w.matches.Counters(t.Context(), persistence.AdminAccount, []string{digestOf(image)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := counters[digestOf(image)]
+	got := map[feed.Severity]int{feed.Critical: k.Critical, feed.High: k.High, feed.Medium: k.Medium, feed.Low: k.Low, feed.Negligible: k.Negligible, feed.Unknown: k.Unknown}
+	for severity, n := range got {
+		if want := map[bool]int{true: 1}[severity == only]; n != want {
+			t.Errorf("%s counted %d times, want %d", severity, n, want)
+		}
+	}
+}
+
 func TestAffectedPagesEveryImageOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
