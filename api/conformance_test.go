@@ -81,6 +81,7 @@ func TestEveryOperationConforms(t *testing.T) {
 		"", "/ancestors", "/content", "/content/files", "/content/java", "/content/malware", "/artifacts/secret-search", "/artifacts/file-content-search", "/artifacts/retrieved-files", "/content/os", "/content/npm", "/content/gem", "/metadata", "/metadata/manifest",
 		"/metadata/docker_history", "/metadata/dockerfile", "/metadata/labels", "/metadata/docker_inspect", "/analysis", "/content-summary", "/content/licenses", "/referrers", "/sboms/native-json", "/sboms/spdx-json", "/sboms/cyclonedx-json", "/sboms/cyclonedx-xml", "/sboms/spdx-tag-value", "/vuln",
 		"/vuln/all", "/vuln/os?vendor_only=False", "/vuln/non-os?include_vuln_description=true&force_refresh=TRUE", "/vuln/all?base_digest=" + base,
+		"/vuln/all?as_of=2999-01-01T00:00:00Z", "/vulnerability-changes", "/vulnerability-explanations/GHSA-rope",
 		"/check?tag=" + testTag, "/check?tag=" + testTag + "&detail=false", "/check?tag=" + testTag + "&history=true&base_digest=" + base,
 	} {
 		ask(image + path)

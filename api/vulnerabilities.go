@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"plimsoll/api/oas"
 	"plimsoll/engine/feed"
@@ -16,6 +17,12 @@ type Matches interface {
 	Vulnerabilities(ctx context.Context, account, digest string, f persistence.VulnerabilityFilter) ([]persistence.ImageVulnerability, error)
 	// Flaws tells what is known of CVEs, by id.
 	Flaws(ctx context.Context, ids []string) (map[string]persistence.Flaw, error)
+	// Then: as of a time.
+	VulnerabilitiesThen(ctx context.Context, account, digest string, f persistence.VulnerabilityFilter, at time.Time) ([]persistence.ImageVulnerability, error)
+	FlawsThen(ctx context.Context, ids []string, at time.Time) (map[string]persistence.Flaw, error)
+	ChangesBetween(ctx context.Context, account, digest string, since, until time.Time) ([]persistence.MatchChange, error)
+	ChangesWith(ctx context.Context, account, digest string, generation int64) ([]persistence.MatchChange, error)
+	Explain(ctx context.Context, account, digest, id, packageName string) ([]persistence.ExplainedPackage, error)
 }
 
 // Words clients print or compare.
@@ -44,11 +51,7 @@ func (h *handlers) GetImageVulnerabilities(ctx context.Context, req oas.GetImage
 		IncludeWontFix: !orElse(req.Params.VendorOnly, true),
 		Description:    describe,
 	}
-	found, err := h.vulnerabilities(ctx, req.ImageDigest, filter)
-	if err != nil {
-		return nil, err
-	}
-	flaws, err := h.flaws(ctx, found)
+	found, flaws, err := h.known(ctx, req.ImageDigest, filter, req.Params.AsOf)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func (h *handlers) GetImageVulnerabilities(ctx context.Context, req oas.GetImage
 		}),
 	}
 	if base := orElse(req.Params.BaseDigest, ""); base != "" {
-		h.compareVulnerabilities(ctx, &answer, found, base, filter)
+		h.compareVulnerabilities(ctx, &answer, found, base, filter, req.Params.AsOf)
 	}
 	return answer, nil
 }
@@ -72,24 +75,54 @@ func (h *handlers) vulnerabilities(ctx context.Context, digest string, filter pe
 	return found, nil
 }
 
+// known returns the findings of an image with what is known of the CVEs behind them: now, or as of a time.
+func (h *handlers) known(ctx context.Context, digest string, filter persistence.VulnerabilityFilter, asOf *time.Time) ([]persistence.ImageVulnerability, map[string]persistence.Flaw, error) {
+	found, err := h.vulnerabilitiesAt(ctx, digest, filter, asOf)
+	if err != nil {
+		return nil, nil, err
+	}
+	if asOf == nil {
+		flaws, err := h.flaws(ctx, found)
+		return found, flaws, err
+	}
+	flaws, err := h.deps.Matches.FlawsThen(ctx, cvesBehind(found), *asOf)
+	return found, flaws, err
+}
+
+func (h *handlers) vulnerabilitiesAt(ctx context.Context, digest string, filter persistence.VulnerabilityFilter, asOf *time.Time) ([]persistence.ImageVulnerability, error) {
+	if asOf == nil {
+		return h.vulnerabilities(ctx, digest, filter)
+	}
+	found, err := h.deps.Matches.VulnerabilitiesThen(ctx, callerOf(ctx).Account, digest, filter, *asOf)
+	if err != nil {
+		return nil, h.unanalyzed(ctx, digest, err)
+	}
+	return found, nil
+}
+
 // flaws gathers what is known of the CVEs behind findings.
 func (h *handlers) flaws(ctx context.Context, found []persistence.ImageVulnerability) (map[string]persistence.Flaw, error) {
+	return h.deps.Matches.Flaws(ctx, cvesBehind(found))
+}
+
+// cvesBehind lists the CVEs behind findings.
+func cvesBehind(found []persistence.ImageVulnerability) []string {
 	var ids []string
 	for i := range found {
 		ids = append(ids, cves(found[i].Vulnerability, found[i].Also)...)
 	}
 	slices.Sort(ids)
-	return h.deps.Matches.Flaws(ctx, slices.Compact(ids))
+	return slices.Compact(ids)
 }
 
 // compareVulnerabilities marks what the base image has too. A base that cannot be compared is a problem in the answer, not a failure.
-func (h *handlers) compareVulnerabilities(ctx context.Context, answer *oas.GetImageVulnerabilities200JSONResponse, found []persistence.ImageVulnerability, base string, filter persistence.VulnerabilityFilter) {
+func (h *handlers) compareVulnerabilities(ctx context.Context, answer *oas.GetImageVulnerabilities200JSONResponse, found []persistence.ImageVulnerability, base string, filter persistence.VulnerabilityFilter, asOf *time.Time) {
 	type finding struct{ vulnerability, kind, name, version string }
 	of := func(v *persistence.ImageVulnerability) finding {
 		return finding{v.Vulnerability, v.PackageType, v.PackageName, v.PackageVersion}
 	}
 	inherited := map[finding]bool{}
-	base, baseFound, err := h.baseVulnerabilities(ctx, answer.ImageDigest, base, filter)
+	base, baseFound, err := h.baseVulnerabilities(ctx, answer.ImageDigest, base, filter, asOf)
 	if err != nil {
 		answer.BaseImageProblems = &[]map[string]any{{"severity": "error", "problem_type": "base_image", "details": classify(err).Message}}
 	}
@@ -104,13 +137,13 @@ func (h *handlers) compareVulnerabilities(ctx context.Context, answer *oas.GetIm
 }
 
 // baseVulnerabilities finds the base image and what it has. Without a base image nothing is inherited.
-func (h *handlers) baseVulnerabilities(ctx context.Context, digest, named string, filter persistence.VulnerabilityFilter) (base string, found []persistence.ImageVulnerability, err error) {
+func (h *handlers) baseVulnerabilities(ctx context.Context, digest, named string, filter persistence.VulnerabilityFilter, asOf *time.Time) (base string, found []persistence.ImageVulnerability, err error) {
 	base, err = h.baseImage(ctx, digest, named)
 	if err != nil || base == "" {
 		return base, nil, err
 	}
 	filter.Description = false
-	found, err = h.vulnerabilities(ctx, base, filter)
+	found, err = h.vulnerabilitiesAt(ctx, base, filter, asOf)
 	return base, found, err
 }
 

@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"plimsoll/engine/catalog"
@@ -10,7 +9,14 @@ import (
 )
 
 var (
-	imageVulnerabilities = query("match.of_image", `
+	imageVulnerabilities = query("match.of_image", vulnerabilitiesOf(`m.valid_to IS NULL`))
+
+	vulnerabilityDetails = query("feed.details", detailsOf(`u.valid_to IS NULL`, `v.valid_to IS NULL`))
+)
+
+// vulnerabilitiesOf lists the findings of an image among the matches of a state.
+func vulnerabilitiesOf(matches string) string {
+	return `
 SELECT m.vulnerability, m.source, m.group_name, m.namespace, m.target, m.scope, m.severity::int AS severity,
   m.fix_version, m.fix_state, m.also, m.confidence, greatest(m.since, a.analyzed_at) AS detected_at, m.valid_from,
   p.type AS package_type, p.name AS package_name, p.version AS package_version, p.arch AS package_arch,
@@ -19,23 +25,25 @@ FROM plimsoll.image i
 JOIN plimsoll.analysis a ON a.id = i.analysis_id
 JOIN plimsoll.image_package e ON e.analysis_id = a.id AND NOT e.suppressed
 JOIN plimsoll.package p ON p.id = e.package_id
-JOIN plimsoll.package_match m ON m.package_id = p.id AND m.valid_to IS NULL
+JOIN plimsoll.package_match m ON m.package_id = p.id AND ` + matches + `
 WHERE i.account = @account AND i.digest = @digest AND (@wont_fix OR m.fix_state <> 'wont-fix')
-ORDER BY m.severity DESC, m.vulnerability, p.name, p.version, p.arch, p.type, e.path, m.source, p.id`)
+ORDER BY m.severity DESC, m.vulnerability, p.name, p.version, p.arch, p.type, e.path, m.source, p.id`
+}
 
-	// The advisory tells since when the feed carries the fix as it is now.
-	vulnerabilityDetails = query("feed.details", `
+// detailsOf reads what is said in a state of the feeds. The advisory tells since when the feed carries the fix as it is.
+func detailsOf(vulnerabilities, advisories string) string {
+	return `
 SELECT k.source, k.group_name, k.vulnerability, k.namespace, k.target, k.scope,
   CASE WHEN @description THEN u.detail ELSE u.detail - '{description,references}'::text[] END AS detail,
   g.committed_at, v.detail AS advisory
 FROM unnest(@sources::text[], @groups::text[], @vulnerabilities::text[], @namespaces::text[], @targets::text[], @scopes::text[])
   k (source, group_name, vulnerability, namespace, target, scope)
 LEFT JOIN plimsoll_feeds.vulnerability u ON u.source = k.source AND u.group_name = k.group_name
-  AND u.vulnerability_id = k.vulnerability AND u.valid_to IS NULL
+  AND u.vulnerability_id = k.vulnerability AND ` + vulnerabilities + `
 LEFT JOIN plimsoll_feeds.advisory v ON v.source = k.source AND v.group_name = k.group_name
-  AND v.advisory_id = k.vulnerability AND v.namespace = k.namespace AND v.package = k.target AND v.scope = k.scope AND v.valid_to IS NULL
-LEFT JOIN plimsoll_feeds.generation g ON g.id = v.valid_from`)
-)
+  AND v.advisory_id = k.vulnerability AND v.namespace = k.namespace AND v.package = k.target AND v.scope = k.scope AND ` + advisories + `
+LEFT JOIN plimsoll_feeds.generation g ON g.id = v.valid_from`
+}
 
 // basis names what a match rests on.
 type basis struct {
@@ -74,16 +82,22 @@ type detailRow struct {
 
 // Vulnerabilities returns the findings of an image, worst first: ErrNotFound, ErrNotAnalyzed.
 func (s *Matches) Vulnerabilities(ctx context.Context, account, digest string, f VulnerabilityFilter) ([]ImageVulnerability, error) {
+	list, err := s.findings(ctx, account, digest, f, imageVulnerabilities, args{}, vulnerabilityDetails, args{})
+	return list, wrap(err, "load vulnerabilities of %s", digest)
+}
+
+// findings reads the matches of a state of ours, and what the feeds say of them in a state of theirs.
+func (s *Matches) findings(ctx context.Context, account, digest string, f VulnerabilityFilter, matches string, state args, details string, said args) ([]ImageVulnerability, error) {
 	if _, err := analysisOf(ctx, s.pool, account, digest); err != nil {
-		return nil, fmt.Errorf("load vulnerabilities of %s: %w", digest, err)
+		return nil, err
 	}
-	list, err := many[vulnerabilityRow](ctx, s.pool, imageVulnerabilities, args{"account": account, "digest": digest, "wont_fix": f.IncludeWontFix})
+	list, err := many[vulnerabilityRow](ctx, s.pool, matches, merge(state, args{"account": account, "digest": digest, "wont_fix": f.IncludeWontFix}))
 	if err != nil {
-		return nil, fmt.Errorf("load vulnerabilities of %s: %w", digest, err)
+		return nil, err
 	}
-	details, err := s.details(ctx, list, f.Description)
+	known, err := s.details(ctx, list, details, merge(said, args{"description": f.Description}))
 	if err != nil {
-		return nil, fmt.Errorf("load vulnerabilities of %s: %w", digest, err)
+		return nil, err
 	}
 	out := make([]ImageVulnerability, 0, len(list))
 	for _, row := range list {
@@ -91,35 +105,45 @@ func (s *Matches) Vulnerabilities(ctx context.Context, account, digest string, f
 		if f.Kind == KindOS && !os || f.Kind == KindNonOS && os {
 			continue
 		}
-		out = append(out, row.vulnerability(details[row.basis]))
+		out = append(out, row.vulnerability(known[row.basis]))
 	}
 	return out, nil
 }
 
 // details reads what the feeds say about what the findings rest on, each once.
-func (s *Matches) details(ctx context.Context, list []vulnerabilityRow, description bool) (map[basis]detailRow, error) {
+func (s *Matches) details(ctx context.Context, list []vulnerabilityRow, statement string, said args) (map[basis]detailRow, error) {
 	out := make(map[basis]detailRow, len(list))
-	var sources, groups, vulnerabilities, namespaces, targets, scopes []string
+	var asked []basis
 	for _, row := range list {
-		if _, there := out[row.basis]; there {
-			continue
+		if _, there := out[row.basis]; !there {
+			out[row.basis] = detailRow{}
+			asked = append(asked, row.basis)
 		}
-		out[row.basis] = detailRow{}
-		k := row.basis
-		sources, groups, vulnerabilities = append(sources, k.Source), append(groups, k.GroupName), append(vulnerabilities, k.Vulnerability)
-		namespaces, targets, scopes = append(namespaces, k.Namespace), append(targets, k.Target), append(scopes, k.Scope)
 	}
-	if len(out) == 0 {
+	if len(asked) == 0 {
 		return out, nil
 	}
-	rows, err := many[detailRow](ctx, s.feeds, vulnerabilityDetails, args{
-		"sources": sources, "groups": groups, "vulnerabilities": vulnerabilities, "namespaces": namespaces, "targets": targets, "scopes": scopes,
-		"description": description,
-	})
+	rows, err := many[detailRow](ctx, s.feeds, statement, merge(said, basisArgs(asked)))
 	for _, r := range rows {
 		out[r.basis] = r
 	}
 	return out, err
+}
+
+// basisArgs passes keys column by column.
+func basisArgs(list []basis) args {
+	columns := make([][]string, 6)
+	for i := range columns {
+		columns[i] = make([]string, len(list))
+	}
+	for i, k := range list {
+		for c, v := range []string{k.Source, k.GroupName, k.Vulnerability, k.Namespace, k.Target, k.Scope} {
+			columns[c][i] = v
+		}
+	}
+	return args{
+		"sources": columns[0], "groups": columns[1], "vulnerabilities": columns[2], "namespaces": columns[3], "targets": columns[4], "scopes": columns[5],
+	}
 }
 
 func (r vulnerabilityRow) vulnerability(known detailRow) ImageVulnerability {

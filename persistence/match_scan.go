@@ -52,7 +52,7 @@ func (s *Matches) Scan(ctx context.Context, distro string, packages []ScannedPac
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b vulnerabilityRow) int { return b.Severity - a.Severity })
-	details, err := s.details(ctx, rows, f.Description)
+	details, err := s.details(ctx, rows, vulnerabilityDetails, args{"description": f.Description})
 	if err != nil {
 		return nil, fmt.Errorf("scan: %w", err)
 	}

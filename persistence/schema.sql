@@ -368,6 +368,7 @@ CREATE TABLE plimsoll.package_match (
 CREATE INDEX package_match_also ON plimsoll.package_match USING gin (also) WHERE ((valid_to IS NULL) AND (also <> '{}'::text[]));
 CREATE INDEX package_match_closed ON plimsoll.package_match USING btree (to_generation) WHERE (to_generation IS NOT NULL);
 CREATE UNIQUE INDEX package_match_current ON plimsoll.package_match USING btree (package_id, vulnerability) WHERE (valid_to IS NULL);
+CREATE INDEX package_match_history ON plimsoll.package_match USING btree (package_id, valid_to) WHERE (valid_to IS NOT NULL);
 CREATE INDEX package_match_opened ON plimsoll.package_match USING btree (from_generation);
 CREATE INDEX package_match_vulnerability ON plimsoll.package_match USING btree (vulnerability) WHERE (valid_to IS NULL);
 CREATE TABLE plimsoll.package_target (

@@ -583,6 +583,43 @@ type DeleteImageResponse struct {
 // Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// ExplainedPackage defines model for ExplainedPackage.
+type ExplainedPackage struct {
+	// Affected The image's vulnerabilities list it.
+	Affected bool `json:"affected"`
+
+	// Cause What made the answer as it is.
+	Cause *string `json:"cause,omitempty"`
+
+	// Confidence high, or low where a CPE name was guessed
+	Confidence *string `json:"confidence,omitempty"`
+
+	// ExcludedBy The curated exclusion that took it away.
+	ExcludedBy *string           `json:"excluded_by,omitempty"`
+	Fix        *string           `json:"fix,omitempty"`
+	Generation *int64            `json:"generation,omitempty"`
+	KnownSince *time.Time        `json:"known_since,omitempty"`
+	Locations  []PackageEvidence `json:"locations"`
+
+	// Package Name and version.
+	Package        string `json:"package"`
+	PackageName    string `json:"package_name"`
+	PackageType    string `json:"package_type"`
+	PackageVersion string `json:"package_version"`
+	Purl           string `json:"purl"`
+
+	// Reason The answer in a sentence.
+	Reason   string  `json:"reason"`
+	Severity *string `json:"severity,omitempty"`
+
+	// SourcePackage Name and version of the package it was built from.
+	SourcePackage *string          `json:"source_package,omitempty"`
+	Statements    []MatchStatement `json:"statements"`
+
+	// Vuln The name it is listed by.
+	Vuln *string `json:"vuln,omitempty"`
+}
+
 // FeedGroupMetadata defines model for FeedGroupMetadata.
 type FeedGroupMetadata struct {
 	CreatedAt            *time.Time `json:"created_at,omitempty"`
@@ -1039,6 +1076,46 @@ type MappingRule struct {
 	RuleSetIds   []string `json:"rule_set_ids"`
 }
 
+// MatchStatement defines model for MatchStatement.
+type MatchStatement struct {
+	Aliases         []string `json:"aliases"`
+	ComparedVersion *string  `json:"compared_version,omitempty"`
+	Confidence      *string  `json:"confidence,omitempty"`
+	Decides         bool     `json:"decides"`
+
+	// Digest SHA-256 of the statement as it is stored.
+	Digest     *string `json:"digest,omitempty"`
+	FeedGroup  string  `json:"feed_group"`
+	Fix        *string `json:"fix,omitempty"`
+	Generation *int64  `json:"generation,omitempty"`
+
+	// Note The source's words.
+	Note *string `json:"note,omitempty"`
+
+	// Outcome affected, not_affected, not_comparable, about_another_package or source_not_asked
+	Outcome string `json:"outcome"`
+
+	// PackageName The name the package was looked up by.
+	PackageName string `json:"package_name"`
+
+	// Range The range that holds the version.
+	Range *string `json:"range,omitempty"`
+
+	// Scope The kind of package, module, stream and architectures it is restricted to.
+	Scope    *string `json:"scope,omitempty"`
+	Severity string  `json:"severity"`
+	Source   string  `json:"source"`
+
+	// SourceGroup The feed group it was read from.
+	SourceGroup *string `json:"source_group,omitempty"`
+	State       *string `json:"state,omitempty"`
+
+	// StatedAt Since when the data carries it like this.
+	StatedAt     *time.Time `json:"stated_at,omitempty"`
+	VersionOrder *string    `json:"version_order,omitempty"`
+	Vuln         string     `json:"vuln"`
+}
+
 // MatchedImageRule The rule as the policy holds it; null when none matched.
 type MatchedImageRule = json.RawMessage
 
@@ -1089,6 +1166,13 @@ type PackageContent struct {
 type PackageEPSS struct {
 	Epss       float64 `json:"epss"`
 	Percentile float64 `json:"percentile"`
+}
+
+// PackageEvidence defines model for PackageEvidence.
+type PackageEvidence struct {
+	// Layer Digest of the layer that brought it.
+	Layer *string `json:"layer,omitempty"`
+	Path  string  `json:"path"`
 }
 
 // PackageLicense defines model for PackageLicense.
@@ -1640,6 +1724,55 @@ type VendorDataObject struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// VulnerabilityChange defines model for VulnerabilityChange.
+type VulnerabilityChange struct {
+	// Cause What moved it: a change of feeds with its generation, of matching rules, the first analysis, ...
+	Cause     string    `json:"cause"`
+	ChangedAt time.Time `json:"changed_at"`
+	FeedGroup string    `json:"feed_group"`
+
+	// Fix Version that fixes it now; the text None when there is no fix.
+	Fix *string `json:"fix,omitempty"`
+
+	// Generation Of the feeds, with which it moved.
+	Generation *int64 `json:"generation,omitempty"`
+
+	// Package Name and version.
+	Package        string  `json:"package"`
+	PackageName    string  `json:"package_name"`
+	PackageType    string  `json:"package_type"`
+	PackageVersion string  `json:"package_version"`
+	PreviousFix    *string `json:"previous_fix,omitempty"`
+
+	// PreviousSeverity Before; absent from what is new.
+	PreviousSeverity     *string `json:"previous_severity,omitempty"`
+	PreviouslyWillNotFix *bool   `json:"previously_will_not_fix,omitempty"`
+	Purl                 string  `json:"purl"`
+
+	// Severity Now; absent from what is gone.
+	Severity   *string `json:"severity,omitempty"`
+	Vuln       string  `json:"vuln"`
+	WillNotFix *bool   `json:"will_not_fix,omitempty"`
+}
+
+// VulnerabilityChanges defines model for VulnerabilityChanges.
+type VulnerabilityChanges struct {
+	Added       []VulnerabilityChange `json:"added"`
+	Generation  *int64                `json:"generation,omitempty"`
+	ImageDigest string                `json:"image_digest"`
+	Removed     []VulnerabilityChange `json:"removed"`
+	Since       *time.Time            `json:"since,omitempty"`
+	Until       *time.Time            `json:"until,omitempty"`
+	Updated     []VulnerabilityChange `json:"updated"`
+}
+
+// VulnerabilityExplanation defines model for VulnerabilityExplanation.
+type VulnerabilityExplanation struct {
+	ImageDigest string             `json:"image_digest"`
+	Packages    []ExplainedPackage `json:"packages"`
+	Vuln        string             `json:"vuln"`
+}
+
 // VulnerabilityReference defines model for VulnerabilityReference.
 type VulnerabilityReference struct {
 	Source string   `json:"source"`
@@ -1976,6 +2109,9 @@ type GetImageVulnerabilitiesParams struct {
 	// VendorOnly Leave out what the distribution will not fix.
 	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
 
+	// AsOf What was known at this time of the packages the image holds, with the data of that time. EPSS scores are not kept and left out.
+	AsOf *time.Time `form:"as_of,omitempty" json:"as_of,omitempty"`
+
 	// BaseDigest Mark what a base image already has: its digest, or auto for the nearest ancestor.
 	BaseDigest *string `form:"base_digest,omitempty" json:"base_digest,omitempty"`
 
@@ -1985,6 +2121,30 @@ type GetImageVulnerabilitiesParams struct {
 
 // GetImageVulnerabilitiesParamsVulnType defines parameters for GetImageVulnerabilities.
 type GetImageVulnerabilitiesParamsVulnType string
+
+// GetImageVulnerabilityChangesParams defines parameters for GetImageVulnerabilityChanges.
+type GetImageVulnerabilityChangesParams struct {
+	// Since The earlier time; when absent, a day before until.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until The later time; when absent, now.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Generation A generation of the feeds, instead of times.
+	Generation *int64 `form:"generation,omitempty" json:"generation,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ExplainImageVulnerabilityParams defines parameters for ExplainImageVulnerability.
+type ExplainImageVulnerabilityParams struct {
+	// Package Only packages of this name.
+	Package *string `form:"package,omitempty" json:"package,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
 
 // ListImageImportsParams defines parameters for ListImageImports.
 type ListImageImportsParams struct {
@@ -2809,6 +2969,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 	GetImageVulnerabilities(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageVulnerabilityChanges How the answer about the image moved
+	//
+	// Compares what was known at two times of the packages the image holds, or lists what one generation of the feeds changed.
+	//
+	// Corresponds with GET /images/{image_digest}/vulnerability-changes (the `GetImageVulnerabilityChanges` operationId).
+	GetImageVulnerabilityChanges(ctx context.Context, imageDigest ImageDigest, params *GetImageVulnerabilityChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainImageVulnerability Why the image has a vulnerability, or has not
+	//
+	// For every package of the image that the data connects with the vulnerability, under any of its names: each statement, how it was compared, which of them decided, and what took a finding away. At most 200 packages.
+	//
+	// Corresponds with GET /images/{image_digest}/vulnerability-explanations/{vuln_id} (the `ExplainImageVulnerability` operationId).
+	ExplainImageVulnerability(ctx context.Context, imageDigest ImageDigest, vulnId string, params *ExplainImageVulnerabilityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListImageImports List image imports in progress
 	//
@@ -4067,6 +4241,40 @@ func (c *Client) ListImageVulnerabilityTypes(ctx context.Context, imageDigest Im
 // Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 func (c *Client) GetImageVulnerabilities(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImageVulnerabilitiesRequest(c.Server, imageDigest, vulnType, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageVulnerabilityChanges How the answer about the image moved
+//
+// Compares what was known at two times of the packages the image holds, or lists what one generation of the feeds changed.
+//
+// Corresponds with GET /images/{image_digest}/vulnerability-changes (the `GetImageVulnerabilityChanges` operationId).
+func (c *Client) GetImageVulnerabilityChanges(ctx context.Context, imageDigest ImageDigest, params *GetImageVulnerabilityChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageVulnerabilityChangesRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainImageVulnerability Why the image has a vulnerability, or has not
+//
+// For every package of the image that the data connects with the vulnerability, under any of its names: each statement, how it was compared, which of them decided, and what took a finding away. At most 200 packages.
+//
+// Corresponds with GET /images/{image_digest}/vulnerability-explanations/{vuln_id} (the `ExplainImageVulnerability` operationId).
+func (c *Client) ExplainImageVulnerability(ctx context.Context, imageDigest ImageDigest, vulnId string, params *ExplainImageVulnerabilityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainImageVulnerabilityRequest(c.Server, imageDigest, vulnId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7680,9 +7888,204 @@ func NewGetImageVulnerabilitiesRequest(server string, imageDigest ImageDigest, v
 
 		}
 
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.BaseDigest != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "base_digest", *params.BaseDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageVulnerabilityChangesRequest constructs an http.Request for the GetImageVulnerabilityChanges method
+func NewGetImageVulnerabilityChangesRequest(server string, imageDigest ImageDigest, params *GetImageVulnerabilityChangesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vulnerability-changes", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Generation != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "generation", *params.Generation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExplainImageVulnerabilityRequest constructs an http.Request for the ExplainImageVulnerability method
+func NewExplainImageVulnerabilityRequest(server string, imageDigest ImageDigest, vulnId string, params *ExplainImageVulnerabilityParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "vuln_id", vulnId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vulnerability-explanations/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Package != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "package", *params.Package, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -11405,6 +11808,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 	GetImageVulnerabilitiesWithResponse(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilitiesReply, error)
 
+	// GetImageVulnerabilityChangesWithResponse How the answer about the image moved
+	//
+	// Compares what was known at two times of the packages the image holds, or lists what one generation of the feeds changed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vulnerability-changes (the `GetImageVulnerabilityChanges` operationId).
+	GetImageVulnerabilityChangesWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVulnerabilityChangesParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilityChangesReply, error)
+
+	// ExplainImageVulnerabilityWithResponse Why the image has a vulnerability, or has not
+	//
+	// For every package of the image that the data connects with the vulnerability, under any of its names: each statement, how it was compared, which of them decided, and what took a finding away. At most 200 packages.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vulnerability-explanations/{vuln_id} (the `ExplainImageVulnerability` operationId).
+	ExplainImageVulnerabilityWithResponse(ctx context.Context, imageDigest ImageDigest, vulnId string, params *ExplainImageVulnerabilityParams, reqEditors ...RequestEditorFn) (*ExplainImageVulnerabilityReply, error)
+
 	// ListImageImportsWithResponse List image imports in progress
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -13939,6 +14360,102 @@ func (r GetImageVulnerabilitiesReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetImageVulnerabilitiesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageVulnerabilityChangesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VulnerabilityChanges
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageVulnerabilityChangesReply) GetJSON200() *VulnerabilityChanges {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageVulnerabilityChangesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageVulnerabilityChangesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageVulnerabilityChangesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageVulnerabilityChangesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageVulnerabilityChangesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExplainImageVulnerabilityReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VulnerabilityExplanation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExplainImageVulnerabilityReply) GetJSON200() *VulnerabilityExplanation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ExplainImageVulnerabilityReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExplainImageVulnerabilityReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainImageVulnerabilityReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainImageVulnerabilityReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExplainImageVulnerabilityReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17255,6 +17772,36 @@ func (c *ClientWithResponses) GetImageVulnerabilitiesWithResponse(ctx context.Co
 	return ParseGetImageVulnerabilitiesReply(rsp)
 }
 
+// GetImageVulnerabilityChangesWithResponse How the answer about the image moved
+//
+// Compares what was known at two times of the packages the image holds, or lists what one generation of the feeds changed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vulnerability-changes (the `GetImageVulnerabilityChanges` operationId).
+func (c *ClientWithResponses) GetImageVulnerabilityChangesWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVulnerabilityChangesParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilityChangesReply, error) {
+	rsp, err := c.GetImageVulnerabilityChanges(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageVulnerabilityChangesReply(rsp)
+}
+
+// ExplainImageVulnerabilityWithResponse Why the image has a vulnerability, or has not
+//
+// For every package of the image that the data connects with the vulnerability, under any of its names: each statement, how it was compared, which of them decided, and what took a finding away. At most 200 packages.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vulnerability-explanations/{vuln_id} (the `ExplainImageVulnerability` operationId).
+func (c *ClientWithResponses) ExplainImageVulnerabilityWithResponse(ctx context.Context, imageDigest ImageDigest, vulnId string, params *ExplainImageVulnerabilityParams, reqEditors ...RequestEditorFn) (*ExplainImageVulnerabilityReply, error) {
+	rsp, err := c.ExplainImageVulnerability(ctx, imageDigest, vulnId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainImageVulnerabilityReply(rsp)
+}
+
 // ListImageImportsWithResponse List image imports in progress
 //
 // Returns a wrapper object for the known response body format(s).
@@ -19663,6 +20210,72 @@ func ParseGetImageVulnerabilitiesReply(rsp *http.Response) (*GetImageVulnerabili
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ImagePackageVulnerabilityResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageVulnerabilityChangesReply parses an HTTP response from a GetImageVulnerabilityChangesWithResponse call
+func ParseGetImageVulnerabilityChangesReply(rsp *http.Response) (*GetImageVulnerabilityChangesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageVulnerabilityChangesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VulnerabilityChanges
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExplainImageVulnerabilityReply parses an HTTP response from a ExplainImageVulnerabilityWithResponse call
+func ParseExplainImageVulnerabilityReply(rsp *http.Response) (*ExplainImageVulnerabilityReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainImageVulnerabilityReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VulnerabilityExplanation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -583,6 +583,43 @@ type DeleteImageResponse struct {
 // Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// ExplainedPackage defines model for ExplainedPackage.
+type ExplainedPackage struct {
+	// Affected The image's vulnerabilities list it.
+	Affected bool `json:"affected"`
+
+	// Cause What made the answer as it is.
+	Cause *string `json:"cause,omitempty"`
+
+	// Confidence high, or low where a CPE name was guessed
+	Confidence *string `json:"confidence,omitempty"`
+
+	// ExcludedBy The curated exclusion that took it away.
+	ExcludedBy *string           `json:"excluded_by,omitempty"`
+	Fix        *string           `json:"fix,omitempty"`
+	Generation *int64            `json:"generation,omitempty"`
+	KnownSince *time.Time        `json:"known_since,omitempty"`
+	Locations  []PackageEvidence `json:"locations"`
+
+	// Package Name and version.
+	Package        string `json:"package"`
+	PackageName    string `json:"package_name"`
+	PackageType    string `json:"package_type"`
+	PackageVersion string `json:"package_version"`
+	Purl           string `json:"purl"`
+
+	// Reason The answer in a sentence.
+	Reason   string  `json:"reason"`
+	Severity *string `json:"severity,omitempty"`
+
+	// SourcePackage Name and version of the package it was built from.
+	SourcePackage *string          `json:"source_package,omitempty"`
+	Statements    []MatchStatement `json:"statements"`
+
+	// Vuln The name it is listed by.
+	Vuln *string `json:"vuln,omitempty"`
+}
+
 // FeedGroupMetadata defines model for FeedGroupMetadata.
 type FeedGroupMetadata struct {
 	CreatedAt            *time.Time `json:"created_at,omitempty"`
@@ -1039,6 +1076,46 @@ type MappingRule struct {
 	RuleSetIds   []string `json:"rule_set_ids"`
 }
 
+// MatchStatement defines model for MatchStatement.
+type MatchStatement struct {
+	Aliases         []string `json:"aliases"`
+	ComparedVersion *string  `json:"compared_version,omitempty"`
+	Confidence      *string  `json:"confidence,omitempty"`
+	Decides         bool     `json:"decides"`
+
+	// Digest SHA-256 of the statement as it is stored.
+	Digest     *string `json:"digest,omitempty"`
+	FeedGroup  string  `json:"feed_group"`
+	Fix        *string `json:"fix,omitempty"`
+	Generation *int64  `json:"generation,omitempty"`
+
+	// Note The source's words.
+	Note *string `json:"note,omitempty"`
+
+	// Outcome affected, not_affected, not_comparable, about_another_package or source_not_asked
+	Outcome string `json:"outcome"`
+
+	// PackageName The name the package was looked up by.
+	PackageName string `json:"package_name"`
+
+	// Range The range that holds the version.
+	Range *string `json:"range,omitempty"`
+
+	// Scope The kind of package, module, stream and architectures it is restricted to.
+	Scope    *string `json:"scope,omitempty"`
+	Severity string  `json:"severity"`
+	Source   string  `json:"source"`
+
+	// SourceGroup The feed group it was read from.
+	SourceGroup *string `json:"source_group,omitempty"`
+	State       *string `json:"state,omitempty"`
+
+	// StatedAt Since when the data carries it like this.
+	StatedAt     *time.Time `json:"stated_at,omitempty"`
+	VersionOrder *string    `json:"version_order,omitempty"`
+	Vuln         string     `json:"vuln"`
+}
+
 // MatchedImageRule The rule as the policy holds it; null when none matched.
 type MatchedImageRule = json.RawMessage
 
@@ -1089,6 +1166,13 @@ type PackageContent struct {
 type PackageEPSS struct {
 	Epss       float64 `json:"epss"`
 	Percentile float64 `json:"percentile"`
+}
+
+// PackageEvidence defines model for PackageEvidence.
+type PackageEvidence struct {
+	// Layer Digest of the layer that brought it.
+	Layer *string `json:"layer,omitempty"`
+	Path  string  `json:"path"`
 }
 
 // PackageLicense defines model for PackageLicense.
@@ -1640,6 +1724,55 @@ type VendorDataObject struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// VulnerabilityChange defines model for VulnerabilityChange.
+type VulnerabilityChange struct {
+	// Cause What moved it: a change of feeds with its generation, of matching rules, the first analysis, ...
+	Cause     string    `json:"cause"`
+	ChangedAt time.Time `json:"changed_at"`
+	FeedGroup string    `json:"feed_group"`
+
+	// Fix Version that fixes it now; the text None when there is no fix.
+	Fix *string `json:"fix,omitempty"`
+
+	// Generation Of the feeds, with which it moved.
+	Generation *int64 `json:"generation,omitempty"`
+
+	// Package Name and version.
+	Package        string  `json:"package"`
+	PackageName    string  `json:"package_name"`
+	PackageType    string  `json:"package_type"`
+	PackageVersion string  `json:"package_version"`
+	PreviousFix    *string `json:"previous_fix,omitempty"`
+
+	// PreviousSeverity Before; absent from what is new.
+	PreviousSeverity     *string `json:"previous_severity,omitempty"`
+	PreviouslyWillNotFix *bool   `json:"previously_will_not_fix,omitempty"`
+	Purl                 string  `json:"purl"`
+
+	// Severity Now; absent from what is gone.
+	Severity   *string `json:"severity,omitempty"`
+	Vuln       string  `json:"vuln"`
+	WillNotFix *bool   `json:"will_not_fix,omitempty"`
+}
+
+// VulnerabilityChanges defines model for VulnerabilityChanges.
+type VulnerabilityChanges struct {
+	Added       []VulnerabilityChange `json:"added"`
+	Generation  *int64                `json:"generation,omitempty"`
+	ImageDigest string                `json:"image_digest"`
+	Removed     []VulnerabilityChange `json:"removed"`
+	Since       *time.Time            `json:"since,omitempty"`
+	Until       *time.Time            `json:"until,omitempty"`
+	Updated     []VulnerabilityChange `json:"updated"`
+}
+
+// VulnerabilityExplanation defines model for VulnerabilityExplanation.
+type VulnerabilityExplanation struct {
+	ImageDigest string             `json:"image_digest"`
+	Packages    []ExplainedPackage `json:"packages"`
+	Vuln        string             `json:"vuln"`
+}
+
 // VulnerabilityReference defines model for VulnerabilityReference.
 type VulnerabilityReference struct {
 	Source string   `json:"source"`
@@ -1976,6 +2109,9 @@ type GetImageVulnerabilitiesParams struct {
 	// VendorOnly Leave out what the distribution will not fix.
 	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
 
+	// AsOf What was known at this time of the packages the image holds, with the data of that time. EPSS scores are not kept and left out.
+	AsOf *time.Time `form:"as_of,omitempty" json:"as_of,omitempty"`
+
 	// BaseDigest Mark what a base image already has: its digest, or auto for the nearest ancestor.
 	BaseDigest *string `form:"base_digest,omitempty" json:"base_digest,omitempty"`
 
@@ -1985,6 +2121,30 @@ type GetImageVulnerabilitiesParams struct {
 
 // GetImageVulnerabilitiesParamsVulnType defines parameters for GetImageVulnerabilities.
 type GetImageVulnerabilitiesParamsVulnType string
+
+// GetImageVulnerabilityChangesParams defines parameters for GetImageVulnerabilityChanges.
+type GetImageVulnerabilityChangesParams struct {
+	// Since The earlier time; when absent, a day before until.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until The later time; when absent, now.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Generation A generation of the feeds, instead of times.
+	Generation *int64 `form:"generation,omitempty" json:"generation,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ExplainImageVulnerabilityParams defines parameters for ExplainImageVulnerability.
+type ExplainImageVulnerabilityParams struct {
+	// Package Only packages of this name.
+	Package *string `form:"package,omitempty" json:"package,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
 
 // ListImageImportsParams defines parameters for ListImageImports.
 type ListImageImportsParams struct {
@@ -2592,6 +2752,12 @@ type ServerInterface interface {
 	// GetImageVulnerabilities Vulnerabilities of the image
 	// (GET /images/{image_digest}/vuln/{vuln_type})
 	GetImageVulnerabilities(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params GetImageVulnerabilitiesParams)
+	// GetImageVulnerabilityChanges How the answer about the image moved
+	// (GET /images/{image_digest}/vulnerability-changes)
+	GetImageVulnerabilityChanges(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVulnerabilityChangesParams)
+	// ExplainImageVulnerability Why the image has a vulnerability, or has not
+	// (GET /images/{image_digest}/vulnerability-explanations/{vuln_id})
+	ExplainImageVulnerability(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnId string, params ExplainImageVulnerabilityParams)
 	// ListImageImports List image imports in progress
 	// (GET /imports/images)
 	ListImageImports(w http.ResponseWriter, r *http.Request, params ListImageImportsParams)
@@ -3006,6 +3172,18 @@ func (_ Unimplemented) ListImageVulnerabilityTypes(w http.ResponseWriter, r *htt
 // GetImageVulnerabilities Vulnerabilities of the image
 // (GET /images/{image_digest}/vuln/{vuln_type})
 func (_ Unimplemented) GetImageVulnerabilities(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params GetImageVulnerabilitiesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageVulnerabilityChanges How the answer about the image moved
+// (GET /images/{image_digest}/vulnerability-changes)
+func (_ Unimplemented) GetImageVulnerabilityChanges(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVulnerabilityChangesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExplainImageVulnerability Why the image has a vulnerability, or has not
+// (GET /images/{image_digest}/vulnerability-explanations/{vuln_id})
+func (_ Unimplemented) ExplainImageVulnerability(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnId string, params ExplainImageVulnerabilityParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5380,6 +5558,19 @@ func (siw *ServerInterfaceWrapper) GetImageVulnerabilities(w http.ResponseWriter
 		return
 	}
 
+	// ------------- Optional query parameter "as_of" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "as_of", r.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "as_of"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "as_of", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "base_digest" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "base_digest", r.URL.Query(), &params.BaseDigest, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -5416,6 +5607,167 @@ func (siw *ServerInterfaceWrapper) GetImageVulnerabilities(w http.ResponseWriter
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetImageVulnerabilities(w, r, imageDigest, vulnType, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageVulnerabilityChanges operation middleware
+func (siw *ServerInterfaceWrapper) GetImageVulnerabilityChanges(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageVulnerabilityChangesParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", r.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "until"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "until", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "generation" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "generation", r.URL.Query(), &params.Generation, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "generation"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "generation", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageVulnerabilityChanges(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExplainImageVulnerability operation middleware
+func (siw *ServerInterfaceWrapper) ExplainImageVulnerability(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "vuln_id" -------------
+	var vulnId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "vuln_id", chi.URLParam(r, "vuln_id"), &vulnId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vuln_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainImageVulnerabilityParams
+
+	// ------------- Optional query parameter "package" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "package", r.URL.Query(), &params.Package, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "package"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "package", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExplainImageVulnerability(w, r, imageDigest, vulnId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -8357,6 +8709,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/images/{image_digest}/vuln/{vuln_type}", wrapper.GetImageVulnerabilities)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vulnerability-changes", wrapper.GetImageVulnerabilityChanges)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vulnerability-explanations/{vuln_id}", wrapper.ExplainImageVulnerability)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/imports/images", wrapper.ListImageImports)
 	})
 	r.Group(func(r chi.Router) {
@@ -10107,6 +10465,87 @@ type GetImageVulnerabilitiesdefaultJSONResponse struct {
 }
 
 func (response GetImageVulnerabilitiesdefaultJSONResponse) VisitGetImageVulnerabilitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVulnerabilityChangesRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageVulnerabilityChangesParams
+}
+
+type GetImageVulnerabilityChangesResponseObject interface {
+	VisitGetImageVulnerabilityChangesResponse(w http.ResponseWriter) error
+}
+
+type GetImageVulnerabilityChanges200JSONResponse VulnerabilityChanges
+
+func (response GetImageVulnerabilityChanges200JSONResponse) VisitGetImageVulnerabilityChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVulnerabilityChangesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageVulnerabilityChangesdefaultJSONResponse) VisitGetImageVulnerabilityChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainImageVulnerabilityRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	VulnId      string      `json:"vuln_id"`
+	Params      ExplainImageVulnerabilityParams
+}
+
+type ExplainImageVulnerabilityResponseObject interface {
+	VisitExplainImageVulnerabilityResponse(w http.ResponseWriter) error
+}
+
+type ExplainImageVulnerability200JSONResponse VulnerabilityExplanation
+
+func (response ExplainImageVulnerability200JSONResponse) VisitExplainImageVulnerabilityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainImageVulnerabilitydefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ExplainImageVulnerabilitydefaultJSONResponse) VisitExplainImageVulnerabilityResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12483,6 +12922,12 @@ type StrictServerInterface interface {
 	// GetImageVulnerabilities Vulnerabilities of the image
 	// (GET /images/{image_digest}/vuln/{vuln_type})
 	GetImageVulnerabilities(ctx context.Context, request GetImageVulnerabilitiesRequestObject) (GetImageVulnerabilitiesResponseObject, error)
+	// GetImageVulnerabilityChanges How the answer about the image moved
+	// (GET /images/{image_digest}/vulnerability-changes)
+	GetImageVulnerabilityChanges(ctx context.Context, request GetImageVulnerabilityChangesRequestObject) (GetImageVulnerabilityChangesResponseObject, error)
+	// ExplainImageVulnerability Why the image has a vulnerability, or has not
+	// (GET /images/{image_digest}/vulnerability-explanations/{vuln_id})
+	ExplainImageVulnerability(ctx context.Context, request ExplainImageVulnerabilityRequestObject) (ExplainImageVulnerabilityResponseObject, error)
 	// ListImageImports List image imports in progress
 	// (GET /imports/images)
 	ListImageImports(ctx context.Context, request ListImageImportsRequestObject) (ListImageImportsResponseObject, error)
@@ -13781,6 +14226,61 @@ func (sh *strictHandler) GetImageVulnerabilities(w http.ResponseWriter, r *http.
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetImageVulnerabilitiesResponseObject); ok {
 		if err := validResponse.VisitGetImageVulnerabilitiesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageVulnerabilityChanges operation middleware
+func (sh *strictHandler) GetImageVulnerabilityChanges(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVulnerabilityChangesParams) {
+	var request GetImageVulnerabilityChangesRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageVulnerabilityChanges(ctx, request.(GetImageVulnerabilityChangesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageVulnerabilityChanges")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageVulnerabilityChangesResponseObject); ok {
+		if err := validResponse.VisitGetImageVulnerabilityChangesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExplainImageVulnerability operation middleware
+func (sh *strictHandler) ExplainImageVulnerability(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnId string, params ExplainImageVulnerabilityParams) {
+	var request ExplainImageVulnerabilityRequestObject
+
+	request.ImageDigest = imageDigest
+	request.VulnId = vulnId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExplainImageVulnerability(ctx, request.(ExplainImageVulnerabilityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExplainImageVulnerability")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExplainImageVulnerabilityResponseObject); ok {
+		if err := validResponse.VisitExplainImageVulnerabilityResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

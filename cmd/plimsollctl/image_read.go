@@ -133,32 +133,6 @@ func newImageMetadata(c *connection) *cobra.Command {
 	}
 }
 
-func newImageVuln(c *connection) *cobra.Command {
-	var vendorOnly bool
-	cmd := &cobra.Command{
-		Use: "vuln IMAGE [all|os|non-os]", Aliases: []string{"vulnerabilities"}, Args: cobra.RangeArgs(1, 2),
-		Short: "List the vulnerabilities of an image",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			kind := "all"
-			if len(args) == 2 {
-				kind = args[1]
-			}
-			image, err := c.find(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			r, err := ask(c.api.GetImageVulnerabilitiesWithResponse(cmd.Context(), image.ImageDigest,
-				client.GetImageVulnerabilitiesParamsVulnType(kind), &client.GetImageVulnerabilitiesParams{VendorOnly: &vendorOnly}))
-			if err != nil {
-				return err
-			}
-			return c.show(cmd, r.Body, func(w io.Writer) error { return writeVulnerabilities(w, r.JSON200.Vulnerabilities) })
-		},
-	}
-	cmd.Flags().BoolVar(&vendorOnly, "vendor-only", true, "leave out what the distribution will not fix")
-	return cmd
-}
-
 func newImageCheck(c *connection) *cobra.Command {
 	var tag, policy string
 	var detail, history, failOnVerdict bool

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"plimsoll/engine/version"
 )
@@ -20,6 +21,21 @@ func (r Range) start() (bound string, exclusive bool) {
 		return r.After, true
 	}
 	return r.Introduced, false
+}
+
+// String shows the range as people write one: ">= 1.0, < 2.0".
+func (r Range) String() string {
+	var parts []string
+	if bound, exclusive := r.start(); !r.FromStart() {
+		parts = append(parts, map[bool]string{true: "> ", false: ">= "}[exclusive]+bound)
+	}
+	if bound, inclusive := r.end(); !r.ToEnd() {
+		parts = append(parts, map[bool]string{true: "<= ", false: "< "}[inclusive]+bound)
+	}
+	if len(parts) == 0 {
+		return "every version"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // ToEnd reports whether the range has no upper end.

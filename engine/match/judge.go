@@ -83,8 +83,10 @@ func (r Rules) Judge(s Subject, candidates []Candidate, exclusions []feed.Exclus
 	var out []Finding
 	for _, about := range clusters(r.opinions(s, candidates)) {
 		deciding := decide(about)
-		if f, ok := conclude(about, deciding); ok && !excluded(s, f, exclusions) {
-			out = append(out, f)
+		if f, ok := conclude(about, deciding); ok {
+			if _, is := excluded(s, f, exclusions); !is {
+				out = append(out, f)
+			}
 		}
 	}
 	out = covered(out, candidates)
@@ -222,10 +224,7 @@ func conclude(about, deciding []opinion) (Finding, bool) {
 	o := deciding[at]
 	f := Finding{
 		ID: o.ID, Source: o.Source, Group: o.Group, Namespace: o.Namespace, Package: o.Package, Scope: o.Scope,
-		FixVersion: o.fix, State: o.state, Severity: severityOf(about, o), Confidence: High,
-	}
-	if o.as.tier == tierNVD {
-		f.Confidence = Low
+		FixVersion: o.fix, State: o.state, Severity: severityOf(about, o), Confidence: o.as.tier.confidence(),
 	}
 	for _, other := range deciding {
 		if f.FixVersion == "" && other.verdict == affected && other.fix != "" {
@@ -277,14 +276,18 @@ func covered(list []Finding, candidates []Candidate) []Finding {
 	})
 }
 
-// excluded reports whether a curated exclusion says that the finding is false.
-func excluded(s Subject, f Finding, exclusions []feed.Exclusion) bool {
+// excluded finds the curated statement that says that the finding is false.
+func excluded(s Subject, f Finding, exclusions []feed.Exclusion) (*feed.Exclusion, bool) {
 	names := append([]string{f.ID}, f.Also...)
-	return slices.ContainsFunc(exclusions, func(x feed.Exclusion) bool {
+	at := slices.IndexFunc(exclusions, func(x feed.Exclusion) bool {
 		return slices.ContainsFunc(x.Vulnerabilities, func(id string) bool { return slices.Contains(names, id) }) &&
 			(x.Namespace == "" || x.Namespace == f.Namespace) && (x.PackageType == "" || x.PackageType == s.Type) &&
 			(x.Package == "" || wildcard(x.Package, s.Name)) && (len(x.Versions) == 0 || slices.Contains(x.Versions, s.Version))
 	})
+	if at < 0 {
+		return nil, false
+	}
+	return &exclusions[at], true
 }
 
 // wildcard matches a text with a pattern in which * stands for any characters.

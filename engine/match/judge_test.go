@@ -170,7 +170,7 @@ func TestJudge(t *testing.T) {
 			got := lines(rules.Judge(c.s, c.said, nil))
 			if got != c.want {
 				t.Errorf("found %q; want %q", got, c.want)
-				for _, o := range rules.Explain(c.s, c.said, c.said[0].ID) {
+				for _, o := range rules.Explain(c.s, c.said, nil, c.said[0].ID).Statements {
 					t.Logf("%+v", o)
 				}
 			}
@@ -254,15 +254,41 @@ func TestAnExplanationShowsWhatDecided(t *testing.T) {
 	}
 	s := apk("curl", "8.0.0-r0")
 	s.Arch = "x86_64"
+	why := DefaultRules().Explain(s, said, nil, "CVE-1")
 	var got []string
-	for _, o := range DefaultRules().Explain(s, said, "CVE-1") {
-		got = append(got, fmt.Sprintf("%s %s %s as %s: %s %v", o.Source, o.ID, o.Version, o.Scheme, o.Outcome, o.Decides))
+	for _, o := range why.Statements {
+		got = append(got, fmt.Sprintf("%s %s %s as %s: %s %s %v %s", o.Source, o.ID, o.Version, o.Scheme, o.Outcome, o.FixVersion, o.Decides, o.Confidence))
 	}
 	want := []string{
-		"alpine CVE-1 8.0.0-r0 as apk: affected true", "nvd CVE-1 8.0.0 as rpm: affected false", "alpine CVE-1  as : about_another_package false",
+		"alpine CVE-1 8.0.0-r0 as apk: affected 8.0.0-r1 true high", "nvd CVE-1 8.0.0 as rpm: affected 8.1.0 false low",
+		"alpine CVE-1  as : about_another_package  false ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	if diff := cmp.Diff(&DefaultRules().Judge(s, said, nil)[0], why.Finding); diff != "" {
+		t.Errorf("another answer: %s", diff)
+	}
+}
+
+func TestAnExplanationSaysWhatTookAFindingAway(t *testing.T) {
+	t.Parallel()
+	said := []Candidate{says("alpine", "CVE-1", "alpine:3.18", "curl", feed.StateFixed, below("8.0.0-r1"))}
+	s := apk("curl", "8.0.0-r0")
+	exclusion := feed.Exclusion{ID: "x", Vulnerabilities: []string{"CVE-1"}, Package: "curl"}
+	why := DefaultRules().Explain(s, said, []feed.Exclusion{{ID: "other", Vulnerabilities: []string{"CVE-9"}}, exclusion}, "CVE-1")
+	if diff := cmp.Diff(&exclusion, why.Exclusion); diff != "" || why.Finding != nil {
+		t.Errorf("exclusion %s, finding %v", diff, why.Finding)
+	}
+	said = append(said, says("alpine", "ADV-1", "alpine:3.18", "curl", feed.StateFixed, below("8.0.0-r1")))
+	said[1].Upstream = []string{"CVE-1"}
+	if why := DefaultRules().Explain(s, said, nil, "ADV-1"); !why.Covered || why.Finding != nil {
+		t.Errorf("an advisory told vulnerability by vulnerability: %+v", why)
+	}
+	rules := DefaultRules()
+	rules.WithoutSources = map[string]bool{"alpine": true}
+	if why := rules.Explain(s, said, nil, "CVE-1"); len(why.Statements) != 1 || why.Statements[0].Outcome != OutcomeNotAsked || why.Finding != nil {
+		t.Errorf("a source that is not asked: %+v", why)
 	}
 }
 

@@ -40,6 +40,13 @@ const (
 	tierNVD                   // by a CPE name somebody guessed
 )
 
+func (t tier) confidence() Confidence {
+	if t == tierNVD {
+		return Low
+	}
+	return High
+}
+
 // Targets lists the names under which advisories may speak about the subject, sorted.
 func (r Rules) Targets(s Subject) []Target {
 	var out []Target
