@@ -103,6 +103,10 @@ verify: ## Fail when a generated file is stale
 histories: setup ## Record the workflow histories that the replay tests read
 	go test ./workflows -run TestRecordHistories -record
 
+.PHONY: bench-rescan
+bench-rescan: setup ## Measure a day's change of the feeds over growing fleets, verdicts, and questions (BENCH="-images 1000,10000,100000 -feeds DIR")
+	go run ./internal/bench/rescan $(BENCH)
+
 .PHONY: bench-analysis
 bench-analysis: build ## Compare layer analysis with a bare gunzip, hash and tar walk, and count bytes of shared layers (LAYERS=DIR)
 	go run ./internal/bench/analysis $(if $(LAYERS),-layers $(LAYERS)) $(BENCH)

@@ -16,6 +16,7 @@ import (
 	"plimsoll/internal/log"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
+	"plimsoll/persistence/facts"
 	"plimsoll/workflows"
 )
 
@@ -28,7 +29,7 @@ const (
 func (a *Activities) evaluateImage(ctx context.Context, in workflows.EvaluateInput) (out workflows.EvaluateResult, err error) {
 	t := a.track(ctx, "", in.Run.Digest, whole(workflows.StageEvaluate))
 	defer func() { t.end(ctx, err) }()
-	judge, err := a.judge(ctx, in.Run.Account)
+	judge, err := a.judge(ctx, in.Run.Account, a.facts)
 	if err != nil || judge == nil {
 		return out, err
 	}
@@ -47,16 +48,19 @@ func gone(err error) bool {
 // judge evaluates images of one account under its active policy.
 type judge struct {
 	*Activities
-	account  string
-	stored   persistence.Policy
-	compiled *policy.Policy
+	account string
+	stored  persistence.Policy
+	// generation of the feeds, taken before any facts: they are at least as new.
+	generation int64
+	facts      *facts.Loader
+	compiled   *policy.Policy
 	// unreadable are the faults of a document whose form is wrong; compiled is nil then.
 	unreadable []policy.Problem
 }
 
 // judge prepares the active policy; nil when the account has none. A document that cannot be used stops every
 // image and says why.
-func (a *Activities) judge(ctx context.Context, account string) (*judge, error) {
+func (a *Activities) judge(ctx context.Context, account string, known *facts.Loader) (*judge, error) {
 	stored, err := a.policies.Active(ctx, account)
 	if errors.Is(err, persistence.ErrNotFound) {
 		return nil, nil
@@ -64,7 +68,10 @@ func (a *Activities) judge(ctx context.Context, account string) (*judge, error) 
 	if err != nil {
 		return nil, fmt.Errorf("load active policy: %w", err)
 	}
-	j := &judge{Activities: a, account: account, stored: stored}
+	j := &judge{Activities: a, account: account, stored: stored, facts: known}
+	if j.generation, err = a.feedStore.Generation(ctx); err != nil {
+		return nil, err
+	}
 	document, err := policy.Parse(stored.Document)
 	var invalid *policy.InvalidError
 	switch {
@@ -106,13 +113,8 @@ func (j *judge) image(ctx context.Context, digest, cause string) (verdicts, erro
 	if record.AnalysisID == nil {
 		return out, persistence.ErrNotAnalyzed
 	}
-	// Both are taken before the facts, which are at least as new.
-	began := j.now()
-	generation, err := j.feedStore.Generation(ctx)
-	if err != nil {
-		return out, err
-	}
-	facts, err := j.facts.Of(ctx, j.account, digest)
+	began := j.now() // before the facts, which are at least as new
+	known, err := j.facts.OfRecord(ctx, record)
 	if err != nil {
 		return out, err
 	}
@@ -120,14 +122,14 @@ func (j *judge) image(ctx context.Context, digest, cause string) (verdicts, erro
 		if !tag.Current {
 			continue
 		}
-		result, err := j.verdict(ctx, facts, tag.FullTag())
+		result, err := j.verdict(ctx, known, tag.FullTag())
 		if err != nil {
 			return out, err
 		}
 		if err := result.Err(); err != nil {
 			return out, fmt.Errorf("evaluate %s as %s: %w", digest, tag.FullTag(), err)
 		}
-		changed, err := j.save(ctx, record, tag.FullTag(), generation, began, result, cause)
+		changed, err := j.save(ctx, record, tag.FullTag(), began, result, cause)
 		if err != nil {
 			return out, err
 		}
@@ -142,18 +144,17 @@ func (j *judge) image(ctx context.Context, digest, cause string) (verdicts, erro
 	return out, nil
 }
 
-func (j *judge) save(ctx context.Context, record persistence.Image, tag string, generation int64, began time.Time, result *policy.Result, cause string) (bool, error) {
+func (j *judge) save(ctx context.Context, record persistence.Image, tag string, began time.Time, result *policy.Result, cause string) (bool, error) {
 	encoded, err := json.Marshal(result)
 	if err != nil {
 		return false, fmt.Errorf("encode verdict: %w", err)
 	}
-	_, changed, err := j.evaluations.Save(ctx, persistence.NewEvaluation{
+	return j.evaluations.Save(ctx, persistence.NewEvaluation{
 		EvaluationKey: persistence.EvaluationKey{Account: j.account, ImageDigest: record.Digest, Tag: tag, PolicyID: j.stored.ID},
-		PolicyDigest:  j.stored.Digest, Generation: generation, AnalysisID: *record.AnalysisID,
+		PolicyDigest:  j.stored.Digest, Generation: j.generation, AnalysisID: *record.AnalysisID,
 		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded,
 		Cause: cause, EvaluatedAt: began,
 	})
-	return changed, err
 }
 
 // parallelJudging keeps both the database and a core or two busy.
@@ -164,13 +165,14 @@ const parallelJudging = 4
 // fault are left out too: they must not hold up all others.
 func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, cause string, skip bool) (changed int, err error) {
 	judges := make(map[string]*judge)
+	known := a.facts.Remembering()
 	var total atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelJudging)
 	for _, ref := range refs {
 		j, ok := judges[ref.Account]
 		if !ok {
-			if j, err = a.judge(ctx, ref.Account); err != nil {
+			if j, err = a.judge(ctx, ref.Account, known); err != nil {
 				break
 			}
 			judges[ref.Account] = j

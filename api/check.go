@@ -17,7 +17,7 @@ import (
 
 // Evaluations stores verdicts.
 type Evaluations interface {
-	Save(ctx context.Context, n persistence.NewEvaluation) (saved persistence.Evaluation, changed bool, err error)
+	Save(ctx context.Context, n persistence.NewEvaluation) (changed bool, err error)
 	History(ctx context.Context, k persistence.EvaluationKey, limit int) ([]persistence.Evaluation, error)
 }
 
@@ -190,7 +190,7 @@ func (c *check) stored(ctx context.Context) (json.RawMessage, error) {
 		log.From(ctx).Error("some rules could not be run", zap.String(log.KeyImageDigest, c.key.ImageDigest), zap.String(log.KeyPolicy, c.policy.ID), zap.Error(err))
 		return encoded, nil
 	}
-	_, _, err = c.deps.Evaluations.Save(ctx, persistence.NewEvaluation{
+	_, err = c.deps.Evaluations.Save(ctx, persistence.NewEvaluation{
 		EvaluationKey: c.key, PolicyDigest: c.policy.Digest, Generation: generation, AnalysisID: c.analysis.ID,
 		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded, Cause: causeRequest,
 		EvaluatedAt: result.EvaluationTime,

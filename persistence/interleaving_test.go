@@ -79,9 +79,11 @@ func TestAVerdictFromOlderFactsDoesNotReplaceANewerOne(t *testing.T) {
 	}
 	save := func(n persistence.NewEvaluation) (persistence.Evaluation, bool) {
 		t.Helper()
-		saved, changed, err := w.evaluations.Save(ctx, n)
+		changed, err := w.evaluations.Save(ctx, n)
 		w.must(err)
-		return saved, changed
+		now, err := w.evaluations.Latest(ctx, n.EvaluationKey)
+		w.must(err)
+		return now, changed
 	}
 	save(verdict("stop", 6, noon))
 	for name, late := range map[string]persistence.NewEvaluation{
@@ -112,7 +114,7 @@ func TestVerdictsAndAnnotationsHoldAnyText(t *testing.T) {
 	in.Annotations = map[string]any{"note": "a\x00b"}
 	w.submit(in)
 	id := w.analyzed(admin, "app", "1")
-	_, _, err := w.evaluations.Save(t.Context(), persistence.NewEvaluation{
+	_, err := w.evaluations.Save(t.Context(), persistence.NewEvaluation{
 		EvaluationKey: persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("app"), Tag: "t", PolicyID: "default"},
 		AnalysisID:    id, FinalAction: "stop", Status: "fail", Result: json.RawMessage(`{"message":"package \u0000 has \\u0000"}`), EvaluatedAt: noon,
 	})

@@ -33,7 +33,7 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 	_, err = w.policies.Create(ctx, secret)
 	w.must(err)
 	key := persistence.EvaluationKey{Account: "theirs", ImageDigest: digest, Tag: "t", PolicyID: "secret"}
-	_, _, err = w.evaluations.Save(ctx, persistence.NewEvaluation{EvaluationKey: key, FinalAction: "go", Result: json.RawMessage(`{}`), EvaluatedAt: noon, AnalysisID: id})
+	_, err = w.evaluations.Save(ctx, persistence.NewEvaluation{EvaluationKey: key, FinalAction: "go", Result: json.RawMessage(`{}`), EvaluatedAt: noon, AnalysisID: id})
 	w.must(err)
 	w.leftProgress("theirs", digest)
 	w.must(persistence.NewReferrers(w.pool).Store(ctx, "theirs", digest, persistence.ReferrerListing{ListedAt: noon, Referrers: []persistence.Referrer{{Subject: digest, Referrer: digestOf("sbom")}}}))

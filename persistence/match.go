@@ -87,7 +87,10 @@ type ImageVulnerability struct {
 
 // Matches stores which vulnerabilities dictionary entries have. The feed store may be another database: nothing joins
 // the two.
-type Matches struct{ pool, feeds *pgxpool.Pool }
+type Matches struct {
+	pool, feeds *pgxpool.Pool
+	said        *memory
+}
 
 // NewMatches returns the store.
-func NewMatches(pool, feeds *pgxpool.Pool) *Matches { return &Matches{pool, feeds} }
+func NewMatches(pool, feeds *pgxpool.Pool) *Matches { return &Matches{pool: pool, feeds: feeds} }

@@ -29,11 +29,15 @@ JOIN wanted w ON w.id = e.package_id JOIN plimsoll.package p ON p.id = w.id
 ORDER BY g.digest, p.name, p.version, p.type`)
 
 	imagesByVulnerability = query("query.images_by_vulnerability", `
-WITH wanted AS MATERIALIZED (
+WITH named AS (
+  SELECT * FROM plimsoll.package_match WHERE valid_to IS NULL AND vulnerability = @vulnerability
+  UNION ALL
+  SELECT * FROM plimsoll.package_match
+  WHERE valid_to IS NULL AND vulnerability <> @vulnerability AND also <> '{}' AND also @> ARRAY[@vulnerability::text]
+), wanted AS MATERIALIZED (
   SELECT m.package_id, m.vulnerability, m.fix_state = 'wont-fix' AS will_not_fix
-  FROM plimsoll.package_match m JOIN plimsoll.package p ON p.id = m.package_id
-  WHERE m.valid_to IS NULL AND (m.vulnerability = @vulnerability OR m.also @> ARRAY[@vulnerability::text])
-    AND (@namespace = '' OR m.namespace = @namespace) AND (@package = '' OR p.name = @package)
+  FROM named m JOIN plimsoll.package p ON p.id = m.package_id
+  WHERE (@namespace = '' OR m.namespace = @namespace) AND (@package = '' OR p.name = @package)
     AND (@severity < 0 OR m.severity = @severity) AND (NOT @vendor_only OR m.fix_state <> 'wont-fix')
   ORDER BY m.package_id LIMIT @most
 ), page AS (

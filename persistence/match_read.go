@@ -120,12 +120,19 @@ func (s *Matches) details(ctx context.Context, list []vulnerabilityRow, statemen
 			asked = append(asked, row.basis)
 		}
 	}
+	remember := s.said != nil && statement == vulnerabilityDetails && said["description"] == false
+	if remember {
+		asked = s.said.recall(asked, out)
+	}
 	if len(asked) == 0 {
 		return out, nil
 	}
 	rows, err := many[detailRow](ctx, s.feeds, statement, merge(said, basisArgs(asked)))
 	for _, r := range rows {
 		out[r.basis] = r
+	}
+	if remember {
+		s.said.keep(rows)
 	}
 	return out, err
 }

@@ -98,6 +98,12 @@ func (s *Matches) rescanChanged(ctx context.Context, when interval, progress fun
 		out.Opened, out.Closed, out.Packages = out.Opened+moved.opened, out.Closed+moved.closed, out.Packages+len(batch)
 		progress(out.Packages, len(packages))
 	}
+	return s.settle(ctx, out)
+}
+
+// settle brings the counters up to what moved. Much that moved has to be known to the planner at once: counting over
+// matches it believes few takes ten times as long.
+func (s *Matches) settle(ctx context.Context, out *Rescanned) error {
 	if out.Opened+out.Closed >= analyzeFrom {
 		if _, err := s.pool.Exec(ctx, matchStatistics); err != nil {
 			return err

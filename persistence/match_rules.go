@@ -90,7 +90,7 @@ func (s *Matches) rescanAll(ctx context.Context, generation int64, at time.Time,
 			return err
 		}
 		if len(batch) == 0 {
-			if err := s.addDeltas(ctx); err != nil {
+			if err := s.settle(ctx, out); err != nil {
 				return err
 			}
 			return s.countMissing(ctx, generation)

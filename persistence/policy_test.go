@@ -93,7 +93,7 @@ func TestEvaluationHistoryShowsChangesOfTheVerdict(t *testing.T) {
 	w.submit(w.submission(admin, "app", "1"))
 	key := persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("app"), Tag: "docker.io/library/app:1", PolicyID: "default"}
 	for i, action := range []string{"go", "go", "stop", "stop", "go"} {
-		_, changed, err := w.evaluations.Save(ctx, persistence.NewEvaluation{
+		changed, err := w.evaluations.Save(ctx, persistence.NewEvaluation{
 			EvaluationKey: key, PolicyDigest: "d", FinalAction: action, Status: "pass", Cause: fmt.Sprintf("cause %d", i),
 			Result: json.RawMessage(fmt.Sprintf(`{"run":%d}`, i)), EvaluatedAt: noon.Add(time.Duration(i) * time.Hour),
 		})
@@ -108,7 +108,7 @@ func TestEvaluationHistoryShowsChangesOfTheVerdict(t *testing.T) {
 	for _, e := range history {
 		got = append(got, fmt.Sprintf("%s %s %s", e.FinalAction, e.Cause, e.Result))
 	}
-	want := []string{`go cause 4 {"run": 4}`, `stop cause 2 {"run": 3}`, `go cause 0 {"run": 1}`}
+	want := []string{`go cause 4 {"run":4}`, `stop cause 2 {"run":3}`, `go cause 0 {"run":1}`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
@@ -117,7 +117,7 @@ func TestEvaluationHistoryShowsChangesOfTheVerdict(t *testing.T) {
 		t.Errorf("latest %+v, %v", latest, err)
 	}
 	key.ImageDigest = digestOf("gone")
-	if _, _, err := w.evaluations.Save(ctx, persistence.NewEvaluation{EvaluationKey: key, Result: json.RawMessage(`{}`)}); !errors.Is(err, persistence.ErrNotFound) {
+	if _, err := w.evaluations.Save(ctx, persistence.NewEvaluation{EvaluationKey: key, Result: json.RawMessage(`{}`)}); !errors.Is(err, persistence.ErrNotFound) {
 		t.Errorf("evaluation of a missing image: %v", err)
 	}
 }
@@ -130,7 +130,7 @@ func TestEvaluationsSavedAtOnceMakeOneRow(t *testing.T) {
 	var group sync.WaitGroup
 	for range 6 {
 		group.Go(func() {
-			_, _, err := w.evaluations.Save(t.Context(), persistence.NewEvaluation{EvaluationKey: key, FinalAction: "stop", Result: json.RawMessage(`{}`), EvaluatedAt: noon})
+			_, err := w.evaluations.Save(t.Context(), persistence.NewEvaluation{EvaluationKey: key, FinalAction: "stop", Result: json.RawMessage(`{}`), EvaluatedAt: noon})
 			if err != nil {
 				t.Error(err)
 			}

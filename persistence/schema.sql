@@ -159,7 +159,7 @@ CREATE TABLE plimsoll.evaluation (
   analysis_id bigint NOT NULL
   final_action text NOT NULL
   status text NOT NULL
-  result jsonb NOT NULL
+  result bytea NOT NULL STORAGE e
   cause text NOT NULL
   evaluated_at timestamp with time zone NOT NULL
   created_at timestamp with time zone NOT NULL DEFAULT now()

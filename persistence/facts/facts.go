@@ -48,11 +48,24 @@ func (l *Loader) Of(ctx context.Context, account, digest string) (policy.Facts, 
 	if err != nil {
 		return nil, fmt.Errorf("load facts of %s: %w", digest, err)
 	}
-	analysis, err := l.analyses.OfImage(ctx, account, digest)
+	return l.OfRecord(ctx, record)
+}
+
+// OfRecord is Of for a record that is at hand.
+func (l *Loader) OfRecord(ctx context.Context, record persistence.Image) (policy.Facts, error) {
+	analysis, err := l.analyses.OfImage(ctx, record.Account, record.Digest)
 	if err != nil {
-		return nil, fmt.Errorf("load facts of %s: %w", digest, err)
+		return nil, fmt.Errorf("load facts of %s: %w", record.Digest, err)
 	}
 	return &stored{Loader: l, record: record, analysis: analysis}, nil
+}
+
+// Remembering returns a loader for many images at once: what the feeds say of a vulnerability is read for the first image
+// that has it. It is not to outlive the judging of those images.
+func (l *Loader) Remembering() *Loader {
+	many := *l
+	many.matches = l.matches.Remembering()
+	return &many
 }
 
 // stored is policy.Facts of one analysed image record.
