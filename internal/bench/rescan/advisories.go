@@ -142,15 +142,21 @@ func (a *advisories) add(e ecosystem, records []feed.Record, want int, random *r
 	for i := len(names); i < e.names; i++ {
 		names = append(names, fmt.Sprintf("pkg-%d", i))
 	}
-	// What is reported most is not what is installed most.
-	reported := random.Perm(len(names))
-	often := rand.NewZipf(random, 1.05, 300, uint64(len(names)-1)) // #nosec G115 -- never negative
+	// What is reported most is not what is installed most, and most of what is reported is installed nowhere.
+	reported := random.Perm(4 * len(names))
+	often := rand.NewZipf(random, 1.05, 300, uint64(len(reported)-1)) // #nosec G115 -- never negative
+	about := func() string {
+		if i := reported[often.Uint64()]; i < len(names) {
+			return names[i]
+		}
+		return fmt.Sprintf("elsewhere-%d", random.IntN(len(reported)))
+	}
 	for i := len(records); i < want; i++ {
 		id := fmt.Sprintf("BENCH-%s-%d", e.bundle, i)
 		records = append(records, feed.Record{
 			Vulnerability: feed.Vulnerability{ID: id, Severity: feed.Severity(random.IntN(6)), Summary: "Made up.", URL: "https://vulnerability.example/" + id},
 			Advisories: []feed.Advisory{{
-				ID: id, Namespace: e.namespace, Package: names[reported[often.Uint64()]], State: feed.StateFixed,
+				ID: id, Namespace: e.namespace, Package: about(), State: feed.StateFixed,
 				Ranges: []feed.Range{{Introduced: "0", Fixed: e.version(random.IntN(steps / 2))}},
 			}},
 		})

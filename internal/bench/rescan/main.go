@@ -31,7 +31,8 @@ type options struct {
 	feeds   string
 	records int
 	images  []int
-	deltas  []int
+	delta   int
+	more    []int
 	seed    uint64
 	rounds  int
 	hold    bool
@@ -40,7 +41,8 @@ type options struct {
 func main() {
 	var o options
 	images := flag.String("images", "500,2000", "fleet sizes, growing")
-	deltas := flag.String("deltas", "300,3000", "changed advisories; the last one is the day's delta that all fleet sizes are compared by")
+	more := flag.String("more", "300,6000", "further numbers of changed advisories, for the largest fleet")
+	flag.IntVar(&o.delta, "delta", 3000, "changed advisories of a day")
 	flag.StringVar(&o.feeds, "feeds", "", "folder with OSV bundles, <Ecosystem>/all.zip; advisories are made up when empty")
 	flag.IntVar(&o.records, "records", 60_000, "advisories to load; made up where the bundles hold fewer")
 	flag.Uint64Var(&o.seed, "seed", 1, "of everything that is made up")
@@ -51,7 +53,7 @@ func main() {
 	defer stop()
 	var err error
 	if o.images, err = numbers(*images); err == nil {
-		o.deltas, err = numbers(*deltas)
+		o.more, err = numbers(*more)
 	}
 	if err == nil {
 		err = run(ctx, o, os.Stdout)
@@ -132,12 +134,12 @@ func (b *bench) measure(ctx context.Context) error {
 		if err := b.grow(ctx, size); err != nil {
 			return fmt.Errorf("make %d images: %w", size, err)
 		}
-		deltas := b.deltas[len(b.deltas)-1:]
+		deltas := []int{b.options.delta}
 		if i == len(b.images)-1 {
-			deltas = b.deltas
+			deltas = append(deltas, b.more...)
 		}
 		for _, n := range deltas {
-			if err := b.delta(ctx, n); err != nil {
+			if err := b.apply(ctx, n); err != nil {
 				return fmt.Errorf("apply %d changes to %d images: %w", n, size, err)
 			}
 		}

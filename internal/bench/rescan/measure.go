@@ -68,8 +68,8 @@ FROM pg_stat_all_tables WHERE schemaname IN ('plimsoll', 'plimsoll_feeds') OR sc
 	return w, nil
 }
 
-// delta changes n advisories and waits until every answer and counter is current.
-func (b *bench) delta(ctx context.Context, n int) error {
+// apply changes n advisories and waits until every answer and counter is current.
+func (b *bench) apply(ctx context.Context, n int) error {
 	random := rand.New(rand.NewPCG(b.seed, uint64(n+b.fleet.images))) // #nosec G404 G115 -- reproducible on purpose
 	b.data.change(n, random)
 	before, err := b.work(ctx)

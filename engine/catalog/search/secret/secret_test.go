@@ -100,8 +100,8 @@ func TestSecrets(t *testing.T) {
 			return r
 		}, letters(34)), "HUGGINGFACE_TOKEN@1"},
 		{"SendGrid", "k: SG." + letters(22) + "." + letters(43), "SENDGRID_TOKEN@1"},
-		{"npm", "//registry.npmjs.org/:_authToken=" + letters(36) + "7\nnpm_" + letters(36), "NPM_TOKEN@1 NPM_TOKEN@2"},
-		{"npm token from the environment", "//registry.npmjs.org/:_authToken=${NPM_TOKEN}", ""},
+		{"npm", "//npm.registry.example/:_authToken=" + letters(36) + "7\nnpm_" + letters(36), "NPM_TOKEN@1 NPM_TOKEN@2"},
+		{"npm token from the environment", "//npm.registry.example/:_authToken=${NPM_TOKEN}", ""},
 		{"Google", "AIza" + letters(35) + " GOCSPX-" + letters(28), "GOOGLE_API_KEY@1 GOOGLE_OAUTH_SECRET@1"},
 		{"Azure", "AccountName=a;AccountKey=" + letters(86) + "==;", "AZURE_STORAGE_KEY@1"},
 		{"two of a kind in one line", "ghp_" + letters(36) + " gho_" + letters(36), "GITHUB_TOKEN@1"},
