@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -26,6 +27,7 @@ import (
 // Deps is what activities work with.
 type Deps struct {
 	Pool   *pgxpool.Pool
+	Feeds  *pgxpool.Pool // where the vulnerability data is; nil: in Pool
 	Sealer *seal.Sealer
 	Blobs  blob.Store
 	// Access is how registries are reached; nil means no private certificates and no exchange with AWS.
@@ -91,6 +93,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 	if err != nil {
 		return nil, fmt.Errorf("feeds: %w", err)
 	}
+	deps.Feeds = cmp.Or(deps.Feeds, deps.Pool)
 	return &Activities{
 		analysis: analysis, feeds: feeds, now: time.Now, watch: deps.Watch, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
 		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
@@ -98,8 +101,8 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		progress:    persistence.NewProgresses(deps.Pool),
 		layers:      persistence.NewLayers(deps.Pool),
 		analyses:    persistence.NewAnalyses(deps.Pool),
-		matches:     persistence.NewMatches(deps.Pool, deps.Pool),
-		feedStore:   persistence.NewFeeds(deps.Pool),
+		matches:     persistence.NewMatches(deps.Pool, deps.Feeds),
+		feedStore:   persistence.NewFeeds(deps.Feeds),
 		policies:    persistence.NewPolicies(deps.Pool),
 		evaluations: persistence.NewEvaluations(deps.Pool),
 		registries:  persistence.NewRegistries(deps.Pool, deps.Sealer),
@@ -111,7 +114,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 
 		subscriptions: persistence.NewSubscriptions(deps.Pool),
 		blobs:         deps.Blobs,
-		facts:         facts.New(deps.Pool, deps.Blobs),
+		facts:         facts.New(deps.Pool, deps.Feeds, deps.Blobs),
 		pass:          image.NewPass(analyzers, analysis.limits(), analysis.scratch(), analysis.Digests...),
 		registry: registry.New(registry.Config{
 			Access:        deps.Access,

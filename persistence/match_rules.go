@@ -21,6 +21,17 @@ const SourceRules = "rules"
 const settingRulesApplied = "match_rules_applied"
 
 var (
+	feedOrigin = query("feed.origin", `SELECT id::text FROM plimsoll_feeds.origin`)
+
+	// The newest generation that answers of this database rest on.
+	generationUsed = query("generation.used", `
+SELECT greatest((SELECT max(generation) FROM plimsoll.analysis_counter), (SELECT max(generation) FROM plimsoll.evaluation),
+  (SELECT max(matched_generation) FROM plimsoll.package), 0)`)
+
+	generationRaise = query("generation.raise", `
+SELECT setval(pg_get_serial_sequence('plimsoll_feeds.generation', 'id'), @used::bigint)
+WHERE @used > (SELECT coalesce(max(id), 0) FROM plimsoll_feeds.generation)`)
+
 	generationSource = query("generation.source", `SELECT source FROM plimsoll_feeds.generation WHERE id = @generation`)
 
 	packagePage = query("package.page", `SELECT id FROM plimsoll.package WHERE id > @after ORDER BY id LIMIT @limit`)
@@ -51,14 +62,18 @@ func (s *Matches) SetRules(ctx context.Context, r match.Rules) error {
 	return NewSettings(s.pool).Set(ctx, settingRules, r)
 }
 
-// EnsureRules makes a generation when matches were made by other rules than those in force, or by another way of this
-// program to judge. 0: nothing is to be done.
+// EnsureRules makes a generation when matches were made by other rules than those in force, by another way of this
+// program to judge, or with the data of another feed store. 0: nothing is to be done.
 func (s *Matches) EnsureRules(ctx context.Context) (generation int64, err error) {
 	inForce, err := s.Rules(ctx)
 	if err != nil {
 		return 0, err
 	}
-	sum := sha256.Sum256([]byte(fmt.Sprintf("%d\n%s", match.Version, strings.Join(inForce.Lines(), "\n"))))
+	origin, err := value[string](ctx, s.feeds, feedOrigin, args{})
+	if err != nil {
+		return 0, fmt.Errorf("tell the feed store: %w", err)
+	}
+	sum := sha256.Sum256([]byte(fmt.Sprintf("%d\n%s\n%s", match.Version, origin, strings.Join(inForce.Lines(), "\n"))))
 	mark := hex.EncodeToString(sum[:])
 	settings := NewSettings(s.pool)
 	var applied string
@@ -68,9 +83,17 @@ func (s *Matches) EnsureRules(ctx context.Context) (generation int64, err error)
 	if applied == mark {
 		return 0, nil
 	}
+	// Another feed store may count from one: what is newer here has the higher number all the same.
+	used, err := value[int64](ctx, s.pool, generationUsed, args{})
+	if err != nil {
+		return 0, fmt.Errorf("look for the newest generation: %w", err)
+	}
 	// Ids are given out in the order of commits, as for feeds: nothing below one that is seen is still to come.
 	generation, err = InTx(ctx, s.feeds, func(tx pgx.Tx) (int64, error) {
 		if _, err := exec(ctx, tx, lockExclusive, args{"lock": lockFeed}); err != nil {
+			return 0, err
+		}
+		if _, err := exec(ctx, tx, generationRaise, args{"used": used}); err != nil {
 			return 0, err
 		}
 		return value[int64](ctx, tx, generationInsert, args{"source": SourceRules, "group": "", "added": 0, "changed": 0, "removed": 0})

@@ -271,6 +271,9 @@ func TestIncrementalEqualsFull(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 7)) // #nosec G404 -- reproducible on purpose
 			w := newWorld(t)
+			if seed%2 == 1 {
+				w = newWorldApart(t)
+			}
 			state := map[string][]feed.Record{"npm": {}, "Debian": {}}
 			images := make(map[string][]persistence.PackageRow)
 			for step := range 14 {

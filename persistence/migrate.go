@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -18,6 +19,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"plimsoll/internal/config"
 	"plimsoll/persistence/statement"
 )
 
@@ -41,24 +43,28 @@ SELECT coalesce(max(version_id), 0) FROM plimsoll.schema_version WHERE is_applie
 SELECT coalesce(max(version_id), 0) FROM plimsoll_feeds.schema_version WHERE is_applied`)
 )
 
-// Migrate brings both schemas to the version this program knows, and creates them in an empty database. Two
-// programs that migrate at once wait for each other. ErrSchemaNew, ErrUnsuitable.
-func Migrate(ctx context.Context, url string) error {
+// Migrate brings both schemas to the version this program knows, and creates them in an empty database. The feeds may
+// have a database of their own; an empty address means the same one. Two programs that migrate at once wait for each
+// other. ErrSchemaNew, ErrUnsuitable.
+func Migrate(ctx context.Context, url, feedsURL string) error {
 	cfg := DefaultConfig()
 	cfg.MaxConns, cfg.StatementTimeout = 2, 0
-	pool, err := Open(ctx, url, cfg)
+	cfg.URL, cfg.FeedsURL = config.SecretURL(url), config.SecretURL(feedsURL)
+	pool, feeds, err := OpenBoth(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	defer feeds.Close()
 	// A schema from the future must not be "migrated"; an old or missing one is what we are here for.
-	if err := CheckSchema(ctx, pool); err != nil && !errors.Is(err, ErrSchemaOld) {
+	if err := CheckSchema(ctx, pool, feeds); err != nil && !errors.Is(err, ErrSchemaOld) {
 		return err
 	}
-	for _, s := range []schema{coreSchema, feedSchema} {
-		if err := s.migrate(ctx, url); err != nil {
-			return fmt.Errorf("migrate schema %s: %w", s.name, err)
-		}
+	if err := coreSchema.migrate(ctx, url); err != nil {
+		return fmt.Errorf("migrate schema %s: %w", coreSchema.name, err)
+	}
+	if err := feedSchema.migrate(ctx, cmp.Or(feedsURL, url)); err != nil {
+		return fmt.Errorf("migrate schema %s: %w", feedSchema.name, err)
 	}
 	return nil
 }
@@ -116,14 +122,14 @@ func (s schema) known() (int64, error) {
 }
 
 // SchemaVersion returns the versions of both schemas; 0 for one that does not exist.
-func SchemaVersion(ctx context.Context, pool *pgxpool.Pool) (core, feeds int64, err error) {
-	if core, err = readVersion(ctx, pool, versionCore); err != nil {
+func SchemaVersion(ctx context.Context, pool, feeds *pgxpool.Pool) (ofCore, ofFeeds int64, err error) {
+	if ofCore, err = readVersion(ctx, pool, versionCore); err != nil {
 		return 0, 0, err
 	}
-	if feeds, err = readVersion(ctx, pool, versionFeeds); err != nil {
+	if ofFeeds, err = readVersion(ctx, feeds, versionFeeds); err != nil {
 		return 0, 0, err
 	}
-	return core, feeds, nil
+	return ofCore, ofFeeds, nil
 }
 
 func readVersion(ctx context.Context, pool *pgxpool.Pool, query string) (int64, error) {
@@ -140,12 +146,12 @@ func readVersion(ctx context.Context, pool *pgxpool.Pool, query string) (int64, 
 }
 
 // CheckSchema refuses to work on a schema this program does not know: ErrSchemaOld, ErrSchemaNew.
-func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
-	core, feeds, err := SchemaVersion(ctx, pool)
+func CheckSchema(ctx context.Context, pool, feeds *pgxpool.Pool) error {
+	ofCore, ofFeeds, err := SchemaVersion(ctx, pool, feeds)
 	if err != nil {
 		return err
 	}
-	return errors.Join(coreSchema.check(core), feedSchema.check(feeds))
+	return errors.Join(coreSchema.check(ofCore), feedSchema.check(ofFeeds))
 }
 
 func (s schema) check(found int64) error {

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,20 @@ func Open(ctx context.Context, url string, cfg Config) (*pgxpool.Pool, error) {
 		return nil, err
 	}
 	return pool, nil
+}
+
+// OpenBoth opens the database and that of the feeds. Both pools are to be closed, even where they are of one database:
+// whoever holds a connection of one may wait for one of the other.
+func OpenBoth(ctx context.Context, cfg Config) (pool, feeds *pgxpool.Pool, err error) {
+	if pool, err = Open(ctx, cfg.URL.Reveal(), cfg); err != nil {
+		return nil, nil, err
+	}
+	cfg.MaxConns = max(2, cfg.MaxConns/2)
+	if feeds, err = Open(ctx, cmp.Or(cfg.FeedsURL, cfg.URL).Reveal(), cfg); err != nil {
+		pool.Close()
+		return nil, nil, fmt.Errorf("database of the feeds: %w", err)
+	}
+	return pool, feeds, nil
 }
 
 // useUTC makes times read from the database independent of the zones of server and process.

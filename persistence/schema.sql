@@ -596,6 +596,13 @@ CREATE TABLE plimsoll_feeds.generation (
   CONSTRAINT generation_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE plimsoll_feeds.origin (
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  one boolean NOT NULL DEFAULT true
+  CONSTRAINT origin_one_check CHECK (one)
+  CONSTRAINT origin_pkey PRIMARY KEY (one)
+);
+
 CREATE TABLE plimsoll_feeds.score WITH (fillfactor=80) (
   id text NOT NULL
   source text NOT NULL

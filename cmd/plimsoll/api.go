@@ -65,7 +65,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		return nil, err
 	}
 	cfg.API.SquashedFindings = cfg.Worker.Analysis.Search.Squashed()
-	matches := persistence.NewMatches(p.pool, p.pool)
+	matches := persistence.NewMatches(p.pool, p.feeds)
 	return api.New(ctx, api.Deps{
 		Logger:        log.From(ctx),
 		Authorizer:    authorizer,
@@ -86,10 +86,10 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Scanner:       matches,
 		Policies:      persistence.NewPolicies(p.pool),
 		Evaluations:   persistence.NewEvaluations(p.pool),
-		Feeds:         persistence.NewFeeds(p.pool),
+		Feeds:         persistence.NewFeeds(p.feeds),
 		Services:      persistence.NewServices(p.pool),
 		Blobs:         p.blobs,
-		Facts:         facts.New(p.pool, p.blobs),
+		Facts:         facts.New(p.pool, p.feeds, p.blobs),
 		Starter:       api.NewStarter(p.temporal, persistence.NewOutbox(p.pool), cfg.API),
 		Access:        p.access,
 
@@ -97,7 +97,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		DefaultPolicy: initial,
 		Host:          p.host,
 		SchemaVersion: func(ctx context.Context) (core, feeds int64, err error) {
-			return persistence.SchemaVersion(ctx, p.pool)
+			return persistence.SchemaVersion(ctx, p.pool, p.feeds)
 		},
 		Ready:   p.ready,
 		Metrics: promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}),

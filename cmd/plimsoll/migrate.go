@@ -20,7 +20,7 @@ func (p *program) migrateCommand() *cobra.Command {
 			if err := need(cfg.needDatabase()); err != nil {
 				return err
 			}
-			if err := persistence.Migrate(ctx, cfg.Database.URL.Reveal()); err != nil {
+			if err := persistence.Migrate(ctx, cfg.Database.URL.Reveal(), cfg.Database.FeedsURL.Reveal()); err != nil {
 				return err
 			}
 			log.From(ctx).Info("schema is up to date")

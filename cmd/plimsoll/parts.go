@@ -26,6 +26,7 @@ import (
 // parts is what the roles api and worker share in one process.
 type parts struct {
 	pool     *pgxpool.Pool
+	feeds    *pgxpool.Pool
 	temporal client.Client
 	sealer   *seal.Sealer
 	blobs    *blob.Postgres
@@ -53,16 +54,16 @@ func openParts(ctx context.Context, cfg Config) (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the name of this host: %w", err)
 	}
-	pool, err := persistence.Open(ctx, cfg.Database.URL.Reveal(), cfg.Database)
+	pool, feeds, err := persistence.OpenBoth(ctx, cfg.Database)
 	if err != nil {
 		return nil, err
 	}
 	p := &parts{
-		pool: pool, sealer: sealer, blobs: blob.NewPostgres(pool), hasher: authz.NewHasher(),
+		pool: pool, feeds: feeds, sealer: sealer, blobs: blob.NewPostgres(pool), hasher: authz.NewHasher(),
 		metrics: serve.NewRegistry(), access: access, host: fmt.Sprintf("%s-%d", host, os.Getpid()),
 	}
 	p.metrics.MustRegister(persistence.Collectors()...)
-	err = persistence.CheckSchema(ctx, pool)
+	err = persistence.CheckSchema(ctx, pool, feeds)
 	if err == nil {
 		err = p.bootstrap(ctx, cfg.Admin)
 	}
@@ -89,6 +90,7 @@ func (p *parts) close() {
 		p.temporal.Close()
 	}
 	p.pool.Close()
+	p.feeds.Close()
 }
 
 // bootstrap gives an empty database its administrator. A password that nobody
@@ -121,7 +123,9 @@ func (p *parts) bootstrap(ctx context.Context, admin Admin) error {
 }
 
 // ready is the readiness check that api and worker share.
-func (p *parts) ready(ctx context.Context) error { return persistence.CheckSchema(ctx, p.pool) }
+func (p *parts) ready(ctx context.Context) error {
+	return persistence.CheckSchema(ctx, p.pool, p.feeds)
+}
 
 // checks lists what a role cannot work without.
 func (p *parts) checks() []serve.Check {

@@ -177,7 +177,7 @@ func logToFile(ctx context.Context, cfg log.Config, path string) (context.Contex
 // join brings database and namespace up to date and connects the parts.
 func (p *program) join(ctx context.Context, cfg Config) (*parts, error) {
 	began := time.Now()
-	if err := persistence.Migrate(ctx, cfg.Database.URL.Reveal()); err != nil {
+	if err := persistence.Migrate(ctx, cfg.Database.URL.Reveal(), cfg.Database.FeedsURL.Reveal()); err != nil {
 		return nil, err
 	}
 	if err := reseal(ctx, cfg); err != nil {

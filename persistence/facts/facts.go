@@ -34,11 +34,11 @@ type Loader struct {
 	blobs    blob.Store
 }
 
-// New returns a loader.
-func New(pool *pgxpool.Pool, blobs blob.Store) *Loader {
+// New returns a loader; the feeds may live in another database.
+func New(pool, feeds *pgxpool.Pool, blobs blob.Store) *Loader {
 	return &Loader{
 		images: persistence.NewImages(pool), analyses: persistence.NewAnalyses(pool), layers: persistence.NewLayers(pool),
-		matches: persistence.NewMatches(pool, pool), feeds: persistence.NewFeeds(pool), blobs: blobs,
+		matches: persistence.NewMatches(pool, feeds), feeds: persistence.NewFeeds(feeds), blobs: blobs,
 	}
 }
 

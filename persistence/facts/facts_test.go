@@ -33,7 +33,7 @@ func TestFactsOfAStoredImage(t *testing.T) {
 	ctx := t.Context()
 	pool := pgtest.New(t)
 	blobs := blob.NewPostgres(pool)
-	loader := facts.New(pool, blobs)
+	loader := facts.New(pool, pool, blobs)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

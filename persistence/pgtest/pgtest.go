@@ -132,7 +132,7 @@ func prepare(admin string) (server, error) {
 	if err := s.clone(fresh, "template0"); err != nil {
 		return server{}, err
 	}
-	if err := persistence.Migrate(ctx, s.address(fresh)); err != nil {
+	if err := persistence.Migrate(ctx, s.address(fresh), ""); err != nil {
 		return server{}, err
 	}
 	return s, s.exec("ALTER DATABASE " + quote(fresh) + " RENAME TO " + quote(s.template))

@@ -108,7 +108,7 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	address := string(stack.DatabaseURL)
-	if err := persistence.Migrate(ctx, address); err != nil {
+	if err := persistence.Migrate(ctx, address, ""); err != nil {
 		return err
 	}
 	pool, err := persistence.Open(ctx, address, persistence.DefaultConfig())
