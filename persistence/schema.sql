@@ -532,8 +532,10 @@ CREATE TABLE plimsoll_feeds.advisory (
   CONSTRAINT advisory_pkey PRIMARY KEY (id)
 );
 
+CREATE INDEX advisory_closed ON plimsoll_feeds.advisory USING btree (valid_to) WHERE (valid_to IS NOT NULL);
 CREATE UNIQUE INDEX advisory_current ON plimsoll_feeds.advisory USING btree (source, group_name, advisory_id, namespace, package, scope) WHERE (valid_to IS NULL);
 CREATE INDEX advisory_lookup ON plimsoll_feeds.advisory USING btree (namespace, package) WHERE (valid_to IS NULL);
+CREATE INDEX advisory_opened ON plimsoll_feeds.advisory USING btree (valid_from);
 CREATE TABLE plimsoll_feeds.change (
   generation bigint NOT NULL
   namespace text NOT NULL
@@ -598,6 +600,7 @@ CREATE TABLE plimsoll_feeds.generation (
 
 CREATE TABLE plimsoll_feeds.origin (
   id uuid NOT NULL DEFAULT gen_random_uuid()
+  swept bigint NOT NULL DEFAULT 0
   one boolean NOT NULL DEFAULT true
   CONSTRAINT origin_one_check CHECK (one)
   CONSTRAINT origin_pkey PRIMARY KEY (one)
@@ -631,5 +634,6 @@ CREATE TABLE plimsoll_feeds.vulnerability (
 
 CREATE INDEX vulnerability_alias ON plimsoll_feeds.vulnerability USING gin (aliases) WHERE (valid_to IS NULL);
 CREATE INDEX vulnerability_changed ON plimsoll_feeds.vulnerability USING btree (valid_from);
+CREATE INDEX vulnerability_closed ON plimsoll_feeds.vulnerability USING btree (valid_to) WHERE (valid_to IS NOT NULL);
 CREATE UNIQUE INDEX vulnerability_current ON plimsoll_feeds.vulnerability USING btree (source, group_name, vulnerability_id) WHERE (valid_to IS NULL);
 CREATE INDEX vulnerability_lookup ON plimsoll_feeds.vulnerability USING btree (vulnerability_id) WHERE (valid_to IS NULL);
