@@ -3,6 +3,7 @@ package persistence
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +48,7 @@ WHERE id = @id`)
 	packageStaging = command("package.stage", `
 CREATE TEMPORARY TABLE stage_package (
   type text, namespace text, name text, version text, arch text, source text, source_version text, module text, cpes text, known text, claim text,
-  target_namespaces text[], target_names text[], purl text, path text, owned boolean, suppressed boolean
+  target_namespaces text[], target_names text[], purl text, path text, owned boolean, suppressed boolean, corrects bigint
 ) ON COMMIT DROP`)
 
 	// The anti-join keeps known packages from burning identity values; the order keeps two analyses that bring
@@ -168,10 +169,7 @@ func saveEdges(ctx context.Context, tx pgx.Tx, id int64, rows [][]any) (added, m
 	if _, err = tx.Exec(ctx, packageStaging); err != nil {
 		return 0, 0, err
 	}
-	columns := []string{
-		"type", "namespace", "name", "version", "arch", "source", "source_version", "module", "cpes", "known", "claim",
-		"target_namespaces", "target_names", "purl", "path", "owned", "suppressed",
-	}
+	columns := slices.Concat(entryColumns, []string{"path", "owned", "suppressed"})
 	if _, err = tx.CopyFrom(ctx, pgx.Identifier{"stage_package"}, columns, pgx.CopyFromRows(rows)); err != nil {
 		return 0, 0, err
 	}
@@ -195,26 +193,41 @@ func stageRows(inForce match.Rules, namespace string, packages []PackageRow) (ro
 	seen := make(map[catalog.Identity]struct{}, len(packages))
 	rows = make([][]any, 0, len(packages))
 	for _, p := range packages {
-		id := catalog.Identity{
-			Type: clean(p.Identity.Type, maxWord), Namespace: clean(p.Identity.Namespace, maxVersion),
-			Name: clean(p.Identity.Name, maxName), Version: clean(p.Identity.Version, maxVersion),
-			Arch: clean(p.Identity.Arch, maxWord), Source: clean(p.Identity.Source, maxName),
-			SourceVersion: clean(p.Identity.SourceVersion, maxVersion),
-			Module:        clean(p.Identity.Module, maxVersion), CPEs: clean(p.Identity.CPEs, maxCPEs),
-			Known: clean(p.Identity.Known, 2*maxName), Claim: clean(p.Identity.Claim, maxWord),
-		}
+		id := cleanIdentity(p.Identity)
 		seen[id] = struct{}{}
-		targets := inForce.Targets(match.Subject{Identity: id})
-		namespaces, names := make([]string, len(targets)), make([]string, len(targets))
-		for i, t := range targets {
-			namespaces[i], names[i] = clean(t.Namespace, maxNamespace), clean(t.Name, maxPackage)
-		}
-		rows = append(rows, []any{
-			id.Type, id.Namespace, id.Name, id.Version, id.Arch, id.Source, id.SourceVersion, id.Module, id.CPEs, id.Known, id.Claim,
-			namespaces, names, clean(p.PURL, maxPURL), clean(p.Path, maxPath), p.Owned, p.Owned && comprehensive,
-		})
+		rows = append(rows, append(stageEntry(inForce, id, p.PURL), clean(p.Path, maxPath), p.Owned, p.Owned && comprehensive))
 	}
 	return rows, len(seen)
+}
+
+// entryColumns are those of stage_package that make a dictionary entry.
+var entryColumns = []string{
+	"type", "namespace", "name", "version", "arch", "source", "source_version", "module", "cpes", "known", "claim",
+	"target_namespaces", "target_names", "purl",
+}
+
+// stageEntry returns the values of entryColumns.
+func stageEntry(inForce match.Rules, id catalog.Identity, purl string) []any {
+	targets := inForce.Targets(match.Subject{Identity: id})
+	namespaces, names := make([]string, len(targets)), make([]string, len(targets))
+	for i, t := range targets {
+		namespaces[i], names[i] = clean(t.Namespace, maxNamespace), clean(t.Name, maxPackage)
+	}
+	return []any{
+		id.Type, id.Namespace, id.Name, id.Version, id.Arch, id.Source, id.SourceVersion, id.Module, id.CPEs, id.Known, id.Claim,
+		namespaces, names, clean(purl, maxPURL),
+	}
+}
+
+func cleanIdentity(id catalog.Identity) catalog.Identity {
+	return catalog.Identity{
+		Type: clean(id.Type, maxWord), Namespace: clean(id.Namespace, maxVersion),
+		Name: clean(id.Name, maxName), Version: clean(id.Version, maxVersion),
+		Arch: clean(id.Arch, maxWord), Source: clean(id.Source, maxName),
+		SourceVersion: clean(id.SourceVersion, maxVersion),
+		Module:        clean(id.Module, maxVersion), CPEs: clean(id.CPEs, maxCPEs),
+		Known: clean(id.Known, 2*maxName), Claim: clean(id.Claim, maxWord),
+	}
 }
 
 // clean makes text storable: valid UTF-8 without NUL, at most limit bytes.

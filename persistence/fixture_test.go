@@ -37,6 +37,7 @@ type world struct {
 	evaluations *persistence.Evaluations
 	outbox      *persistence.Outbox
 	progress    *persistence.Progresses
+	corrections *persistence.Corrections
 	blobs       *blob.Postgres
 	document    string // digest of a blob images can refer to
 }
@@ -49,7 +50,8 @@ func newWorld(t *testing.T) *world {
 		layers: persistence.NewLayers(pool), analyses: persistence.NewAnalyses(pool), matches: persistence.NewMatches(pool, pool),
 		feeds: persistence.NewFeeds(pool), policies: persistence.NewPolicies(pool),
 		evaluations: persistence.NewEvaluations(pool), outbox: persistence.NewOutbox(pool),
-		progress: persistence.NewProgresses(pool), blobs: blob.NewPostgres(pool),
+		corrections: persistence.NewCorrections(pool),
+		progress:    persistence.NewProgresses(pool), blobs: blob.NewPostgres(pool),
 	}
 	if _, err := w.accounts.Bootstrap(t.Context(), persistence.Bootstrap{AdminPasswordHash: "$argon2id$x", Policy: policyNamed("default")}); err != nil {
 		t.Fatal(err)

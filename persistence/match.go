@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 
 	"plimsoll/engine/feed"
 )
@@ -90,7 +91,10 @@ type ImageVulnerability struct {
 type Matches struct {
 	pool, feeds *pgxpool.Pool
 	said        *memory
+	correcting  *semaphore.Weighted // see takeTurn
 }
 
 // NewMatches returns the store.
-func NewMatches(pool, feeds *pgxpool.Pool) *Matches { return &Matches{pool: pool, feeds: feeds} }
+func NewMatches(pool, feeds *pgxpool.Pool) *Matches {
+	return &Matches{pool: pool, feeds: feeds, correcting: semaphore.NewWeighted(1)}
+}

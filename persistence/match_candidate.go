@@ -10,6 +10,8 @@ import (
 	"plimsoll/engine/match"
 )
 
+const subjectColumns = `p.id, p.type, p.namespace, p.name, p.version, p.arch, p.source, p.source_version, p.module, p.cpes, p.known, p.claim`
+
 var (
 	// The feed store may be another database: names travel, not rows.
 	candidateList = query("candidate.list", `
@@ -30,8 +32,7 @@ WHERE NOT u.withdrawn`)
 SELECT value FROM plimsoll_feeds.fact WHERE kind = 'exclusion' AND valid_to IS NULL ORDER BY source, group_name, key`)
 
 	subjectList = query("subject.list", `
-SELECT id, type, namespace, name, version, arch, source, source_version, module, cpes, known
-FROM plimsoll.package WHERE id = ANY (@packages::bigint[]) ORDER BY id`)
+SELECT `+subjectColumns+` FROM plimsoll.package p WHERE p.id = ANY (@packages::bigint[]) ORDER BY p.id`)
 )
 
 type subjectRow struct {
@@ -46,12 +47,13 @@ type subjectRow struct {
 	Module        string
 	CPEs          string `db:"cpes"`
 	Known         string
+	Claim         string
 }
 
 func (r subjectRow) subject() match.Subject {
 	var s match.Subject
 	s.Type, s.Identity.Namespace, s.Name, s.Version, s.Arch = r.Type, r.Namespace, r.Name, r.Version, r.Arch
-	s.Source, s.SourceVersion, s.Module, s.CPEs, s.Known = r.Source, r.SourceVersion, r.Module, r.CPEs, r.Known
+	s.Source, s.SourceVersion, s.Module, s.CPEs, s.Known, s.Claim = r.Source, r.SourceVersion, r.Module, r.CPEs, r.Known, r.Claim
 	return s
 }
 

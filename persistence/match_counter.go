@@ -73,9 +73,30 @@ WHERE k.analysis_id = s.analysis_id AND k.delta_id = s.delta_id -- not one that 
 	// Sorting and hashing a few million edges.
 	roomy = query("session.roomy", `SELECT set_config('work_mem', '64MB', true)`)
 
+	// Counters are everybody's. What an account has corrected makes a difference: what the counter holds of the package, which
+	// is its matches without what is not added yet, for the matches of what it was corrected to.
 	counterOfImages = query("counter.of_images", `
-SELECT i.digest, k.analysis_id, k.generation, k.critical, k.high, k.medium, k.low, k.negligible, k.unknown, k.fixable, k.updated_at
+SELECT i.digest, k.analysis_id, k.generation, k.updated_at, k.critical + coalesce(d.critical, 0)::int AS critical,
+  k.high + coalesce(d.high, 0)::int AS high, k.medium + coalesce(d.medium, 0)::int AS medium, k.low + coalesce(d.low, 0)::int AS low,
+  k.negligible + coalesce(d.negligible, 0)::int AS negligible, k.unknown + coalesce(d.unknown, 0)::int AS unknown,
+  k.fixable + coalesce(d.fixable, 0)::int AS fixable
 FROM plimsoll.image i JOIN plimsoll.analysis_counter k ON k.analysis_id = i.analysis_id
+LEFT JOIN LATERAL (
+  SELECT sum(x.critical) AS critical, sum(x.high) AS high, sum(x.medium) AS medium, sum(x.low) AS low,
+    sum(x.negligible) AS negligible, sum(x.unknown) AS unknown, sum(x.fixable) AS fixable
+  FROM plimsoll.image_package e
+  JOIN plimsoll.package_correction c ON c.account = @account AND c.package_id = e.package_id AND c.valid_to IS NULL
+  CROSS JOIN LATERAL (
+    SELECT `+counterSums+` FROM plimsoll.package_match m WHERE m.package_id = c.replacement_id AND m.valid_to IS NULL
+    UNION ALL
+    SELECT -critical, -high, -medium, -low, -negligible, -unknown, -fixable FROM (
+      SELECT `+counterSums+` FROM plimsoll.package_match m WHERE m.package_id = c.package_id AND m.valid_to IS NULL) own
+    UNION ALL
+    SELECT critical, high, medium, low, negligible, unknown, fixable
+    FROM plimsoll.counter_delta p WHERE p.package_id = c.package_id AND p.id > k.delta_id) x
+  WHERE e.analysis_id = k.analysis_id AND e.counted
+    AND (SELECT EXISTS (SELECT FROM plimsoll.package_correction any_of WHERE any_of.account = @account AND any_of.valid_to IS NULL))
+) d ON true
 WHERE i.account = @account AND i.digest = ANY (@digests::text[])`)
 )
 

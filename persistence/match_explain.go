@@ -29,19 +29,23 @@ ORDER BY v.namespace, v.package`)
 	explainPackages = query("explain.packages", `
 WITH image AS (
   SELECT analysis_id FROM plimsoll.image WHERE account = @account AND digest = @digest
+), held AS (
+  SELECT coalesce(c.replacement_id, e.package_id) AS package_id, e.path, e.suppressed FROM plimsoll.image_package e
+  LEFT JOIN plimsoll.package_correction c ON c.account = @account AND c.package_id = e.package_id AND c.valid_to IS NULL
+  WHERE e.analysis_id = (SELECT analysis_id FROM image)
 ), named AS (
   SELECT DISTINCT t.package_id FROM unnest(@namespaces::text[], @names::text[]) n (namespace, name)
   JOIN plimsoll.package_target t ON t.namespace = n.namespace AND t.name = n.name
-  JOIN plimsoll.image_package e ON e.package_id = t.package_id AND e.analysis_id = (SELECT analysis_id FROM image)
-  UNION SELECT m.package_id FROM plimsoll.image_package e
+  JOIN held e ON e.package_id = t.package_id
+  UNION SELECT m.package_id FROM held e
   JOIN plimsoll.package_match m ON m.package_id = e.package_id AND m.valid_to IS NULL
-  WHERE e.analysis_id = (SELECT analysis_id FROM image) AND (m.vulnerability = @id OR m.also @> ARRAY[@id::text])
+  WHERE m.vulnerability = @id OR m.also @> ARRAY[@id::text]
 )
-SELECT p.id, p.type, p.namespace, p.name, p.version, p.arch, p.source, p.source_version, p.module, p.cpes, p.known, p.purl,
+SELECT `+subjectColumns+`, p.purl,
   array_agg(e.path ORDER BY e.path) AS paths, bool_and(e.suppressed) AS suppressed,
   m.cause, m.since, m.valid_from, coalesce(m.from_generation, 0) AS from_generation
 FROM named d JOIN plimsoll.package p ON p.id = d.package_id
-JOIN plimsoll.image_package e ON e.package_id = p.id AND e.analysis_id = (SELECT analysis_id FROM image)
+JOIN held e ON e.package_id = p.id
 LEFT JOIN LATERAL (
   SELECT f.cause, f.since, f.valid_from, f.from_generation FROM plimsoll.package_match f
   WHERE f.package_id = p.id AND f.valid_to IS NULL AND (f.vulnerability = @id OR f.also @> ARRAY[@id::text])

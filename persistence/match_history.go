@@ -8,41 +8,50 @@ import (
 	"plimsoll/engine/feed"
 )
 
-// matchesThen are those that held at a time. A match holds from the moment it opens until the moment it closes.
-const matchesThen = `m.valid_from <= @at AND (m.valid_to IS NULL OR m.valid_to > @at)`
+// then says of a table, by its alias, which rows held at a time: from the moment they open until the moment they close.
+func then(at string) func(alias string) string {
+	return func(alias string) string {
+		return alias + `.valid_from <= ` + at + ` AND (` + alias + `.valid_to IS NULL OR ` + alias + `.valid_to > ` + at + `)`
+	}
+}
 
 var (
 	generationThen = query("generation.then", `SELECT coalesce(max(id), 0) FROM plimsoll_feeds.generation WHERE committed_at <= @at`)
 
-	imageVulnerabilitiesThen = query("match.of_image_then", vulnerabilitiesOf(matchesThen))
+	imageVulnerabilitiesThen = query("match.of_image_then", vulnerabilitiesOf(then("@at")))
 
 	vulnerabilityDetailsThen = query("feed.details_then", detailsOf(
 		`u.valid_from <= @generation AND (u.valid_to IS NULL OR u.valid_to > @generation)`,
 		`v.valid_from <= @generation AND (v.valid_to IS NULL OR v.valid_to > @generation)`))
 
 	// Of a match that is gone the way it ended is told by its last form.
-	changesBetween = query("match.changes_between", changesOf(`
-  SELECT m.* FROM held h JOIN plimsoll.package_match m ON m.package_id = h.package_id
-  WHERE m.valid_from <= @since AND (m.valid_to IS NULL OR m.valid_to > @since)`, `
-  SELECT m.* FROM held h JOIN plimsoll.package_match m ON m.package_id = h.package_id
-  WHERE m.valid_from <= @until AND (m.valid_to IS NULL OR m.valid_to > @until)`, `
+	changesBetween = query("match.changes_between", changesOf(then("@since"), then("@until"), `
+  SELECT h.package_id AS held, m.* FROM held h JOIN plimsoll.package_match m ON m.package_id = h.was
+  WHERE `+then("@since")("m"), `
+  SELECT h.package_id AS held, m.* FROM held h JOIN plimsoll.package_match m ON m.package_id = h.becomes
+  WHERE `+then("@until")("m"), `
   SELECT m.end_cause, m.to_generation, m.valid_to FROM plimsoll.package_match m
   WHERE m.package_id = b.package_id AND m.vulnerability = b.vulnerability AND m.valid_to <= @until ORDER BY m.valid_to DESC LIMIT 1`))
 
-	changesWith = query("match.changes_with", changesOf(`
-  SELECT m.* FROM plimsoll.package_match m JOIN held h ON h.package_id = m.package_id WHERE m.to_generation = @generation`, `
-  SELECT m.* FROM plimsoll.package_match m JOIN held h ON h.package_id = m.package_id
-  WHERE m.from_generation = @generation AND m.cause <> 'analysis'`,
+	changesWith = query("match.changes_with", changesOf(current, current, `
+  SELECT h.package_id AS held, m.* FROM plimsoll.package_match m JOIN held h ON h.was = m.package_id WHERE m.to_generation = @generation`, `
+  SELECT h.package_id AS held, m.* FROM plimsoll.package_match m JOIN held h ON h.becomes = m.package_id
+  WHERE m.from_generation = @generation AND m.cause NOT IN ('analysis', 'correction')`,
 		`SELECT b.end_cause, b.to_generation, b.valid_to`))
 )
 
-// changesOf compares the matches of an image's packages before and after, each given as a query over held packages.
-func changesOf(before, after, end string) string {
+// changesOf compares the matches of an image's packages before and after, each given as a query over held packages. What
+// the account corrected a package to was another one before than it is after, where the correction itself changed.
+func changesOf(held, holds func(alias string) string, before, after, end string) string {
 	return `
 WITH image AS (
   SELECT analysis_id FROM plimsoll.image WHERE account = @account AND digest = @digest
 ), held AS (
-  SELECT DISTINCT e.package_id FROM image i JOIN plimsoll.image_package e ON e.analysis_id = i.analysis_id AND NOT e.suppressed
+  SELECT DISTINCT e.package_id, coalesce(w.replacement_id, e.package_id) AS was, coalesce(n.replacement_id, e.package_id) AS becomes,
+    coalesce(n.valid_from, w.valid_to) AS corrected_at
+  FROM image i JOIN plimsoll.image_package e ON e.analysis_id = i.analysis_id AND NOT e.suppressed
+  LEFT JOIN plimsoll.package_correction w ON w.account = @account AND w.package_id = e.package_id AND ` + held("w") + `
+  LEFT JOIN plimsoll.package_correction n ON n.account = @account AND n.package_id = e.package_id AND ` + holds("n") + `
 ), before AS (` + before + `
 ), after AS (` + after + `
 )
@@ -51,9 +60,11 @@ SELECT CASE WHEN b.id IS NULL THEN 'added' WHEN a.id IS NULL THEN 'removed' ELSE
   p.type AS package_type, p.name AS package_name, p.version AS package_version, p.arch AS package_arch, p.purl,
   b.severity::int AS old_severity, coalesce(b.fix_version, '') AS old_fix, coalesce(b.fix_state, '') AS old_state,
   a.severity::int AS new_severity, coalesce(a.fix_version, '') AS new_fix, coalesce(a.fix_state, '') AS new_state,
-  coalesce(a.cause, x.end_cause) AS cause, coalesce(a.from_generation, x.to_generation, 0) AS generation,
-  coalesce(a.valid_from, x.valid_to) AS changed_at
-FROM before b FULL JOIN after a ON a.package_id = b.package_id AND a.vulnerability = b.vulnerability
+  CASE WHEN h.was <> h.becomes THEN 'correction' ELSE coalesce(a.cause, x.end_cause) END AS cause,
+  coalesce(a.from_generation, x.to_generation, 0) AS generation,
+  CASE WHEN h.was <> h.becomes THEN h.corrected_at ELSE coalesce(a.valid_from, x.valid_to) END AS changed_at
+FROM before b FULL JOIN after a ON a.held = b.held AND a.vulnerability = b.vulnerability
+JOIN held h ON h.package_id = coalesce(a.held, b.held)
 JOIN plimsoll.package p ON p.id = coalesce(a.package_id, b.package_id)
 LEFT JOIN LATERAL (` + end + `) x ON a.id IS NULL
 WHERE a.id IS DISTINCT FROM b.id

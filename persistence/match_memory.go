@@ -14,7 +14,7 @@ type memory struct {
 // Remembering returns a store that reads what the feeds say about a finding once, short texts only. It does not hear of
 // later changes: it is for one pass over many images, after a generation was taken note of.
 func (s *Matches) Remembering() *Matches {
-	return &Matches{pool: s.pool, feeds: s.feeds, said: &memory{known: map[basis]detailRow{}}}
+	return &Matches{pool: s.pool, feeds: s.feeds, said: &memory{known: map[basis]detailRow{}}, correcting: s.correcting}
 }
 
 // recall adds what is known to out, and returns what is not.

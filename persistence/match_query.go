@@ -11,21 +11,27 @@ import (
 const queryPackages = 20_000
 
 var (
-	// An image holds a package where an edge that counts says so, or one the distribution answers for.
+	// An image holds a package where an edge that counts says so, or one the distribution answers for; what the account has
+	// corrected it holds as what it was corrected to.
 	imagesByPackage = query("query.images_by_package", `
 WITH wanted AS MATERIALIZED (
   SELECT id FROM plimsoll.package
   WHERE name = @name AND (@version = '' OR version = @version) AND (@type = '' OR type = @type) ORDER BY id LIMIT @most
+), held AS MATERIALIZED (
+  SELECT w.id AS package_id, w.id FROM wanted w
+  WHERE NOT EXISTS (SELECT FROM plimsoll.package_correction c WHERE c.account = @account AND c.package_id = w.id AND c.valid_to IS NULL)
+  UNION ALL
+  SELECT c.package_id, w.id FROM wanted w JOIN plimsoll.package_correction c ON c.account = @account AND c.replacement_id = w.id AND c.valid_to IS NULL
 ), page AS (
-  SELECT DISTINCT i.digest, i.analysis_id FROM wanted w
-  JOIN plimsoll.image_package e ON e.package_id = w.id AND e.counted
+  SELECT DISTINCT i.digest, i.analysis_id FROM held h
+  JOIN plimsoll.image_package e ON e.package_id = h.package_id AND e.counted
   JOIN plimsoll.image i ON i.analysis_id = e.analysis_id
   WHERE i.account = @account AND i.image_status = 'active' AND i.digest > @after
   ORDER BY i.digest LIMIT @limit
 )
 SELECT g.digest, p.name, p.version, p.type, false AS will_not_fix, ''::text AS vulnerability
 FROM page g JOIN plimsoll.image_package e ON e.analysis_id = g.analysis_id AND e.counted
-JOIN wanted w ON w.id = e.package_id JOIN plimsoll.package p ON p.id = w.id
+JOIN held h ON h.package_id = e.package_id JOIN plimsoll.package p ON p.id = h.id
 ORDER BY g.digest, p.name, p.version, p.type`)
 
 	imagesByVulnerability = query("query.images_by_vulnerability", `
@@ -40,17 +46,23 @@ WITH named AS (
   WHERE (@namespace = '' OR m.namespace = @namespace) AND (@package = '' OR p.name = @package)
     AND (@severity < 0 OR m.severity = @severity) AND (NOT @vendor_only OR m.fix_state <> 'wont-fix')
   ORDER BY m.package_id LIMIT @most
+), held AS MATERIALIZED (
+  SELECT w.package_id, w.package_id AS id, w.vulnerability, w.will_not_fix FROM wanted w
+  WHERE NOT EXISTS (SELECT FROM plimsoll.package_correction c WHERE c.account = @account AND c.package_id = w.package_id AND c.valid_to IS NULL)
+  UNION ALL
+  SELECT c.package_id, w.package_id, w.vulnerability, w.will_not_fix
+  FROM wanted w JOIN plimsoll.package_correction c ON c.account = @account AND c.replacement_id = w.package_id AND c.valid_to IS NULL
 ), page AS (
-  SELECT DISTINCT i.digest, i.analysis_id FROM wanted w
-  JOIN plimsoll.image_package e ON e.package_id = w.package_id AND e.counted
+  SELECT DISTINCT i.digest, i.analysis_id FROM held h
+  JOIN plimsoll.image_package e ON e.package_id = h.package_id AND e.counted
   JOIN plimsoll.image i ON i.analysis_id = e.analysis_id
   WHERE i.account = @account AND i.image_status = 'active' AND i.digest > @after
   ORDER BY i.digest LIMIT @limit
 )
-SELECT g.digest, p.name, p.version, p.type, w.will_not_fix, w.vulnerability
+SELECT g.digest, p.name, p.version, p.type, h.will_not_fix, h.vulnerability
 FROM page g JOIN plimsoll.image_package e ON e.analysis_id = g.analysis_id AND e.counted
-JOIN wanted w ON w.package_id = e.package_id JOIN plimsoll.package p ON p.id = w.package_id
-ORDER BY g.digest, p.name, p.version, p.type, w.vulnerability`)
+JOIN held h ON h.package_id = e.package_id JOIN plimsoll.package p ON p.id = h.id
+ORDER BY g.digest, p.name, p.version, p.type, h.vulnerability`)
 )
 
 // PackageHolder is an image with packages a question is about.

@@ -39,16 +39,23 @@ CREATE TEMPORARY TABLE stage_record (source text, vulnerability text) ON COMMIT 
 
 	rescanNote = query("rescan.note_images", `
 WITH moved AS (
-  SELECT package_id FROM plimsoll.package_match WHERE from_generation = @generation AND cause <> 'analysis'
+  SELECT package_id FROM plimsoll.package_match WHERE from_generation = @generation AND cause NOT IN ('analysis', 'correction')
   UNION SELECT package_id FROM plimsoll.package_match WHERE to_generation = @generation
   UNION SELECT m.package_id FROM stage_record r
     JOIN plimsoll.package_match m ON m.vulnerability = r.vulnerability AND m.source = r.source AND m.valid_to IS NULL
 ), affected AS (
   SELECT DISTINCT e.analysis_id FROM moved JOIN plimsoll.image_package e USING (package_id) WHERE e.counted
+), corrected AS (
+  SELECT DISTINCT c.account, e.analysis_id FROM moved
+  JOIN plimsoll.package_correction c ON c.replacement_id = moved.package_id AND c.valid_to IS NULL
+  JOIN plimsoll.image_package e ON e.package_id = c.package_id AND e.counted
 )
 INSERT INTO plimsoll.rescan_image (generation, account, digest)
-SELECT @generation::bigint, i.account, i.digest FROM affected f JOIN plimsoll.image i ON i.analysis_id = f.analysis_id
-WHERE i.image_status = 'active' ORDER BY i.account, i.digest
+SELECT @generation::bigint, i.account, i.digest FROM (
+  SELECT i.account, i.digest FROM affected f JOIN plimsoll.image i ON i.analysis_id = f.analysis_id WHERE i.image_status = 'active'
+  UNION
+  SELECT i.account, i.digest FROM corrected f JOIN plimsoll.image i ON i.analysis_id = f.analysis_id AND i.account = f.account WHERE i.image_status = 'active'
+) i ORDER BY i.account, i.digest
 ON CONFLICT DO NOTHING`)
 
 	rescanImages = query("rescan.images", `

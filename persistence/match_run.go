@@ -66,9 +66,12 @@ UPDATE plimsoll.package SET matched_generation = @generation WHERE id = ANY (@pa
 )
 
 // MatchAnalysis decides for every package of the analysis that was never matched, and counts the findings of the
-// analysis, and of others that hold what moved. A rescan that follows a feed commit waits for it, or it for the rescan.
+// analysis, and of others that hold what moved; then for what accounts that have the analysis make of its packages. A rescan that follows a feed commit waits for it, or it for the rescan.
 func (s *Matches) MatchAnalysis(ctx context.Context, analysisID int64, at time.Time) (Matched, error) {
 	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Matched, error) { return s.matchAnalysis(ctx, tx, analysisID, at) })
+	if err == nil {
+		err = s.correctAnalysis(ctx, analysisID, at)
+	}
 	if err == nil {
 		err = s.addDeltas(ctx)
 	}

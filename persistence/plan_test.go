@@ -26,6 +26,8 @@ INSERT INTO plimsoll.image_tag (account, registry, repository, tag, digest, pull
 SELECT account, 'docker.io', 'library/app', digest, digest, digest FROM plimsoll.image;
 INSERT INTO plimsoll.package (type, name, version, matched_generation)
 SELECT 'npm', 'p' || n, '1.0.0', 1 FROM generate_series(1, 4000) n;
+INSERT INTO plimsoll.package (type, name, version, matched_generation)
+SELECT 'npm', 'other' || n, '1.0.0', 1 FROM generate_series(1, 40000) n;
 INSERT INTO plimsoll.package_target (namespace, name, package_id) SELECT 'npm', name, id FROM plimsoll.package;
 INSERT INTO plimsoll.image_package (analysis_id, package_id, counted)
 SELECT a.id, 1 + (a.id * 37 + k * 263) % 4000, true FROM plimsoll.analysis a, generate_series(1, 30) k ON CONFLICT DO NOTHING;

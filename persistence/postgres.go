@@ -100,6 +100,9 @@ const (
 	lockTag    int32 = 0x504c0006
 	lockCount  int32 = 0x504c0007 // whoever adds differences to counters
 	lockDelta  int32 = 0x504c0008 // whoever notes differences
+
+	lockCorrectionRules int32 = 0x504c0009 // rules of an account
+	lockCorrections     int32 = 0x504c000a // what follows from them
 )
 
 // wrap says what was attempted; nil stays nil.

@@ -133,6 +133,18 @@ CREATE TABLE plimsoll.blob (
   CONSTRAINT blob_pkey PRIMARY KEY (digest)
 );
 
+CREATE TABLE plimsoll.correction (
+  account text NOT NULL
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  number bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  description text NOT NULL
+  rule jsonb NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT correction_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT correction_pkey PRIMARY KEY (account, id)
+);
+
 CREATE TABLE plimsoll.counter_delta (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   package_id bigint NOT NULL
@@ -340,6 +352,20 @@ CREATE TABLE plimsoll.package (
 
 CREATE UNIQUE INDEX package_identity ON plimsoll.package USING btree (name, version, type, namespace, arch, source, source_version, module, known, claim, md5(cpes));
 CREATE INDEX package_unmatched ON plimsoll.package USING btree (id) WHERE (matched_generation IS NULL);
+CREATE TABLE plimsoll.package_correction (
+  account text NOT NULL
+  package_id bigint NOT NULL
+  replacement_id bigint NOT NULL
+  valid_from timestamp with time zone NOT NULL
+  valid_to timestamp with time zone
+  CONSTRAINT package_correction_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT package_correction_package_id_fkey FOREIGN KEY (package_id) REFERENCES plimsoll.package(id) ON DELETE CASCADE
+  CONSTRAINT package_correction_replacement_id_fkey FOREIGN KEY (replacement_id) REFERENCES plimsoll.package(id) ON DELETE CASCADE
+);
+
+CREATE UNIQUE INDEX package_correction_current ON plimsoll.package_correction USING btree (account, package_id) WHERE (valid_to IS NULL);
+CREATE INDEX package_correction_package ON plimsoll.package_correction USING btree (package_id, account);
+CREATE INDEX package_correction_replacement ON plimsoll.package_correction USING btree (replacement_id, account) WHERE (valid_to IS NULL);
 CREATE TABLE plimsoll.package_match (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   package_id bigint NOT NULL

@@ -13,6 +13,7 @@ package catalog
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -190,13 +191,12 @@ func (p *Package) Hinted() bool { return p.Metadata[MetadataEvidence] == Evidenc
 
 // IsOS reports whether a package type belongs to the operating system's package database. Everything else,
 // known or not, is "non-os".
-func IsOS(packageType string) bool {
-	switch packageType {
-	case TypeDpkg, TypeApk, TypeRpm, TypeAlpm, TypePortage, "kb":
-		return true
-	}
-	return false
-}
+func IsOS(packageType string) bool { return slices.Contains(osTypes, packageType) }
+
+var osTypes = []string{TypeDpkg, TypeApk, TypeRpm, TypeAlpm, TypePortage, "kb"}
+
+// OSTypes lists the types IsOS is true of.
+func OSTypes() []string { return slices.Clone(osTypes) }
 
 // Package is one installed package. Type to SourceVersion are its identity (see Identity); the rest describes
 // this occurrence of it.

@@ -29,8 +29,11 @@ func nvdReadings(s Subject) []reading {
 		if releases := name.Releases(); len(releases) > 0 {
 			n.version = releases[0]
 		}
-		if catalog.IsOS(s.Type) {
+		switch given := s.givenCPEs(); {
+		case catalog.IsOS(s.Type) && (!given || n.version == ""):
 			n.version = upstream(s)
+		case given && n.version == "":
+			n.version = s.Version
 		}
 		out = append(out, n)
 	}

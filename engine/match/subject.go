@@ -72,11 +72,28 @@ func (r Rules) readings(s Subject) []reading {
 	} else if named, ok := ecosystemReading(s); ok {
 		out = append(out, named)
 	}
-	if r.NVD[s.Type] {
+	if r.NVD[s.Type] || s.givenCPEs() {
 		out = append(out, nvdReadings(s)...)
 	}
 	return out
 }
+
+// Claims of packages that an account has corrected; cpes when the CPE names are what somebody gave, and no guesses.
+const (
+	claimCorrected = "corrected:"
+	claimCPEs      = "corrected-cpes:"
+)
+
+// ClaimOfCorrection is the claim of a corrected package; mark tells it from others of the same fields. CPE names that
+// somebody gave are looked up whatever the type of the package is.
+func ClaimOfCorrection(mark string, cpes bool) string {
+	if cpes {
+		return claimCPEs + mark
+	}
+	return claimCorrected + mark
+}
+
+func (s Subject) givenCPEs() bool { return strings.HasPrefix(s.Claim, claimCPEs) }
 
 // sourceNamed are the distributions whose advisories name source packages where they say nothing else: deb, apk, and
 // the rpm distributions of Microsoft. Those of other rpm distributions name binaries.
@@ -158,9 +175,19 @@ func Known(s catalog.Identity, purl string) string {
 	return t.Namespace + "/" + t.Name
 }
 
+// KnownByPURL is what to note in an identity whose purl somebody gave: it decides, also where it names an ecosystem that
+// nobody speaks about.
+func KnownByPURL(purl string) string {
+	if t := purlTarget(purl); t.Namespace != "" {
+		return t.Namespace + "/" + t.Name
+	}
+	kind, _, _ := strings.Cut(strings.TrimPrefix(purl, "pkg:"), "/")
+	return "purl:" + kind + "/"
+}
+
 func ecosystemReading(s Subject) (reading, bool) {
 	n := reading{Target: ecosystemName(s.Identity), kind: feed.Convention, version: s.Version, tier: tierEcosystem}
-	if n.Target == (Target{}) {
+	if s.Known != "" {
 		n.Namespace, n.Name, _ = strings.Cut(s.Known, "/")
 	}
 	scheme, ok := version.SchemeFor(n.Namespace)
