@@ -14,7 +14,13 @@ import (
 func (a *Activities) rescanMatches(ctx context.Context, in workflows.RescanInput) (out workflows.RescanResult, err error) {
 	t := a.track(ctx, "", "", whole(workflows.StageMatch))
 	defer func() { t.end(ctx, err) }()
-	moved, err := a.matches.Rescan(ctx, in.Generation, a.now(), causeFeed, func(done, of int) { t.transfer(int64(done), int64(of)) })
+	progress := func(done, of int) { t.transfer(int64(done), int64(of)) }
+	var moved persistence.Rescanned
+	if in.Account != "" {
+		moved, err = a.matches.Recorrect(ctx, in.Account, persistence.EditOf(in.Generation), a.now(), progress)
+	} else {
+		moved, err = a.matches.Rescan(ctx, in.Generation, a.now(), causeFeed, progress)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -38,7 +44,11 @@ func (a *Activities) rescanVerdicts(ctx context.Context, in workflows.RescanPort
 		return out, err
 	}
 	skip := activity.GetInfo(ctx).Attempt >= patience
-	if out.Verdicts, err = a.judgeAll(ctx, refs, causeFeed, skip); err != nil {
+	cause := causeFeed
+	if in.Account != "" {
+		cause = persistence.CauseCorrection
+	}
+	if out.Verdicts, err = a.judgeAll(ctx, refs, cause, skip); err != nil {
 		return out, err
 	}
 	out.Images = len(refs)

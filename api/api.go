@@ -47,6 +47,7 @@ type Deps struct {
 	Starter     Starter
 
 	Subscriptions Subscriptions
+	Corrections   Corrections
 	Access        *registryhttp.Access
 
 	// Gates is the policy language, and DefaultPolicy what a new account starts with.

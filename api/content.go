@@ -84,6 +84,7 @@ func (h *handlers) contents(ctx context.Context, digest string) (*image.Image, e
 	return h.contentsOf(ctx, analysis)
 }
 
+// contentsOf loads what an analysis found, as the account corrects it.
 func (h *handlers) contentsOf(ctx context.Context, analysis persistence.Analysis) (*image.Image, error) {
 	data, err := h.deps.Blobs.Get(ctx, analysis.ContentBlob)
 	if err != nil {
@@ -92,6 +93,13 @@ func (h *handlers) contentsOf(ctx context.Context, analysis persistence.Analysis
 	var content image.Image
 	if err := json.Unmarshal(data, &content); err != nil {
 		return nil, fmt.Errorf("decode content of %s: %w", analysis.ImageDigest, err)
+	}
+	rules, err := h.deps.Corrections.Set(ctx, callerOf(ctx).Account)
+	if err != nil {
+		return nil, err
+	}
+	for i := range content.Packages {
+		rules.Package(&content.Packages[i])
 	}
 	return &content, nil
 }

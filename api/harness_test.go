@@ -122,7 +122,7 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 		Images: persistence.NewImages(pool), Progress: persistence.NewProgresses(pool), Referrers: persistence.NewReferrers(pool), Analyses: persistence.NewAnalyses(pool), Imports: persistence.NewImports(pool),
 		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool, pool), Fleet: persistence.NewMatches(pool, pool), Scanner: persistence.NewMatches(pool, pool), Policies: persistence.NewPolicies(pool),
 		Evaluations: persistence.NewEvaluations(pool), Feeds: persistence.NewFeeds(pool), Services: persistence.NewServices(pool),
-		Blobs: s.blobs, Facts: facts.New(pool, pool, s.blobs), Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool),
+		Blobs: s.blobs, Facts: facts.New(pool, pool, s.blobs), Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool), Corrections: persistence.NewCorrections(pool),
 		Gates: gates.All(), DefaultPolicy: defaultPolicy, Host: "api-host",
 		SchemaVersion: func(ctx context.Context) (int64, int64, error) { return persistence.SchemaVersion(ctx, pool, pool) },
 		Ready:         func(ctx context.Context) error { return persistence.CheckSchema(ctx, pool, pool) },

@@ -7,6 +7,7 @@ import (
 
 	"plimsoll/api/oas"
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/correction"
 	"plimsoll/engine/image"
 	"plimsoll/engine/imported"
 	"plimsoll/engine/match"
@@ -27,7 +28,11 @@ func (h *handlers) ScanSbom(ctx context.Context, req oas.ScanSbomRequestObject) 
 	}
 	describe := orElse(req.Params.IncludeVulnDescription, false)
 	filter := persistence.VulnerabilityFilter{IncludeWontFix: !orElse(req.Params.VendorOnly, true), Description: describe}
-	found, err := h.deps.Scanner.Scan(ctx, match.DistroNamespace(content.Image.Distro), scanned(content.Image), filter, time.Now())
+	rules, err := h.deps.Corrections.Set(ctx, callerOf(ctx).Account)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.deps.Scanner.Scan(ctx, match.DistroNamespace(content.Image.Distro), scanned(content.Image, rules), filter, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +57,14 @@ func readSBOM(document []byte) (*imported.Content, error) {
 	return imported.Read(imported.DigestOf(manifest), imported.Parts{Manifest: manifest, Config: config, Packages: document}, imported.Limits{})
 }
 
-func scanned(found *image.Image) []persistence.ScannedPackage {
+// scanned are the packages to judge, as the account's rules correct them.
+func scanned(found *image.Image, rules *correction.Set) []persistence.ScannedPackage {
 	var out []persistence.ScannedPackage
 	for i := range found.Packages {
 		p := &found.Packages[i]
 		s := persistence.ScannedPackage{Identity: p.Identity(), PURL: p.PURL, Owned: p.Owner != ""}
 		s.Identity.Known = match.Known(s.Identity, p.PURL)
+		s.Identity, s.PURL, _ = rules.Correct(s.Identity, s.PURL)
 		if !catalog.IsOS(p.Type) {
 			s.Path = p.Location
 		}

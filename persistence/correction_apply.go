@@ -80,6 +80,9 @@ type correctable struct {
 // EditGeneration is what stands for a change of an account's rules where other changes have a feed generation.
 func EditGeneration(edit int64) int64 { return -edit }
 
+// EditOf is the change of rules a number that EditGeneration made stands for.
+func EditOf(generation int64) int64 { return -generation }
+
 // Recorrect brings what an account's packages are to it in line with its rules as they are now, in transactions of their
 // own, and notes the images whose answers moved under the number of the change of rules. It can be repeated. progress
 // hears of the packages done.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/correction"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/match"
 	"plimsoll/persistence"
@@ -122,6 +123,7 @@ type imageActor struct {
 	w      *world
 	random *rand.Rand
 	images map[string][]persistence.PackageRow
+	held   map[string]bool // what the other account has as well
 }
 
 func (a *imageActor) step(int) {
@@ -132,7 +134,10 @@ func (a *imageActor) step(int) {
 	case !there:
 		a.images[image] = randomPackages(a.random)
 		a.w.analyzed(admin, image, image, a.images[image]...)
-	case chance == 0:
+	case chance > 5 && !a.held[image]:
+		a.held[image] = true
+		a.w.analyzed(otherAccount, image, image, a.images[image]...)
+	case chance == 0 && !a.held[image]:
 		delete(a.images, image)
 		a.w.markDeleting(image, true)
 		a.w.must(a.w.images.Delete(a.w.t.Context(), admin, digestOf(image)))
@@ -147,6 +152,73 @@ func (a *imageActor) step(int) {
 			a.w.match(saved.ID) // a late duplicate
 		}
 	}
+}
+
+// correctionActor edits the corrections of an account and applies the edits, some late, some twice.
+type correctionActor struct {
+	w       *world
+	account string
+	random  *rand.Rand
+	rules   []persistence.Correction
+	pending []int64
+}
+
+func (a *correctionActor) step(n int) {
+	ctx := a.w.t.Context()
+	edit := func(account string, number int64) persistence.Start {
+		a.pending = append(a.pending, number)
+		return applyCorrections(account, number)
+	}
+	switch at := a.random.IntN(8); {
+	case at == 0 && len(a.rules) > 0:
+		i := a.random.IntN(len(a.rules))
+		_, err := a.w.corrections.Delete(ctx, a.account, a.rules[i].ID, edit)
+		a.w.must(err)
+		a.rules = slices.Delete(a.rules, i, i+1)
+	case at == 1 && len(a.rules) > 0:
+		i := a.random.IntN(len(a.rules))
+		a.rules[i].Rule = randomRule(a.random)
+		_, _, err := a.w.corrections.Update(ctx, a.rules[i], edit)
+		a.w.must(err)
+	case at < 4:
+		c, _, err := a.w.corrections.Create(ctx, persistence.Correction{Account: a.account, Rule: randomRule(a.random)}, edit)
+		a.w.must(err)
+		a.rules = append(a.rules, c)
+	case at < 6 && len(a.pending) > 0:
+		i := a.random.IntN(len(a.pending))
+		a.apply(a.pending[i], n)
+		if a.random.IntN(4) > 0 {
+			a.pending = slices.Delete(a.pending, i, i+1)
+		}
+	}
+}
+
+func (a *correctionActor) apply(edit int64, n int) {
+	_, err := a.w.matches.Recorrect(a.w.t.Context(), a.account, edit, noon.Add(time.Duration(n)*time.Hour), func(int, int) {})
+	a.w.must(err)
+}
+
+func randomRule(random *rand.Rand) correction.Rule {
+	kind, name := catalog.TypeNpm, fmt.Sprintf("js%d", random.IntN(4))
+	if random.IntN(3) == 0 {
+		kind, name = correction.AnyOS, fmt.Sprintf("deb%d", random.IntN(4))
+	}
+	r := correction.Rule{Type: kind}
+	if random.IntN(4) > 0 {
+		r.Match = append(r.Match, correction.Field{Name: correction.FieldPackage, Value: name})
+	}
+	if random.IntN(2) == 0 {
+		r.Match = append(r.Match, correction.Field{Name: correction.FieldVersion, Value: fmt.Sprintf("1.%d.0", random.IntN(5))})
+	}
+	switch random.IntN(3) {
+	case 0:
+		r.Replace = []correction.Field{{Name: correction.FieldPackage, Value: fmt.Sprintf("js%d", random.IntN(4))}}
+	case 1:
+		r.Replace = []correction.Field{{Name: correction.FieldVersion, Value: "0.{version}"}}
+	default:
+		r.Replace = []correction.Field{{Name: correction.FieldVersion, Value: fmt.Sprintf("1.%d.0", random.IntN(5))}}
+	}
+	return r
 }
 
 // changed is a group's document with one to three records added, withdrawn, reworded, rated anew, moved to another
@@ -222,15 +294,23 @@ func TestIncrementalEqualsFullWhateverHappens(t *testing.T) {
 			t.Run(fmt.Sprintf("seed %d, two at once %t", seed, together), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
+				w.account(otherAccount)
 				w.must(w.feeds.Ensure(t.Context(), "osv", incrementalGroups))
-				feeds := &feedActor{w: w, random: rand.New(rand.NewPCG(seed, 1)), state: make(map[string][]feed.Record)}               // #nosec G404 -- reproducible on purpose
-				images := &imageActor{w: w, random: rand.New(rand.NewPCG(seed, 2)), images: make(map[string][]persistence.PackageRow)} // #nosec G404
-				edits := &rulesActor{w: w, random: rand.New(rand.NewPCG(seed, 3)), rules: match.DefaultRules()}                        // #nosec G404 -- reproducible on purpose
-				run(30, together, feeds.step, images.step, edits.step)
+				feeds := &feedActor{w: w, random: rand.New(rand.NewPCG(seed, 1)), state: make(map[string][]feed.Record)}                                            // #nosec G404 -- reproducible on purpose
+				images := &imageActor{w: w, random: rand.New(rand.NewPCG(seed, 2)), images: make(map[string][]persistence.PackageRow), held: make(map[string]bool)} // #nosec G404
+				edits := &rulesActor{w: w, random: rand.New(rand.NewPCG(seed, 3)), rules: match.DefaultRules()}                                                     // #nosec G404 -- reproducible on purpose
+				ours := &correctionActor{w: w, account: admin, random: rand.New(rand.NewPCG(seed, 4))}                                                              // #nosec G404 -- reproducible on purpose
+				theirs := &correctionActor{w: w, account: otherAccount, random: rand.New(rand.NewPCG(seed, 5))}                                                     // #nosec G404
+				run(30, together, feeds.step, images.step, edits.step, ours.step, theirs.step)
 				for _, generation := range slices.Concat(feeds.pending, edits.pending) {
 					w.rescan(generation, noon.Add(100*time.Hour))
 				}
-				compared.Add(int64(compareWithFull(t, w, edits.rules, feeds.state, images.images)))
+				for _, actor := range []*correctionActor{ours, theirs} {
+					for _, edit := range actor.pending {
+						actor.apply(edit, 100)
+					}
+				}
+				compared.Add(int64(compareWithFull(t, w, edits.rules, feeds.state, images, ours, theirs)))
 			})
 		}
 	}
@@ -258,21 +338,39 @@ func run(steps int, together bool, actors ...func(int)) {
 	}
 }
 
-func compareWithFull(t *testing.T, w *world, rules match.Rules, state map[string][]feed.Record, images map[string][]persistence.PackageRow) (found int) {
+// otherAccount has some of the images, and corrections of its own.
+const otherAccount = "other"
+
+func compareWithFull(t *testing.T, w *world, rules match.Rules, state map[string][]feed.Record, images *imageActor, corrections ...*correctionActor) (found int) {
 	t.Helper()
 	fresh := newWorld(t)
 	fresh.must(fresh.matches.SetRules(t.Context(), rules))
+	fresh.account(otherAccount)
 	for group, records := range state {
 		fresh.commit(group, records...)
 	}
-	for image, packages := range images {
-		fresh.analyzed(admin, image, image, packages...)
-		if diff := cmp.Diff(fresh.findings(admin, image), w.findings(admin, image)); diff != "" {
-			t.Errorf("%s (-full +incremental):\n%s", image, diff)
+	for _, a := range corrections {
+		for _, c := range a.rules {
+			_, _, err := fresh.corrections.Create(t.Context(), c, applyCorrections)
+			fresh.must(err)
 		}
-		found += fresh.counts(image).Total()
+	}
+	for image, packages := range images.images {
+		for _, account := range []string{admin, otherAccount} {
+			if account == otherAccount && !images.held[image] {
+				continue
+			}
+			fresh.analyzed(account, image, image, packages...)
+			if diff := cmp.Diff(fresh.findings(account, image), w.findings(account, image)); diff != "" {
+				t.Errorf("%s of %s (-full +incremental):\n%s", image, account, diff)
+			}
+			found += fresh.counterOf(account, image).Total()
+			if diff := cmp.Diff(fresh.counterOf(account, image), w.counterOf(account, image)); diff != "" {
+				t.Errorf("counters of %s of %s (-full +incremental):\n%s", image, account, diff)
+			}
+		}
 		if diff := cmp.Diff(fresh.counts(image), w.counts(image)); diff != "" {
-			t.Errorf("counters of %s (-full +incremental):\n%s", image, diff)
+			t.Errorf("stored counters of %s (-full +incremental):\n%s", image, diff)
 		}
 	}
 	return found

@@ -44,6 +44,11 @@ func ResolveImageID(account, nonce string) string { return "resolve/" + account 
 // RescanID is the workflow id of the rescan of one feed generation.
 func RescanID(generation int64) string { return "rescan/" + strconv.FormatInt(generation, 10) }
 
+// CorrectID is the workflow id of applying a change of an account's corrections.
+func CorrectID(account string, edit int64) string {
+	return "correct/" + account + "/" + strconv.FormatInt(edit, 10)
+}
+
 // FeedScheduleID is the Temporal Schedule that starts feed syncs.
 const FeedScheduleID = "feeds"
 
@@ -129,9 +134,11 @@ type GroupResult struct {
 	Error      string `json:"error,omitempty"`
 }
 
-// RescanInput names the generation whose change set to apply.
+// RescanInput names the generation whose change set to apply, or, with an account, the change of its corrections: that
+// stands as the negated number of the change in place of a generation.
 type RescanInput struct {
-	Generation int64 `json:"generation"`
+	Generation int64  `json:"generation"`
+	Account    string `json:"account,omitempty"`
 	// Resume is set by the workflow itself when it continues as new.
 	Resume *RescanResume `json:"resume,omitempty"`
 }

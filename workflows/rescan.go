@@ -17,6 +17,7 @@ var (
 // RescanPortion asks for the next portion.
 type RescanPortion struct {
 	Generation int64  `json:"generation"`
+	Account    string `json:"account,omitempty"` // as RescanInput
 	Cursor     string `json:"cursor,omitempty"`
 }
 
@@ -31,8 +32,8 @@ type RescanProgress struct {
 // 4,096 events to continue as new.
 const portionsPerRun = 300
 
-// RescanChangeSet makes every stored answer current for one feed generation, at a cost that follows from what
-// the generation changed. Matches come first and verdicts last, so that vulnerability answers never wait for
+// RescanChangeSet makes every stored answer current for one feed generation, or for the corrections of an account, at a
+// cost that follows from what changed. Matches come first and verdicts last, so that vulnerability answers never wait for
 // policy.
 func RescanChangeSet(ctx workflow.Context, in RescanInput) (RescanResult, error) {
 	var at RescanResume
@@ -46,7 +47,7 @@ func RescanChangeSet(ctx workflow.Context, in RescanInput) (RescanResult, error)
 		at.Result = moved
 	}
 	for range portionsPerRun {
-		out, err := RescanVerdicts.Run(ctx, RescanPortion{Generation: in.Generation, Cursor: at.Cursor})
+		out, err := RescanVerdicts.Run(ctx, RescanPortion{Generation: in.Generation, Account: in.Account, Cursor: at.Cursor})
 		if err != nil {
 			return at.Result, failure(err)
 		}
@@ -56,5 +57,5 @@ func RescanChangeSet(ctx workflow.Context, in RescanInput) (RescanResult, error)
 			return at.Result, nil
 		}
 	}
-	return at.Result, workflow.NewContinueAsNewError(ctx, RescanChangeSetName, RescanInput{Generation: in.Generation, Resume: &at})
+	return at.Result, workflow.NewContinueAsNewError(ctx, RescanChangeSetName, RescanInput{Generation: in.Generation, Account: in.Account, Resume: &at})
 }

@@ -75,10 +75,15 @@ func SyncFeedsOptions() client.StartWorkflowOptions {
 
 // RescanOptions are the start options of a rescan.
 func RescanOptions(in RescanInput) client.StartWorkflowOptions {
-	return client.StartWorkflowOptions{
+	options := client.StartWorkflowOptions{
 		ID: RescanID(in.Generation), TaskQueue: QueueRescan,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}
+	if in.Account != "" {
+		options.ID = CorrectID(in.Account, -in.Generation)
+		options.TypedSearchAttributes = temporal.NewSearchAttributes(keyAccount.ValueSet(in.Account))
+	}
+	return options
 }
 
 func imageAttributes(account, digest string) temporal.SearchAttributes {

@@ -36,6 +36,21 @@ func (e AccountStatusState) Valid() bool {
 	}
 }
 
+// Defines values for CorrectionRequestType.
+const (
+	Package CorrectionRequestType = "package"
+)
+
+// Valid indicates whether the value is a known member of the CorrectionRequestType enum.
+func (e CorrectionRequestType) Valid() bool {
+	switch e {
+	case Package:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImageRefType.
 const (
 	ImageRefTypeDigest ImageRefType = "digest"
@@ -568,6 +583,54 @@ type ContentSummaryItem struct {
 	// Count Length of the list that the content type has.
 	Count int `json:"count"`
 }
+
+// Correction defines model for Correction.
+type Correction struct {
+	AccountName string            `json:"account_name"`
+	CreatedAt   time.Time         `json:"created_at"`
+	Description string            `json:"description"`
+	LastUpdated time.Time         `json:"last_updated"`
+	Match       CorrectionMatch   `json:"match"`
+	Replace     []CorrectionField `json:"replace"`
+
+	// Type Always package.
+	Type string `json:"type"`
+	Uuid string `json:"uuid"`
+}
+
+// CorrectionField defines model for CorrectionField.
+type CorrectionField struct {
+	// FieldName package, version, purl or cpes; of OS packages package, version, cpes, source or source_version. Several new cpes are given one by one.
+	FieldName  string `json:"field_name"`
+	FieldValue string `json:"field_value"`
+}
+
+// CorrectionList defines model for CorrectionList.
+type CorrectionList = []Correction
+
+// CorrectionMatch defines model for CorrectionMatch.
+type CorrectionMatch struct {
+	// FieldMatches All have to be equal; none at all means every package of the type.
+	FieldMatches []CorrectionField `json:"field_matches"`
+
+	// Type A package type, or os for the packages of all package databases.
+	Type string `json:"type"`
+}
+
+// CorrectionRequest What the server gave out may be sent back; uuid, account_name and times in it are ignored.
+type CorrectionRequest struct {
+	AccountName *string               `json:"account_name,omitempty"`
+	CreatedAt   *string               `json:"created_at,omitempty"`
+	Description *string               `json:"description,omitempty"`
+	LastUpdated *string               `json:"last_updated,omitempty"`
+	Match       CorrectionMatch       `json:"match"`
+	Replace     []CorrectionField     `json:"replace"`
+	Type        CorrectionRequestType `json:"type"`
+	Uuid        *string               `json:"uuid,omitempty"`
+}
+
+// CorrectionRequestType defines model for CorrectionRequest.Type.
+type CorrectionRequestType string
 
 // DeleteImageResponse defines model for DeleteImageResponse.
 type DeleteImageResponse struct {
@@ -1807,6 +1870,9 @@ type AccountContext = string
 // AccountName defines model for AccountName.
 type AccountName = string
 
+// CorrectionUuid defines model for CorrectionUuid.
+type CorrectionUuid = string
+
 // DomainName defines model for DomainName.
 type DomainName = string
 
@@ -1861,6 +1927,36 @@ type ListAccountsParams struct {
 
 // ListAccountsParamsState defines parameters for ListAccounts.
 type ListAccountsParamsState string
+
+// ListCorrectionsParams defines parameters for ListCorrections.
+type ListCorrectionsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddCorrectionParams defines parameters for AddCorrection.
+type AddCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteCorrectionParams defines parameters for DeleteCorrection.
+type DeleteCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetCorrectionParams defines parameters for GetCorrection.
+type GetCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateCorrectionParams defines parameters for UpdateCorrection.
+type UpdateCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
 
 // DeleteImagesParams defines parameters for DeleteImages.
 type DeleteImagesParams struct {
@@ -2558,6 +2654,12 @@ type UpdateAccountStateJSONRequestBody = AccountStatus
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreationRequest
 
+// AddCorrectionJSONRequestBody defines body for AddCorrection for application/json ContentType.
+type AddCorrectionJSONRequestBody = CorrectionRequest
+
+// UpdateCorrectionJSONRequestBody defines body for UpdateCorrection for application/json ContentType.
+type UpdateCorrectionJSONRequestBody = CorrectionRequest
+
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
 
@@ -2790,6 +2892,59 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /accounts/{account_name}/users/{username} (the `GetUser` operationId).
 	GetUser(ctx context.Context, accountName AccountName, username Username, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCorrections List rules that correct packages
+	//
+	// Corresponds with GET /corrections (the `ListCorrections` operationId).
+	ListCorrections(ctx context.Context, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddCorrectionWithBody Add a rule that corrects packages
+	//
+	// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /corrections (the `AddCorrection` operationId).
+	AddCorrectionWithBody(ctx context.Context, params *AddCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddCorrection Add a rule that corrects packages
+	//
+	// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /corrections (the `AddCorrection` operationId).
+	AddCorrection(ctx context.Context, params *AddCorrectionParams, body AddCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteCorrection Delete a rule that corrects packages
+	//
+	// What it corrected is looked up again as it was found.
+	//
+	// Corresponds with DELETE /corrections/{uuid} (the `DeleteCorrection` operationId).
+	DeleteCorrection(ctx context.Context, uuid CorrectionUuid, params *DeleteCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCorrection Show a rule that corrects packages
+	//
+	// Corresponds with GET /corrections/{uuid} (the `GetCorrection` operationId).
+	GetCorrection(ctx context.Context, uuid CorrectionUuid, params *GetCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCorrectionWithBody Replace a rule that corrects packages
+	//
+	// The rule keeps its place among the others.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+	UpdateCorrectionWithBody(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCorrection Replace a rule that corrects packages
+	//
+	// The rule keeps its place among the others.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+	UpdateCorrection(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Liveness of this API process
 	//
@@ -3752,6 +3907,129 @@ func (c *Client) DeleteUser(ctx context.Context, accountName AccountName, userna
 // Corresponds with GET /accounts/{account_name}/users/{username} (the `GetUser` operationId).
 func (c *Client) GetUser(ctx context.Context, accountName AccountName, username Username, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserRequest(c.Server, accountName, username)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCorrections List rules that correct packages
+//
+// Corresponds with GET /corrections (the `ListCorrections` operationId).
+func (c *Client) ListCorrections(ctx context.Context, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCorrectionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddCorrectionWithBody Add a rule that corrects packages
+//
+// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /corrections (the `AddCorrection` operationId).
+func (c *Client) AddCorrectionWithBody(ctx context.Context, params *AddCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddCorrectionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddCorrection Add a rule that corrects packages
+//
+// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /corrections (the `AddCorrection` operationId).
+func (c *Client) AddCorrection(ctx context.Context, params *AddCorrectionParams, body AddCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddCorrectionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteCorrection Delete a rule that corrects packages
+//
+// What it corrected is looked up again as it was found.
+//
+// Corresponds with DELETE /corrections/{uuid} (the `DeleteCorrection` operationId).
+func (c *Client) DeleteCorrection(ctx context.Context, uuid CorrectionUuid, params *DeleteCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteCorrectionRequest(c.Server, uuid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCorrection Show a rule that corrects packages
+//
+// Corresponds with GET /corrections/{uuid} (the `GetCorrection` operationId).
+func (c *Client) GetCorrection(ctx context.Context, uuid CorrectionUuid, params *GetCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCorrectionRequest(c.Server, uuid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCorrectionWithBody Replace a rule that corrects packages
+//
+// The rule keeps its place among the others.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+func (c *Client) UpdateCorrectionWithBody(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCorrectionRequestWithBody(c.Server, uuid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCorrection Replace a rule that corrects packages
+//
+// The rule keeps its place among the others.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+func (c *Client) UpdateCorrection(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCorrectionRequest(c.Server, uuid, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6047,6 +6325,263 @@ func NewGetUserRequest(server string, accountName AccountName, username Username
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListCorrectionsRequest constructs an http.Request for the ListCorrections method
+func NewListCorrectionsRequest(server string, params *ListCorrectionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/corrections")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddCorrectionRequest calls the generic AddCorrection builder with application/json body
+func NewAddCorrectionRequest(server string, params *AddCorrectionParams, body AddCorrectionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddCorrectionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAddCorrectionRequestWithBody constructs an http.Request for the AddCorrection method, with any body, and a specified content type
+func NewAddCorrectionRequestWithBody(server string, params *AddCorrectionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/corrections")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteCorrectionRequest constructs an http.Request for the DeleteCorrection method
+func NewDeleteCorrectionRequest(server string, uuid CorrectionUuid, params *DeleteCorrectionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "uuid", uuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/corrections/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCorrectionRequest constructs an http.Request for the GetCorrection method
+func NewGetCorrectionRequest(server string, uuid CorrectionUuid, params *GetCorrectionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "uuid", uuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/corrections/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpdateCorrectionRequest calls the generic UpdateCorrection builder with application/json body
+func NewUpdateCorrectionRequest(server string, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateCorrectionRequestWithBody(server, uuid, params, "application/json", bodyReader)
+}
+
+// NewUpdateCorrectionRequestWithBody constructs an http.Request for the UpdateCorrection method, with any body, and a specified content type
+func NewUpdateCorrectionRequestWithBody(server string, uuid CorrectionUuid, params *UpdateCorrectionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "uuid", uuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/corrections/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -11571,6 +12106,65 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /accounts/{account_name}/users/{username} (the `GetUser` operationId).
 	GetUserWithResponse(ctx context.Context, accountName AccountName, username Username, reqEditors ...RequestEditorFn) (*GetUserReply, error)
 
+	// ListCorrectionsWithResponse List rules that correct packages
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /corrections (the `ListCorrections` operationId).
+	ListCorrectionsWithResponse(ctx context.Context, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*ListCorrectionsReply, error)
+
+	// AddCorrectionWithBodyWithResponse Add a rule that corrects packages
+	//
+	// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /corrections (the `AddCorrection` operationId).
+	AddCorrectionWithBodyWithResponse(ctx context.Context, params *AddCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddCorrectionReply, error)
+
+	// AddCorrectionWithResponse Add a rule that corrects packages
+	//
+	// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /corrections (the `AddCorrection` operationId).
+	AddCorrectionWithResponse(ctx context.Context, params *AddCorrectionParams, body AddCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddCorrectionReply, error)
+
+	// DeleteCorrectionWithResponse Delete a rule that corrects packages
+	//
+	// What it corrected is looked up again as it was found.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /corrections/{uuid} (the `DeleteCorrection` operationId).
+	DeleteCorrectionWithResponse(ctx context.Context, uuid CorrectionUuid, params *DeleteCorrectionParams, reqEditors ...RequestEditorFn) (*DeleteCorrectionReply, error)
+
+	// GetCorrectionWithResponse Show a rule that corrects packages
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /corrections/{uuid} (the `GetCorrection` operationId).
+	GetCorrectionWithResponse(ctx context.Context, uuid CorrectionUuid, params *GetCorrectionParams, reqEditors ...RequestEditorFn) (*GetCorrectionReply, error)
+
+	// UpdateCorrectionWithBodyWithResponse Replace a rule that corrects packages
+	//
+	// The rule keeps its place among the others.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+	UpdateCorrectionWithBodyWithResponse(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCorrectionReply, error)
+
+	// UpdateCorrectionWithResponse Replace a rule that corrects packages
+	//
+	// The rule keeps its place among the others.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+	UpdateCorrectionWithResponse(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCorrectionReply, error)
+
 	// GetHealthWithResponse Liveness of this API process
 	//
 	// Empty answer, no credentials needed.
@@ -12934,6 +13528,239 @@ func (r GetUserReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetUserReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListCorrectionsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CorrectionList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCorrectionsReply) GetJSON200() *CorrectionList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListCorrectionsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCorrectionsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCorrectionsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCorrectionsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCorrectionsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddCorrectionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Correction
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddCorrectionReply) GetJSON200() *Correction {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddCorrectionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddCorrectionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddCorrectionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddCorrectionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddCorrectionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteCorrectionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteCorrectionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteCorrectionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteCorrectionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteCorrectionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteCorrectionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetCorrectionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Correction
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCorrectionReply) GetJSON200() *Correction {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetCorrectionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCorrectionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCorrectionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCorrectionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCorrectionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateCorrectionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Correction
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateCorrectionReply) GetJSON200() *Correction {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r UpdateCorrectionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateCorrectionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateCorrectionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateCorrectionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateCorrectionReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17349,6 +18176,107 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, accountNa
 	return ParseGetUserReply(rsp)
 }
 
+// ListCorrectionsWithResponse List rules that correct packages
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /corrections (the `ListCorrections` operationId).
+func (c *ClientWithResponses) ListCorrectionsWithResponse(ctx context.Context, params *ListCorrectionsParams, reqEditors ...RequestEditorFn) (*ListCorrectionsReply, error) {
+	rsp, err := c.ListCorrections(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCorrectionsReply(rsp)
+}
+
+// AddCorrectionWithBodyWithResponse Add a rule that corrects packages
+//
+// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /corrections (the `AddCorrection` operationId).
+func (c *ClientWithResponses) AddCorrectionWithBodyWithResponse(ctx context.Context, params *AddCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddCorrectionReply, error) {
+	rsp, err := c.AddCorrectionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddCorrectionReply(rsp)
+}
+
+// AddCorrectionWithResponse Add a rule that corrects packages
+//
+// Packages of the account's images that have all the given values are looked up with the replaced ones. Vulnerabilities follow within moments, content lists at once. New values may quote fields of the package in braces, as in cpe:2.3:a:apache:tomcat:{version}:*:*:*:*:*:*:*.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /corrections (the `AddCorrection` operationId).
+func (c *ClientWithResponses) AddCorrectionWithResponse(ctx context.Context, params *AddCorrectionParams, body AddCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddCorrectionReply, error) {
+	rsp, err := c.AddCorrection(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddCorrectionReply(rsp)
+}
+
+// DeleteCorrectionWithResponse Delete a rule that corrects packages
+//
+// What it corrected is looked up again as it was found.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /corrections/{uuid} (the `DeleteCorrection` operationId).
+func (c *ClientWithResponses) DeleteCorrectionWithResponse(ctx context.Context, uuid CorrectionUuid, params *DeleteCorrectionParams, reqEditors ...RequestEditorFn) (*DeleteCorrectionReply, error) {
+	rsp, err := c.DeleteCorrection(ctx, uuid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteCorrectionReply(rsp)
+}
+
+// GetCorrectionWithResponse Show a rule that corrects packages
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /corrections/{uuid} (the `GetCorrection` operationId).
+func (c *ClientWithResponses) GetCorrectionWithResponse(ctx context.Context, uuid CorrectionUuid, params *GetCorrectionParams, reqEditors ...RequestEditorFn) (*GetCorrectionReply, error) {
+	rsp, err := c.GetCorrection(ctx, uuid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCorrectionReply(rsp)
+}
+
+// UpdateCorrectionWithBodyWithResponse Replace a rule that corrects packages
+//
+// The rule keeps its place among the others.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+func (c *ClientWithResponses) UpdateCorrectionWithBodyWithResponse(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCorrectionReply, error) {
+	rsp, err := c.UpdateCorrectionWithBody(ctx, uuid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCorrectionReply(rsp)
+}
+
+// UpdateCorrectionWithResponse Replace a rule that corrects packages
+//
+// The rule keeps its place among the others.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
+func (c *ClientWithResponses) UpdateCorrectionWithResponse(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCorrectionReply, error) {
+	rsp, err := c.UpdateCorrection(ctx, uuid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCorrectionReply(rsp)
+}
+
 // GetHealthWithResponse Liveness of this API process
 //
 // Empty answer, no credentials needed.
@@ -19231,6 +20159,167 @@ func ParseGetUserReply(rsp *http.Response) (*GetUserReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListCorrectionsReply parses an HTTP response from a ListCorrectionsWithResponse call
+func ParseListCorrectionsReply(rsp *http.Response) (*ListCorrectionsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCorrectionsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CorrectionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddCorrectionReply parses an HTTP response from a AddCorrectionWithResponse call
+func ParseAddCorrectionReply(rsp *http.Response) (*AddCorrectionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddCorrectionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Correction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteCorrectionReply parses an HTTP response from a DeleteCorrectionWithResponse call
+func ParseDeleteCorrectionReply(rsp *http.Response) (*DeleteCorrectionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteCorrectionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetCorrectionReply parses an HTTP response from a GetCorrectionWithResponse call
+func ParseGetCorrectionReply(rsp *http.Response) (*GetCorrectionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCorrectionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Correction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateCorrectionReply parses an HTTP response from a UpdateCorrectionWithResponse call
+func ParseUpdateCorrectionReply(rsp *http.Response) (*UpdateCorrectionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateCorrectionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Correction
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

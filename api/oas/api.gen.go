@@ -36,6 +36,21 @@ func (e AccountStatusState) Valid() bool {
 	}
 }
 
+// Defines values for CorrectionRequestType.
+const (
+	Package CorrectionRequestType = "package"
+)
+
+// Valid indicates whether the value is a known member of the CorrectionRequestType enum.
+func (e CorrectionRequestType) Valid() bool {
+	switch e {
+	case Package:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImageRefType.
 const (
 	ImageRefTypeDigest ImageRefType = "digest"
@@ -568,6 +583,54 @@ type ContentSummaryItem struct {
 	// Count Length of the list that the content type has.
 	Count int `json:"count"`
 }
+
+// Correction defines model for Correction.
+type Correction struct {
+	AccountName string            `json:"account_name"`
+	CreatedAt   time.Time         `json:"created_at"`
+	Description string            `json:"description"`
+	LastUpdated time.Time         `json:"last_updated"`
+	Match       CorrectionMatch   `json:"match"`
+	Replace     []CorrectionField `json:"replace"`
+
+	// Type Always package.
+	Type string `json:"type"`
+	Uuid string `json:"uuid"`
+}
+
+// CorrectionField defines model for CorrectionField.
+type CorrectionField struct {
+	// FieldName package, version, purl or cpes; of OS packages package, version, cpes, source or source_version. Several new cpes are given one by one.
+	FieldName  string `json:"field_name"`
+	FieldValue string `json:"field_value"`
+}
+
+// CorrectionList defines model for CorrectionList.
+type CorrectionList = []Correction
+
+// CorrectionMatch defines model for CorrectionMatch.
+type CorrectionMatch struct {
+	// FieldMatches All have to be equal; none at all means every package of the type.
+	FieldMatches []CorrectionField `json:"field_matches"`
+
+	// Type A package type, or os for the packages of all package databases.
+	Type string `json:"type"`
+}
+
+// CorrectionRequest What the server gave out may be sent back; uuid, account_name and times in it are ignored.
+type CorrectionRequest struct {
+	AccountName *string               `json:"account_name,omitempty"`
+	CreatedAt   *string               `json:"created_at,omitempty"`
+	Description *string               `json:"description,omitempty"`
+	LastUpdated *string               `json:"last_updated,omitempty"`
+	Match       CorrectionMatch       `json:"match"`
+	Replace     []CorrectionField     `json:"replace"`
+	Type        CorrectionRequestType `json:"type"`
+	Uuid        *string               `json:"uuid,omitempty"`
+}
+
+// CorrectionRequestType defines model for CorrectionRequest.Type.
+type CorrectionRequestType string
 
 // DeleteImageResponse defines model for DeleteImageResponse.
 type DeleteImageResponse struct {
@@ -1807,6 +1870,9 @@ type AccountContext = string
 // AccountName defines model for AccountName.
 type AccountName = string
 
+// CorrectionUuid defines model for CorrectionUuid.
+type CorrectionUuid = string
+
 // DomainName defines model for DomainName.
 type DomainName = string
 
@@ -1861,6 +1927,36 @@ type ListAccountsParams struct {
 
 // ListAccountsParamsState defines parameters for ListAccounts.
 type ListAccountsParamsState string
+
+// ListCorrectionsParams defines parameters for ListCorrections.
+type ListCorrectionsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddCorrectionParams defines parameters for AddCorrection.
+type AddCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteCorrectionParams defines parameters for DeleteCorrection.
+type DeleteCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetCorrectionParams defines parameters for GetCorrection.
+type GetCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateCorrectionParams defines parameters for UpdateCorrection.
+type UpdateCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
 
 // DeleteImagesParams defines parameters for DeleteImages.
 type DeleteImagesParams struct {
@@ -2558,6 +2654,12 @@ type UpdateAccountStateJSONRequestBody = AccountStatus
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreationRequest
 
+// AddCorrectionJSONRequestBody defines body for AddCorrection for application/json ContentType.
+type AddCorrectionJSONRequestBody = CorrectionRequest
+
+// UpdateCorrectionJSONRequestBody defines body for UpdateCorrection for application/json ContentType.
+type UpdateCorrectionJSONRequestBody = CorrectionRequest
+
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
 
@@ -2662,6 +2764,21 @@ type ServerInterface interface {
 	// GetUser Show one user of an account
 	// (GET /accounts/{account_name}/users/{username})
 	GetUser(w http.ResponseWriter, r *http.Request, accountName AccountName, username Username)
+	// ListCorrections List rules that correct packages
+	// (GET /corrections)
+	ListCorrections(w http.ResponseWriter, r *http.Request, params ListCorrectionsParams)
+	// AddCorrection Add a rule that corrects packages
+	// (POST /corrections)
+	AddCorrection(w http.ResponseWriter, r *http.Request, params AddCorrectionParams)
+	// DeleteCorrection Delete a rule that corrects packages
+	// (DELETE /corrections/{uuid})
+	DeleteCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params DeleteCorrectionParams)
+	// GetCorrection Show a rule that corrects packages
+	// (GET /corrections/{uuid})
+	GetCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params GetCorrectionParams)
+	// UpdateCorrection Replace a rule that corrects packages
+	// (PUT /corrections/{uuid})
+	UpdateCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params UpdateCorrectionParams)
 	// GetHealth Liveness of this API process
 	// (GET /health)
 	GetHealth(w http.ResponseWriter, r *http.Request)
@@ -2992,6 +3109,36 @@ func (_ Unimplemented) DeleteUser(w http.ResponseWriter, r *http.Request, accoun
 // GetUser Show one user of an account
 // (GET /accounts/{account_name}/users/{username})
 func (_ Unimplemented) GetUser(w http.ResponseWriter, r *http.Request, accountName AccountName, username Username) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListCorrections List rules that correct packages
+// (GET /corrections)
+func (_ Unimplemented) ListCorrections(w http.ResponseWriter, r *http.Request, params ListCorrectionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddCorrection Add a rule that corrects packages
+// (POST /corrections)
+func (_ Unimplemented) AddCorrection(w http.ResponseWriter, r *http.Request, params AddCorrectionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteCorrection Delete a rule that corrects packages
+// (DELETE /corrections/{uuid})
+func (_ Unimplemented) DeleteCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params DeleteCorrectionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetCorrection Show a rule that corrects packages
+// (GET /corrections/{uuid})
+func (_ Unimplemented) GetCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params GetCorrectionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateCorrection Replace a rule that corrects packages
+// (PUT /corrections/{uuid})
+func (_ Unimplemented) UpdateCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params UpdateCorrectionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3805,6 +3952,238 @@ func (siw *ServerInterfaceWrapper) GetUser(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetUser(w, r, accountName, username)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListCorrections operation middleware
+func (siw *ServerInterfaceWrapper) ListCorrections(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCorrectionsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListCorrections(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddCorrection operation middleware
+func (siw *ServerInterfaceWrapper) AddCorrection(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddCorrectionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddCorrection(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteCorrection operation middleware
+func (siw *ServerInterfaceWrapper) DeleteCorrection(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uuid" -------------
+	var uuid CorrectionUuid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uuid", chi.URLParam(r, "uuid"), &uuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteCorrectionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteCorrection(w, r, uuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetCorrection operation middleware
+func (siw *ServerInterfaceWrapper) GetCorrection(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uuid" -------------
+	var uuid CorrectionUuid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uuid", chi.URLParam(r, "uuid"), &uuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCorrectionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCorrection(w, r, uuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateCorrection operation middleware
+func (siw *ServerInterfaceWrapper) UpdateCorrection(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uuid" -------------
+	var uuid CorrectionUuid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uuid", chi.URLParam(r, "uuid"), &uuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateCorrectionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateCorrection(w, r, uuid, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -8619,6 +8998,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/accounts/{account_name}/users/{username}", wrapper.GetUser)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/corrections", wrapper.ListCorrections)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/corrections", wrapper.AddCorrection)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/corrections/{uuid}", wrapper.DeleteCorrection)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/corrections/{uuid}", wrapper.GetCorrection)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/corrections/{uuid}", wrapper.UpdateCorrection)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/health", wrapper.GetHealth)
 	})
 	r.Group(func(r chi.Router) {
@@ -9269,6 +9663,199 @@ type GetUserdefaultJSONResponse struct {
 }
 
 func (response GetUserdefaultJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrectionsRequestObject struct {
+	Params ListCorrectionsParams
+}
+
+type ListCorrectionsResponseObject interface {
+	VisitListCorrectionsResponse(w http.ResponseWriter) error
+}
+
+type ListCorrections200JSONResponse CorrectionList
+
+func (response ListCorrections200JSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCorrectionsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListCorrectionsdefaultJSONResponse) VisitListCorrectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddCorrectionRequestObject struct {
+	Params AddCorrectionParams
+	Body   *AddCorrectionJSONRequestBody
+}
+
+type AddCorrectionResponseObject interface {
+	VisitAddCorrectionResponse(w http.ResponseWriter) error
+}
+
+type AddCorrection200JSONResponse Correction
+
+func (response AddCorrection200JSONResponse) VisitAddCorrectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddCorrectiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddCorrectiondefaultJSONResponse) VisitAddCorrectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCorrectionRequestObject struct {
+	Uuid   CorrectionUuid `json:"uuid"`
+	Params DeleteCorrectionParams
+}
+
+type DeleteCorrectionResponseObject interface {
+	VisitDeleteCorrectionResponse(w http.ResponseWriter) error
+}
+
+type DeleteCorrection204Response = NoContentResponse
+
+func (response DeleteCorrection204Response) VisitDeleteCorrectionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteCorrectiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteCorrectiondefaultJSONResponse) VisitDeleteCorrectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCorrectionRequestObject struct {
+	Uuid   CorrectionUuid `json:"uuid"`
+	Params GetCorrectionParams
+}
+
+type GetCorrectionResponseObject interface {
+	VisitGetCorrectionResponse(w http.ResponseWriter) error
+}
+
+type GetCorrection200JSONResponse Correction
+
+func (response GetCorrection200JSONResponse) VisitGetCorrectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCorrectiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetCorrectiondefaultJSONResponse) VisitGetCorrectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCorrectionRequestObject struct {
+	Uuid   CorrectionUuid `json:"uuid"`
+	Params UpdateCorrectionParams
+	Body   *UpdateCorrectionJSONRequestBody
+}
+
+type UpdateCorrectionResponseObject interface {
+	VisitUpdateCorrectionResponse(w http.ResponseWriter) error
+}
+
+type UpdateCorrection200JSONResponse Correction
+
+func (response UpdateCorrection200JSONResponse) VisitUpdateCorrectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCorrectiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response UpdateCorrectiondefaultJSONResponse) VisitUpdateCorrectionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12832,6 +13419,21 @@ type StrictServerInterface interface {
 	// GetUser Show one user of an account
 	// (GET /accounts/{account_name}/users/{username})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// ListCorrections List rules that correct packages
+	// (GET /corrections)
+	ListCorrections(ctx context.Context, request ListCorrectionsRequestObject) (ListCorrectionsResponseObject, error)
+	// AddCorrection Add a rule that corrects packages
+	// (POST /corrections)
+	AddCorrection(ctx context.Context, request AddCorrectionRequestObject) (AddCorrectionResponseObject, error)
+	// DeleteCorrection Delete a rule that corrects packages
+	// (DELETE /corrections/{uuid})
+	DeleteCorrection(ctx context.Context, request DeleteCorrectionRequestObject) (DeleteCorrectionResponseObject, error)
+	// GetCorrection Show a rule that corrects packages
+	// (GET /corrections/{uuid})
+	GetCorrection(ctx context.Context, request GetCorrectionRequestObject) (GetCorrectionResponseObject, error)
+	// UpdateCorrection Replace a rule that corrects packages
+	// (PUT /corrections/{uuid})
+	UpdateCorrection(ctx context.Context, request UpdateCorrectionRequestObject) (UpdateCorrectionResponseObject, error)
 	// GetHealth Liveness of this API process
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -13412,6 +14014,153 @@ func (sh *strictHandler) GetUser(w http.ResponseWriter, r *http.Request, account
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetUserResponseObject); ok {
 		if err := validResponse.VisitGetUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCorrections operation middleware
+func (sh *strictHandler) ListCorrections(w http.ResponseWriter, r *http.Request, params ListCorrectionsParams) {
+	var request ListCorrectionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCorrections(ctx, request.(ListCorrectionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCorrections")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListCorrectionsResponseObject); ok {
+		if err := validResponse.VisitListCorrectionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddCorrection operation middleware
+func (sh *strictHandler) AddCorrection(w http.ResponseWriter, r *http.Request, params AddCorrectionParams) {
+	var request AddCorrectionRequestObject
+
+	request.Params = params
+
+	var body AddCorrectionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddCorrection(ctx, request.(AddCorrectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddCorrection")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddCorrectionResponseObject); ok {
+		if err := validResponse.VisitAddCorrectionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteCorrection operation middleware
+func (sh *strictHandler) DeleteCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params DeleteCorrectionParams) {
+	var request DeleteCorrectionRequestObject
+
+	request.Uuid = uuid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteCorrection(ctx, request.(DeleteCorrectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteCorrection")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteCorrectionResponseObject); ok {
+		if err := validResponse.VisitDeleteCorrectionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetCorrection operation middleware
+func (sh *strictHandler) GetCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params GetCorrectionParams) {
+	var request GetCorrectionRequestObject
+
+	request.Uuid = uuid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCorrection(ctx, request.(GetCorrectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCorrection")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCorrectionResponseObject); ok {
+		if err := validResponse.VisitGetCorrectionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateCorrection operation middleware
+func (sh *strictHandler) UpdateCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params UpdateCorrectionParams) {
+	var request UpdateCorrectionRequestObject
+
+	request.Uuid = uuid
+	request.Params = params
+
+	var body UpdateCorrectionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateCorrection(ctx, request.(UpdateCorrectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateCorrection")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateCorrectionResponseObject); ok {
+		if err := validResponse.VisitUpdateCorrectionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

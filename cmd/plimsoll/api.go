@@ -83,6 +83,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Matches:       matches,
 		Fleet:         matches,
 		Subscriptions: persistence.NewSubscriptions(p.pool),
+		Corrections:   persistence.NewCorrections(p.pool),
 		Scanner:       matches,
 		Policies:      persistence.NewPolicies(p.pool),
 		Evaluations:   persistence.NewEvaluations(p.pool),

@@ -31,6 +31,7 @@ type Loader struct {
 	layers   *persistence.Layers
 	matches  *persistence.Matches
 	feeds    *persistence.Feeds
+	rules    *persistence.Corrections
 	blobs    blob.Store
 }
 
@@ -38,7 +39,8 @@ type Loader struct {
 func New(pool, feeds *pgxpool.Pool, blobs blob.Store) *Loader {
 	return &Loader{
 		images: persistence.NewImages(pool), analyses: persistence.NewAnalyses(pool), layers: persistence.NewLayers(pool),
-		matches: persistence.NewMatches(pool, feeds), feeds: persistence.NewFeeds(feeds), blobs: blobs,
+		matches: persistence.NewMatches(pool, feeds), feeds: persistence.NewFeeds(feeds),
+		rules: persistence.NewCorrections(pool), blobs: blobs,
 	}
 }
 
@@ -190,13 +192,22 @@ func (s *stored) Files(ctx context.Context) (iter.Seq[catalog.Entry], error) {
 	}, nil
 }
 
-// Packages lists what the image document holds.
+// Packages lists what the image document holds, as the account corrects it.
 func (s *stored) Packages(ctx context.Context) ([]catalog.Package, error) {
 	var content struct {
 		Packages []catalog.Package `json:"packages"`
 	}
-	err := s.document(ctx, s.analysis.ContentBlob, &content)
-	return content.Packages, err
+	if err := s.document(ctx, s.analysis.ContentBlob, &content); err != nil {
+		return nil, err
+	}
+	rules, err := s.rules.Set(ctx, s.record.Account)
+	if err != nil {
+		return nil, err
+	}
+	for i := range content.Packages {
+		rules.Package(&content.Packages[i])
+	}
+	return content.Packages, nil
 }
 
 // Vulnerabilities lists the matches as they are known now.
