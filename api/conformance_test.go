@@ -100,6 +100,12 @@ func TestEveryOperationConforms(t *testing.T) {
 	ask("/v2/subscriptions/" + subscribed[0].SubscriptionId)
 	s.admin(http.MethodPut, "/v2/subscriptions/"+subscribed[0].SubscriptionId, `{"active":false}`).wants(http.StatusOK)
 	s.admin(http.MethodDelete, "/v2/subscriptions/"+subscribed[0].SubscriptionId, "").wants(http.StatusNoContent)
+	var corrected oas.Correction
+	s.admin(http.MethodPost, "/v2/corrections", mendRigging).wants(http.StatusOK).decode(&corrected)
+	ask("/v2/corrections")
+	ask("/v2/corrections/" + corrected.Uuid)
+	s.admin(http.MethodPut, "/v2/corrections/"+corrected.Uuid, mendRigging).wants(http.StatusOK)
+	s.admin(http.MethodDelete, "/v2/corrections/"+corrected.Uuid, "").wants(http.StatusNoContent)
 	s.admin(http.MethodPost, "/v2/system/feeds?force_sync=false", "").wants(http.StatusOK)
 
 	mate := s.user("quay", "mate1", "full-control")
