@@ -193,7 +193,8 @@ func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, 
 			return err
 		})
 	}
-	return int(total.Load()), errors.Join(err, g.Wait())
+	err = errors.Join(err, g.Wait())
+	return int(total.Load()), err
 }
 
 // databaseAnswers tells a fault of one image from an outage that hits all.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -111,6 +112,11 @@ func TestACorrectionChangesWhatOneAccountSees(t *testing.T) {
 	if got := w.holders("other", "left-pad", "2.0.0", "GHSA-2"); len(got) != 1 || got[0][:4] != "flaw" {
 		t.Errorf("another account finds images by the correction: %v", got)
 	}
+	explained, err := w.matches.Explain(t.Context(), admin, digestOf("app"), "GHSA-1", "")
+	w.must(err)
+	if len(explained) != 1 || explained[0].Subject.Version != "2.0.0" || explained[0].PURL != "pkg:npm/left-pad@2.0.0" || explained[0].Since != nil {
+		t.Errorf("explained: %+v", explained)
+	}
 	refs, err := w.matches.Affected(t.Context(), persistence.EditGeneration(w.edit()), persistence.ImageRef{}, 9)
 	w.must(err)
 	if diff := cmp.Diff([]persistence.ImageRef{{Account: admin, Digest: digestOf("app")}}, refs); diff != "" {
@@ -216,6 +222,55 @@ func TestACorrectionDuringAnAnalysisHolds(t *testing.T) {
 	w.must(w.images.Complete(ctx, run, id, noon, persistence.Origin{}))
 	if got := w.findings(admin, "app"); len(got) != 0 {
 		t.Errorf("published uncorrected: %v", got)
+	}
+}
+
+// What was known before a correction stays known of that time.
+func TestTheAnswerForThePastKnowsWhatWasCorrectedThen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.3.0"), record("GHSA-2", feed.Low, "npm", "left-pad", "3.0.0"))
+	w.analyzed(admin, "app", "1", npm("left-pad", "1.2.0", "/p"))
+	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
+	apply := func(n int) {
+		t.Helper()
+		_, err := w.matches.Recorrect(ctx, admin, w.edit(), hour(n), func(int, int) {})
+		w.must(err)
+	}
+	c, _, err := w.corrections.Create(ctx, persistence.Correction{Account: admin, Rule: reversion("npm", "left-pad", "2.0.0")}, applyCorrections)
+	w.must(err)
+	apply(1)
+	_, err = w.corrections.Delete(ctx, admin, c.ID, applyCorrections)
+	w.must(err)
+	apply(3)
+	for n, want := range [][]string{{"GHSA-1 1.2.0", "GHSA-2 1.2.0"}, {"GHSA-2 2.0.0"}, {"GHSA-2 2.0.0"}, {"GHSA-1 1.2.0", "GHSA-2 1.2.0"}} {
+		list, err := w.matches.VulnerabilitiesThen(ctx, admin, digestOf("app"), persistence.VulnerabilityFilter{}, hour(n))
+		w.must(err)
+		var got []string
+		for _, v := range list {
+			got = append(got, v.Vulnerability+" "+v.PackageVersion)
+			if v.Vulnerability == "GHSA-2" && !v.DetectedAt.Equal(noon) {
+				t.Errorf("after %d h GHSA-2 is known since %s, want since the analysis", n, v.DetectedAt)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("after %d h (-want +got):\n%s", n, diff)
+		}
+	}
+	for _, tc := range []struct {
+		since, until int
+		want         []string
+	}{{0, 2, []string{"removed GHSA-1 by correction at 13:00"}}, {2, 4, []string{"added GHSA-1 by correction at 15:00"}}, {0, 4, nil}, {1, 2, nil}} {
+		list, err := w.matches.ChangesBetween(ctx, admin, digestOf("app"), hour(tc.since), hour(tc.until))
+		w.must(err)
+		var got []string
+		for _, m := range list {
+			got = append(got, fmt.Sprintf("%s %s by %s at %s", m.Kind, m.Vulnerability, m.Cause, m.ChangedAt.UTC().Format("15:04")))
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("changes from %d h to %d h (-want +got):\n%s", tc.since, tc.until, diff)
+		}
 	}
 }
 

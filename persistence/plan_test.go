@@ -98,6 +98,8 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		}},
 		{"rescan.packages", pgx.NamedArgs{"namespaces": namespaces, "names": names}},
 		{"match.unmatched", pgx.NamedArgs{"analysis_id": 77}},
+		{"correction.accounts", pgx.NamedArgs{"analysis_id": 77}},
+		{"correction.of_analysis", pgx.NamedArgs{"analysis_id": 77, "types": []string{"rpm"}, "names": []string{"p7"}, "name_types": []string{"npm"}}},
 		{"counter.count", pgx.NamedArgs{"analyses": []int64{77}, "generation": 1}},
 		{"feed.status", pgx.NamedArgs{}},
 		{"progress.ahead", pgx.NamedArgs{"request": 1 << 40}},
