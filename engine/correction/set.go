@@ -74,11 +74,11 @@ func (s *Set) of(packageType string) []rule {
 	if !catalog.IsOS(packageType) {
 		return s.byType[packageType]
 	}
-	any, own := s.byType[AnyOS], s.byType[packageType]
+	common, own := s.byType[AnyOS], s.byType[packageType]
 	if len(own) == 0 {
-		return any
+		return common
 	}
-	both := slices.Concat(any, own)
+	both := slices.Concat(common, own)
 	slices.SortFunc(both, func(a, b rule) int { return cmp.Compare(a.order, b.order) })
 	return both
 }

@@ -1,6 +1,7 @@
 package correction
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -45,11 +46,11 @@ func cut(s string) (text, field, after string, err error) {
 		case '\\':
 			i++
 		case '}':
-			return "", "", "", fmt.Errorf("a } without its {")
+			return "", "", "", errors.New("a } without its {")
 		case '{':
 			name, after, closed := strings.Cut(s[i+1:], "}")
 			if !closed {
-				return "", "", "", fmt.Errorf("a { without its }")
+				return "", "", "", errors.New("a { without its }")
 			}
 			field, known := quotable[name]
 			if !known {
