@@ -97,7 +97,7 @@ func (s *Matches) Recorrect(ctx context.Context, account string, edit int64, at 
 		after, more = r.last, r.looked == rescanBatch
 		progress(out.Packages, 0)
 	}
-	if err := s.addDeltas(ctx); err != nil {
+	if err := s.settle(ctx, &out); err != nil {
 		return out, err
 	}
 	var err error
