@@ -20,6 +20,13 @@ const correctableColumns = subjectColumns + `, p.purl`
 // reached narrows the dictionary to what rules may be about: by type alone, or by type and name.
 const reached = `(p.type = ANY (@types::text[]) OR (p.name, p.type) IN (SELECT * FROM unnest(@names::text[], @name_types::text[])))`
 
+// heldByAccount: an analysis that is being published belongs here; it may have asked for the rules before they changed.
+const heldByAccount = `EXISTS (
+    SELECT FROM plimsoll.image_package e
+    JOIN plimsoll.analysis a ON a.id = e.analysis_id
+    JOIN plimsoll.image i ON i.digest = a.image_digest AND (i.analysis_id = a.id OR i.analysis_status IN ('not_analyzed', 'analyzing'))
+    WHERE e.package_id = p.id AND e.counted AND i.account = @account)`
+
 var (
 	// Accounts whose images have the analysis, or are about to.
 	correctionAccounts = query("correction.accounts", `
@@ -32,18 +39,19 @@ SELECT `+correctableColumns+` FROM plimsoll.package p
 WHERE `+reached+` AND p.id IN (SELECT package_id FROM plimsoll.image_package WHERE analysis_id = @analysis_id AND counted)
 ORDER BY p.id`)
 
-	// An analysis that is being published belongs here: it may have asked for the rules before they changed. What was
-	// corrected is looked at again, whoever holds it now.
+	// What was corrected is looked at again, whoever holds it now. Each arm has its own index, and no more rows than a page.
 	correctionOfAccount = query("correction.of_account", `
-SELECT `+correctableColumns+` FROM plimsoll.package p
-WHERE p.id > @after AND (
-  p.id IN (SELECT package_id FROM plimsoll.package_correction WHERE account = @account AND valid_to IS NULL)
-  OR `+reached+` AND EXISTS (
-    SELECT FROM plimsoll.image_package e
-    JOIN plimsoll.analysis a ON a.id = e.analysis_id
-    JOIN plimsoll.image i ON i.digest = a.image_digest AND (i.analysis_id = a.id OR i.analysis_status IN ('not_analyzed', 'analyzing'))
-    WHERE e.package_id = p.id AND e.counted AND i.account = @account))
-ORDER BY p.id LIMIT @limit`)
+WITH wanted AS (
+  (SELECT c.package_id AS id FROM plimsoll.package_correction c
+  WHERE c.account = @account AND c.valid_to IS NULL AND c.package_id > @after ORDER BY c.package_id LIMIT @limit)
+  UNION
+  (SELECT p.id FROM unnest(@names::text[], @name_types::text[]) n (name, type) JOIN plimsoll.package p ON p.name = n.name AND p.type = n.type
+  WHERE p.id > @after AND `+heldByAccount+` ORDER BY p.id LIMIT @limit)
+  UNION
+  (SELECT p.id FROM plimsoll.package p
+  WHERE cardinality(@types::text[]) > 0 AND p.type = ANY (@types::text[]) AND p.id > @after AND `+heldByAccount+` ORDER BY p.id LIMIT @limit)
+)
+SELECT `+correctableColumns+` FROM wanted w JOIN plimsoll.package p ON p.id = w.id ORDER BY p.id LIMIT @limit`)
 
 	correctionClose = query("correction.close", `
 UPDATE plimsoll.package_correction c SET valid_to = greatest(@at, c.valid_from)

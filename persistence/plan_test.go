@@ -99,6 +99,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		{"rescan.packages", pgx.NamedArgs{"namespaces": namespaces, "names": names}},
 		{"match.unmatched", pgx.NamedArgs{"analysis_id": 77}},
 		{"correction.accounts", pgx.NamedArgs{"analysis_id": 77}},
+		{"correction.of_account", pgx.NamedArgs{"account": admin, "after": 0, "limit": 2000, "types": []string{}, "names": []string{"p7"}, "name_types": []string{"npm"}}},
 		{"correction.of_analysis", pgx.NamedArgs{"analysis_id": 77, "types": []string{"rpm"}, "names": []string{"p7"}, "name_types": []string{"npm"}}},
 		{"counter.count", pgx.NamedArgs{"analyses": []int64{77}, "generation": 1}},
 		{"feed.status", pgx.NamedArgs{}},
