@@ -28,7 +28,7 @@ type correctionFlags struct {
 
 func (f *correctionFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&f.kind, "type", "p", "", "type of the packages: java, npm, ..., or os for those of package databases")
+	flags.StringVar(&f.kind, "type", "", "type of the packages: java, npm, ..., or os for those of package databases")
 	flags.StringArrayVarP(&f.match, "match", "m", nil, "field=value the packages have; repeat for more (package, version, purl, cpes, source, source_version)")
 	flags.StringArrayVarP(&f.replace, "replace", "r", nil, "field=value to put in its place; values may quote {package} and {version}; repeat for more")
 	flags.StringVar(&f.description, "description", "", "note for people")

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"plimsoll/api/client"
 )
@@ -28,4 +29,17 @@ func TestCorrectionFlagsAreFieldsAndValues(t *testing.T) {
 			t.Errorf("%+v is taken", broken)
 		}
 	}
+}
+
+// A short flag that the root has too ends the program only when the command is used.
+func TestEveryCommandCanBeUsed(t *testing.T) {
+	t.Parallel()
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		cmd.InheritedFlags() // panics where flags collide
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newRoot())
 }
