@@ -126,7 +126,7 @@ func (a *Advisory) ranges(scheme version.Scheme) ([]feed.Range, error) {
 			}
 		}
 		if ends > 1 || r.Introduced != "" && r.After != "" {
-			return nil, fmt.Errorf("range %+v has two lower or two upper ends", r)
+			return nil, fmt.Errorf("a range from %q after %q up to %q, %q or %q has two lower or two upper ends", r.Introduced, r.After, r.Fixed, r.Before, r.LastAffected)
 		}
 	}
 	return feed.Union(scheme, a.Ranges)
