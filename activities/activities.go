@@ -12,7 +12,6 @@ import (
 	"plimsoll/activities/fetch"
 	"plimsoll/activities/registry"
 	"plimsoll/engine/feed"
-	"plimsoll/engine/feed/sources"
 	"plimsoll/engine/image"
 	"plimsoll/engine/policy"
 	"plimsoll/engine/policy/gates"
@@ -122,7 +121,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 			ForeignHosts: analysis.Foreign, Tags: deps.Watch.MaxTags,
 		}),
 		fetcher: fetcher,
-		drivers: sources.All(),
+		drivers: feeds.drivers(),
 		gates:   all,
 	}, nil
 }

@@ -35,8 +35,10 @@ import (
 	"plimsoll/engine/feed/osv"
 	"plimsoll/engine/feed/photon"
 	"plimsoll/engine/feed/redhat"
+	"plimsoll/engine/feed/relay"
 	"plimsoll/engine/feed/rocky"
 	"plimsoll/engine/feed/rubysec"
+	"plimsoll/engine/feed/sources"
 	"plimsoll/engine/feed/suse"
 	"plimsoll/engine/feed/ubuntu"
 	"plimsoll/engine/feed/wolfi"
@@ -49,6 +51,7 @@ type Feeds struct {
 	Interval         time.Duration    `yaml:"interval" doc:"Time between two scheduled syncs of a source that names none of its own."`
 	Only             []string         `yaml:"only" doc:"Use these sources and no others, whatever their own switches say; empty means the switches."`
 	MirrorURL        config.SecretURL `yaml:"mirror_url" doc:"Fetch feed documents from here instead of their publishers, as <mirror>/<source>/<host>/<path>; an http, https or file address. Empty means the publishers."`
+	Upstream         config.SecretURL `yaml:"upstream" doc:"Read all sources from the feed service of another Plimsoll (feed_service.addr there) instead of their publishers; an http or https address."`
 	Hosts            []string         `yaml:"hosts" doc:"Addresses that stand in for single publishers, as <host>=<address>: what is at https://<host>/<path> is fetched from <address>/<path>."`
 	ProxyURL         config.SecretURL `yaml:"proxy_url" doc:"HTTP or SOCKS5 proxy for feed documents. Empty means what HTTPS_PROXY and NO_PROXY say."`
 	CAFile           string           `yaml:"ca_file" doc:"Certificates in PEM form that publishers, mirrors and proxies may have besides those the system trusts."`
@@ -153,10 +156,21 @@ func (f Feeds) fetch(scratch string) fetch.Config {
 		host, address, _ := strings.Cut(h, "=")
 		hosts[host] = address
 	}
+	if f.Upstream != "" {
+		hosts[relay.Host] = f.Upstream.Reveal()
+	}
 	return fetch.Config{
 		MirrorURL: f.MirrorURL.Reveal(), Hosts: hosts, ProxyURL: f.ProxyURL.Reveal(), CAFile: f.CAFile,
 		MaxBytes: f.MaxDocumentBytes, Stall: f.StallTimeout, Scratch: scratch,
 	}
+}
+
+// drivers read from the publishers, or from another installation.
+func (f Feeds) drivers() []feed.Driver {
+	if f.Upstream != "" {
+		return relay.Drivers(sources.All())
+	}
+	return sources.All()
 }
 
 // settings are the operator's words for a source; a source without any is off.

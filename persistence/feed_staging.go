@@ -176,8 +176,14 @@ func (s *Staging) Release(v feed.Release) error {
 	return s.fact(factRelease, v.Namespace+" "+v.Package, v)
 }
 
-// Exclusion takes a curated false positive.
-func (s *Staging) Exclusion(v feed.Exclusion) error { return s.fact(factExclusion, v.ID, v) }
+// Exclusion takes a curated false positive. One that names no vulnerability is skipped.
+func (s *Staging) Exclusion(v feed.Exclusion) error {
+	if len(v.Vulnerabilities) == 0 {
+		s.bad(clip(v.ID), errUnusable)
+		return nil
+	}
+	return s.fact(factExclusion, v.ID, v)
+}
 
 // Score takes an exploit prediction.
 func (s *Staging) Score(v feed.Score) error {

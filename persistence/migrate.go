@@ -154,6 +154,15 @@ func CheckSchema(ctx context.Context, pool, feeds *pgxpool.Pool) error {
 	return errors.Join(coreSchema.check(ofCore), feedSchema.check(ofFeeds))
 }
 
+// CheckFeedSchema is CheckSchema for whoever works with the feeds alone.
+func CheckFeedSchema(ctx context.Context, feeds *pgxpool.Pool) error {
+	found, err := readVersion(ctx, feeds, versionFeeds)
+	if err != nil {
+		return err
+	}
+	return feedSchema.check(found)
+}
+
 func (s schema) check(found int64) error {
 	known, err := s.known()
 	switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -22,20 +23,21 @@ import (
 // Config is the whole configuration: the sections of the parts, and the few
 // that exist only because the parts are joined here.
 type Config struct {
-	API        api.Config          `yaml:"api" doc:"The REST API."`
-	UI         UI                  `yaml:"ui" doc:"The pages for browsers."`
-	Server     serve.Config        `yaml:"server" doc:"Limits on HTTP connections, for every listener."`
-	Operation  Operation           `yaml:"operation" doc:"What probes and Prometheus ask a worker."`
-	Worker     worker.Config       `yaml:"worker" doc:"Background work."`
-	Feeds      activities.Feeds    `yaml:"feeds" doc:"Vulnerability data."`
-	Registries registryhttp.Config `yaml:"registries" doc:"How image registries are reached."`
-	Database   persistence.Config  `yaml:"database" doc:"PostgreSQL, the system of record."`
-	Temporal   Temporal            `yaml:"temporal" doc:"The workflow service."`
-	Redis      Redis               `yaml:"redis" doc:"Sessions of the pages for browsers."`
-	Admin      Admin               `yaml:"admin" doc:"The first administrator."`
-	Sealing    Sealing             `yaml:"sealing" doc:"Encryption of stored credentials."`
-	Standalone standalone.Config   `yaml:"standalone" doc:"Everything on one machine."`
-	Log        log.Config          `yaml:"log" doc:"Log lines, written to standard error."`
+	API         api.Config          `yaml:"api" doc:"The REST API."`
+	UI          UI                  `yaml:"ui" doc:"The pages for browsers."`
+	Server      serve.Config        `yaml:"server" doc:"Limits on HTTP connections, for every listener."`
+	Operation   Operation           `yaml:"operation" doc:"What probes and Prometheus ask a worker."`
+	Worker      worker.Config       `yaml:"worker" doc:"Background work."`
+	Feeds       activities.Feeds    `yaml:"feeds" doc:"Vulnerability data."`
+	FeedService FeedService         `yaml:"feed_service" doc:"Vulnerability data for other installations."`
+	Registries  registryhttp.Config `yaml:"registries" doc:"How image registries are reached."`
+	Database    persistence.Config  `yaml:"database" doc:"PostgreSQL, the system of record."`
+	Temporal    Temporal            `yaml:"temporal" doc:"The workflow service."`
+	Redis       Redis               `yaml:"redis" doc:"Sessions of the pages for browsers."`
+	Admin       Admin               `yaml:"admin" doc:"The first administrator."`
+	Sealing     Sealing             `yaml:"sealing" doc:"Encryption of stored credentials."`
+	Standalone  standalone.Config   `yaml:"standalone" doc:"Everything on one machine."`
+	Log         log.Config          `yaml:"log" doc:"Log lines, written to standard error."`
 }
 
 // UI is the section of the role ui.
@@ -48,6 +50,11 @@ type UI struct {
 // Operation is the listener of the role worker.
 type Operation struct {
 	Addr string `yaml:"addr" doc:"Address of /health, /ready, /version and /metrics of a worker, as host:port. Port 0 takes a free one, told at start."`
+}
+
+// FeedService is the section of the role feeds.
+type FeedService struct {
+	Addr string `yaml:"addr" doc:"Address other installations read vulnerability data from (feeds.upstream), as host:port. The role feeds needs it; standalone serves it when it is set. It asks for no credentials."`
 }
 
 // Temporal says where workflows run.
@@ -107,6 +114,7 @@ func (c *Config) Validate() error {
 	var faults []error
 	for _, address := range []struct{ key, value string }{
 		{"api.addr", c.API.Addr}, {"ui.addr", c.UI.Addr}, {"operation.addr", c.Operation.Addr}, {"temporal.ui_addr", c.Temporal.UIAddr},
+		{"feed_service.addr", cmp.Or(c.FeedService.Addr, "127.0.0.1:0")},
 	} {
 		if _, _, err := net.SplitHostPort(address.value); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %q is not host:port", address.key, address.value))
@@ -179,6 +187,10 @@ type setting struct {
 
 func (c *Config) needDatabase() setting {
 	return setting{"database.url", "PLIMSOLL_DATABASE_URL", c.Database.URL != ""}
+}
+
+func (c *Config) needFeedsDatabase() setting {
+	return setting{"database.feeds_url or database.url", "PLIMSOLL_DATABASE_FEEDS_URL, PLIMSOLL_DATABASE_URL", c.Database.FeedsURL != "" || c.Database.URL != ""}
 }
 
 func (c *Config) needTemporal() setting {

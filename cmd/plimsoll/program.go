@@ -34,7 +34,7 @@ func (p *program) command() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&p.file, "config", "", "configuration file (YAML); default $"+config.FileVariable)
-	root.AddCommand(p.standaloneCommand(), p.apiCommand(), p.workerCommand(), p.uiCommand(), p.migrateCommand(), p.configCommand(), p.healthCommand(), p.versionCommand())
+	root.AddCommand(p.standaloneCommand(), p.apiCommand(), p.workerCommand(), p.uiCommand(), p.feedsCommand(), p.migrateCommand(), p.configCommand(), p.healthCommand(), p.versionCommand())
 	return root
 }
 

@@ -59,6 +59,13 @@ func (p *program) runStandalone(ctx context.Context, overrides []config.Override
 	}
 	defer apiListener.Close()
 	defer uiListener.Close()
+	var feedListener net.Listener
+	if cfg.FeedService.Addr != "" {
+		if feedListener, err = serve.Listen(ctx, cfg.FeedService.Addr, "PLIMSOLL_FEED_SERVICE_ADDR"); err != nil {
+			return err
+		}
+		defer feedListener.Close()
+	}
 
 	p.say("%s", build.Current())
 	err = stack.Start(ctx, standalone.Servers{
@@ -88,6 +95,9 @@ func (p *program) runStandalone(ctx context.Context, overrides []config.Override
 	group.Go(func() error { return fault("api", serveAPI(ctx, cfg, shared, apiListener)) })
 	group.Go(func() error { return fault("worker", runWorker(ctx, cfg, shared)) })
 	group.Go(func() error { return fault("ui", serveUI(ctx, cfg, uiListener)) })
+	if feedListener != nil {
+		group.Go(func() error { return fault("feeds", serveFeeds(ctx, cfg, shared.feeds, shared.metrics, feedListener)) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-stack.Failed():
