@@ -58,6 +58,9 @@ type Feeds struct {
 	MaxDocumentBytes int64            `yaml:"max_document_bytes" doc:"Largest feed document, in bytes."`
 	StallTimeout     time.Duration    `yaml:"stall_timeout" doc:"A transfer that brings no byte for this long is given up and tried again."`
 
+	Exclude  Exclude    `yaml:"exclude" doc:"What matching leaves out. A change matches everything anew."`
+	External []External `yaml:"external" doc:"Sources that programs of your own deliver, by the contract in deploy/external-feeds.md: each has a name and a command (program and arguments, run without a shell) or a url (asked by POST); may have disabled, interval, priority (higher goes before; publishers have 0, OSV.dev and the default -1, the NVD -2), timeout, token (given to a program as PLIMSOLL_FEED_TOKEN) and env (names of variables a program gets)."`
+
 	AlmaLinux  Source `yaml:"almalinux" doc:"The errata of AlmaLinux."`
 	Amazon     Source `yaml:"amazon" doc:"The updates of Amazon Linux."`
 	Arch       Source `yaml:"arch" doc:"The security tracker of Arch Linux."`
@@ -90,6 +93,12 @@ type Feeds struct {
 	NPM        Source `yaml:"npm" doc:"What the npm registry knows of the packages listed under extra, for policies about packages."`
 }
 
+// Exclude says what matching leaves out.
+type Exclude struct {
+	Sources      []string `yaml:"sources" doc:"Sources whose statements do not count, by name; their data is kept and shown."`
+	PackageTypes []string `yaml:"package_types" doc:"Types of packages that are not matched, such as java-archive or binary."`
+}
+
 // Source is what can be said about one source.
 type Source struct {
 	Enabled    bool          `yaml:"enabled" doc:"Use this source. Switching it off keeps its data."`
@@ -111,8 +120,16 @@ func DefaultFeeds() Feeds {
 	}
 }
 
-// sources are the sections by the names of their drivers.
+// sources are the sections by the names of their drivers, external ones included.
 func (f Feeds) sources() map[string]Source {
+	out := f.builtin()
+	for _, e := range f.External {
+		out[e.Name] = Source{Enabled: !e.Disabled, Interval: e.Interval}
+	}
+	return out
+}
+
+func (f Feeds) builtin() map[string]Source {
 	return map[string]Source{
 		almalinux.Name: f.AlmaLinux, amazon.Name: f.Amazon, arch.Name: f.Arch, azurelinux.Name: f.AzureLinux, fedora.Name: f.Fedora,
 		oracle.Name: f.Oracle, photon.Name: f.Photon, rocky.Name: f.Rocky, suse.Name: f.SUSE,
@@ -132,7 +149,7 @@ func (f Feeds) Validate() error {
 	if f.Interval < minInterval {
 		faults = append(faults, fmt.Errorf("interval: must be at least %s", minInterval))
 	}
-	for name, s := range f.sources() {
+	for name, s := range f.builtin() {
 		if s.Interval != 0 && s.Interval < minInterval {
 			faults = append(faults, fmt.Errorf("%s.interval: must be 0 or at least %s", name, minInterval))
 		}
@@ -145,6 +162,12 @@ func (f Feeds) Validate() error {
 	for _, h := range f.Hosts {
 		if host, address, ok := strings.Cut(h, "="); !ok || host == "" || address == "" {
 			faults = append(faults, fmt.Errorf("hosts: %q is not <host>=<address>", h))
+		}
+	}
+	faults = append(faults, f.checkExternal()...)
+	for _, name := range f.Exclude.Sources {
+		if _, ok := f.sources()[name]; !ok {
+			faults = append(faults, fmt.Errorf("exclude.sources: there is no source %q", name))
 		}
 	}
 	return errors.Join(append(faults, f.fetch("").Validate())...)

@@ -93,11 +93,7 @@ func (s *groupSync) pace(ctx context.Context) error {
 
 func (s *groupSync) run(ctx context.Context, force bool) (workflows.GroupResult, error) {
 	out := workflows.GroupResult{Source: s.driver.Name, Group: s.group.Name}
-	plan, err := s.plan(ctx, force)
-	if err != nil {
-		return out, err
-	}
-	docs, unchanged, err := s.fetch(ctx, plan, force)
+	plan, docs, unchanged, err := s.get(ctx, force)
 	defer docs.close()
 	if err != nil {
 		return out, err
@@ -117,6 +113,20 @@ func (s *groupSync) run(ctx context.Context, force bool) (workflows.GroupResult,
 	out.Unchanged, out.Generation, out.Records = done.Unchanged, done.Generation, done.Records
 	out.Added, out.Changed, out.Removed = done.Added, done.Changed, done.Removed
 	return out, nil
+}
+
+// get brings what is to be parsed. unchanged: none of it is new.
+func (s *groupSync) get(ctx context.Context, force bool) (plan feed.Plan, docs fetchedSet, unchanged bool, err error) {
+	for _, e := range s.feeds.External {
+		if e.Name == s.driver.Name {
+			return s.ask(ctx, e, force)
+		}
+	}
+	if plan, err = s.plan(ctx, force); err != nil {
+		return plan, nil, false, err
+	}
+	docs, unchanged, err = s.fetch(ctx, plan, force)
+	return plan, docs, unchanged, err
 }
 
 // fetchedSet are the documents of a plan that are there, in its order.

@@ -38,8 +38,15 @@ func (a *Activities) due(g persistence.FeedGroup) bool {
 	return g.LastAttempt == nil || !a.now().Before(g.LastAttempt.Add(a.feeds.interval(g.Source)-early))
 }
 
-// EnsureRules makes a generation when matches were made by other rules than those in force; 0: they were not.
+// EnsureRules puts in force what the configuration says about matching, and makes a generation when matches were made by
+// other rules; 0: they were not.
 func (a *Activities) EnsureRules(ctx context.Context) (int64, error) {
+	err := a.matches.Configure(ctx, persistence.ConfiguredRules{
+		WithoutSources: a.feeds.Exclude.Sources, WithoutTypes: a.feeds.Exclude.PackageTypes, Priorities: a.feeds.priorities(),
+	})
+	if err != nil {
+		return 0, err
+	}
 	return a.matches.EnsureRules(ctx)
 }
 

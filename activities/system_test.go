@@ -47,6 +47,16 @@ type system struct {
 	blobs  atomic.Int64 // GETs of blobs at the registry
 	deny   atomic.Bool  // the registry refuses blobs
 	hide   atomic.Bool  // the registry refuses what is attached to images
+	// remake makes the activities anew over another feed configuration.
+	remake func(activities.Feeds) *activities.Activities
+	set    activities.Feeds
+}
+
+// feeds changes the feed configuration, as a restart of the worker does.
+func (s *system) feeds(change func(*activities.Feeds)) {
+	s.t.Helper()
+	change(&s.set)
+	s.acts = s.remake(s.set)
 }
 
 func newSystem(t *testing.T, change ...func(*activities.Analysis)) *system {
@@ -96,10 +106,19 @@ func newSystemWith(t *testing.T, depend func(*activities.Deps), change ...func(*
 		Watch: activities.DefaultWatch(), MaxImageMiB: -1,
 	}
 	depend(&deps)
-	s.acts, err = activities.New(deps, analysis, feeds)
-	if err != nil {
-		t.Fatal(err)
+	s.remake = func(feeds activities.Feeds) *activities.Activities {
+		t.Helper()
+		if err := feeds.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		acts, err := activities.New(deps, analysis, feeds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return acts
 	}
+	s.set = feeds
+	s.acts = s.remake(feeds)
 	for _, account := range []string{"acme", "globex"} {
 		_, err := persistence.NewAccounts(s.pool).Create(t.Context(), persistence.NewAccount{
 			Name:   account,

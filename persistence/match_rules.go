@@ -17,6 +17,9 @@ import (
 // SourceRules is the source of generations that stand for other rules: everything is matched anew.
 const SourceRules = "rules"
 
+// settingConfigured holds the ConfiguredRules.
+const settingConfigured = "match_rules_configured"
+
 // settingRulesApplied is the fingerprint of what the last such generation was made for.
 const settingRulesApplied = "match_rules_applied"
 
@@ -55,6 +58,39 @@ SELECT namespace, name, package_id FROM given ORDER BY namespace, name, package_
 func (s *Matches) Rules(ctx context.Context) (match.Rules, error) {
 	r, err := rules(ctx, s.pool)
 	return r, wrap(err, "load matching rules")
+}
+
+// ConfiguredRules is the part of the rules that an installation's configuration decides.
+type ConfiguredRules struct {
+	WithoutSources []string       `json:"without_sources,omitempty"`
+	WithoutTypes   []string       `json:"without_types,omitempty"`
+	Priorities     map[string]int `json:"priorities,omitempty"` // of sources
+}
+
+func (c ConfiguredRules) apply(to match.Rules) match.Rules {
+	to = to.Clone()
+	set := func(into *map[string]bool, names []string) {
+		for _, name := range names {
+			if *into == nil {
+				*into = map[string]bool{}
+			}
+			(*into)[name] = true
+		}
+	}
+	set(&to.WithoutSources, c.WithoutSources)
+	set(&to.WithoutTypes, c.WithoutTypes)
+	for source, priority := range c.Priorities {
+		if to.Priorities == nil {
+			to.Priorities = map[string]int{}
+		}
+		to.Priorities[source] = priority
+	}
+	return to
+}
+
+// Configure puts the configured part of the rules in force. The caller then has EnsureRules make a generation for it.
+func (s *Matches) Configure(ctx context.Context, c ConfiguredRules) error {
+	return NewSettings(s.pool).Set(ctx, settingConfigured, c)
 }
 
 // SetRules puts rules in force. The caller then has EnsureRules make a generation for them.

@@ -138,9 +138,16 @@ func rules(ctx context.Context, db session) (match.Rules, error) {
 	var r match.Rules
 	err := readSetting(ctx, db, settingRules, &r)
 	if errors.Is(err, ErrNotFound) {
-		return match.DefaultRules(), nil
+		r, err = match.DefaultRules(), nil
 	}
-	return r, err
+	if err != nil {
+		return r, err
+	}
+	var configured ConfiguredRules
+	if err := readSetting(ctx, db, settingConfigured, &configured); err != nil && !errors.Is(err, ErrNotFound) {
+		return r, err
+	}
+	return configured.apply(r), nil
 }
 
 // rematch brings the current matches of the packages in line with what the feeds say now. The names they are looked up

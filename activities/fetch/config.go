@@ -63,6 +63,15 @@ func base(setting, address string) error {
 	return nil
 }
 
+// CheckEndpoint reports what is wrong with the address of a plugin.
+func CheckEndpoint(setting, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "" {
+		return fmt.Errorf("%s: not an http or https address", setting)
+	}
+	return nil
+}
+
 // roots are the certificates to trust; nil means the system's.
 func (c Config) roots() (*x509.CertPool, error) {
 	if c.CAFile == "" {

@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -38,6 +40,9 @@ type request struct {
 	header  map[string]string
 	known   Known
 	from    int64 // only the bytes from here on, of the document known.ETag names
+	// A question is sent along by a method other than GET.
+	method   string
+	question []byte
 }
 
 // openFile opens a document of a file mirror. Size and modification time stand in for an ETag.
@@ -116,6 +121,9 @@ func newClient(cfg Config) (*client, error) {
 	return &client{stall: cfg.Stall, http: &http.Client{
 		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if via[0].Method != http.MethodGet {
+				return &Error{Kind: ErrResponse, Message: "a redirect; name the final address"}
+			}
 			if len(via) > maxRedirects {
 				return &Error{Kind: ErrResponse, Message: fmt.Sprintf("more than %d redirects", maxRedirects)}
 			}
@@ -134,7 +142,7 @@ func newClient(cfg Config) (*client, error) {
 func (c *client) open(ctx context.Context, r request) (*body, error) {
 	address, known := r.address, r.known
 	ctx, stop := context.WithCancel(ctx)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodGet), address.String(), bytes.NewReader(r.question))
 	if err != nil {
 		stop()
 		return nil, &Error{Kind: ErrResponse, Message: redact(address) + ": not an address to fetch from"}

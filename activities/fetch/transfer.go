@@ -35,6 +35,10 @@ func (r *resuming) Read(p []byte) (int, error) {
 	if err == nil || ended || r.ctx.Err() != nil {
 		return n, err
 	}
+	var own *Error
+	if errors.As(err, &own) { // it says why
+		return n, err
+	}
 	if again := r.again(); again != nil {
 		return n, again
 	}

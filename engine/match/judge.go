@@ -109,7 +109,7 @@ func (r Rules) opinions(s Subject, candidates []Candidate) []opinion {
 	}
 	slices.SortFunc(out, func(a, b opinion) int {
 		return cmp.Or(
-			cmp.Compare(a.as.tier, b.as.tier), cmp.Compare(rank(a.Source), rank(b.Source)), cmp.Compare(a.Source, b.Source),
+			cmp.Compare(a.as.tier, b.as.tier), cmp.Compare(r.priority(b.Source), r.priority(a.Source)), cmp.Compare(a.Source, b.Source),
 			cmp.Compare(idRank(a.ID), idRank(b.ID)), strings.Compare(a.ID, b.ID), strings.Compare(a.Group, b.Group),
 			cmp.Compare(a.Namespace+"\x00"+a.Package, b.Namespace+"\x00"+b.Package), compareScope(a.Scope, b.Scope))
 	})
@@ -306,17 +306,6 @@ func wildcard(pattern, text string) bool {
 		}
 	}
 	return strings.HasSuffix(rest, parts[len(parts)-1])
-}
-
-// rank orders the sources that speak about the same packages: publishers go before those that pass data on.
-func rank(source string) int {
-	switch source {
-	case "osv":
-		return 1
-	case "nvd":
-		return 2
-	}
-	return 0
 }
 
 // idRank orders the names of one flaw: GitHub's are those language communities go by.

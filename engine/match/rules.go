@@ -1,6 +1,7 @@
 package match
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ type Rules struct {
 	WithoutSources map[string]bool
 	// Types of packages that are not matched at all.
 	WithoutTypes map[string]bool
+	// Priorities order sources that speak about the same packages; higher goes before. Those without one have that of
+	// Priority.
+	Priorities map[string]int
 }
 
 // DefaultRules maps the rebuilds that publish no advisories of their own, and asks the NVD about what no other source
@@ -44,8 +48,32 @@ func (r Rules) Lines() []string {
 			}
 		}
 	}
+	for source, priority := range r.Priorities {
+		if priority != Priority(source) {
+			out = append(out, fmt.Sprintf("priority %s=%d", source, priority))
+		}
+	}
 	slices.Sort(out)
 	return out
+}
+
+// Priority is what a source has by itself: publishers go before those that pass data on.
+func Priority(source string) int {
+	switch source {
+	case "osv":
+		return -1
+	case NVD:
+		return -2
+	}
+	return 0
+}
+
+// priority is what counts for a source.
+func (r Rules) priority(source string) int {
+	if own, ok := r.Priorities[source]; ok {
+		return own
+	}
+	return Priority(source)
 }
 
 // Equal reports whether both decide the same.
@@ -53,7 +81,7 @@ func (r Rules) Equal(to Rules) bool { return slices.Equal(r.Lines(), to.Lines())
 
 // Clone returns rules that can be changed.
 func (r Rules) Clone() Rules {
-	return Rules{maps.Clone(r.Distros), maps.Clone(r.NVD), maps.Clone(r.WithoutSources), maps.Clone(r.WithoutTypes)}
+	return Rules{maps.Clone(r.Distros), maps.Clone(r.NVD), maps.Clone(r.WithoutSources), maps.Clone(r.WithoutTypes), maps.Clone(r.Priorities)}
 }
 
 // Namespace is where advisories about packages of a distribution are: the mapped distribution, same release.

@@ -48,6 +48,7 @@ var rules = []rule{
 	{folder: "internal/bench/sharing", may: []string{"api/client"}, internal: true},
 	{folder: "internal/bench/rescan", may: []string{"engine", "persistence", "activities", "workflows"}, internal: true},
 	{folder: "internal/bench", may: []string{"engine"}, internal: true},
+	{folder: "internal/sample/feed", may: []string{"engine"}, internal: true},
 	{folder: "internal/accuracy", may: []string{"engine"}, internal: true},
 }
 
