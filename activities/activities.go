@@ -74,6 +74,7 @@ type Activities struct {
 	pass     *image.Pass
 	registry *registry.Client
 	fetcher  *fetch.Fetcher
+	meters   *feedMeters
 	drivers  []feed.Driver
 	gates    []policy.Gate
 }
@@ -121,13 +122,16 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 			ForeignHosts: analysis.Foreign, Tags: deps.Watch.MaxTags,
 		}),
 		fetcher: fetcher,
+		meters:  newFeedMeters(persistence.NewFeeds(deps.Pool).Groups, time.Now),
 		drivers: feeds.drivers(),
 		gates:   all,
 	}, nil
 }
 
 // Collectors returns the metrics of the activities.
-func (a *Activities) Collectors() []prometheus.Collector { return a.registry.Collectors() }
+func (a *Activities) Collectors() []prometheus.Collector {
+	return append(a.registry.Collectors(), a.meters)
+}
 
 // Register binds the activities that run on a queue.
 func (a *Activities) Register(r workflows.Registry, queue string) {
@@ -149,6 +153,8 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.CollectGarbage, a.collectGarbage)
 	bind(b, workflows.ListFeedGroups, a.listFeedGroups)
 	bind(b, workflows.SyncGroup, a.syncGroup)
+	bind(b, workflows.ClearGroup, a.clearGroup)
+	bind(b, workflows.EndFeedSync, a.endFeedSync)
 	bind(b, workflows.PendingRescans, a.pendingRescans)
 	bind(b, workflows.RescansStarted, a.rescansStarted)
 	bind(b, workflows.RescanMatches, a.rescanMatches)

@@ -49,6 +49,8 @@ import (
 type Feeds struct {
 	Enabled          bool             `yaml:"enabled" doc:"Synchronise vulnerability data on a schedule. A manual sync works either way."`
 	Interval         time.Duration    `yaml:"interval" doc:"Time between two scheduled syncs of a source that names none of its own."`
+	StaleAfter       time.Duration    `yaml:"stale_after" doc:"A group whose last success is longer ago raises an alarm, and never before twice its interval; 0 means never."`
+	Retention        Retention        `yaml:"retention" doc:"How long the past of the feeds is kept."`
 	Only             []string         `yaml:"only" doc:"Use these sources and no others, whatever their own switches say; empty means the switches."`
 	MirrorURL        config.SecretURL `yaml:"mirror_url" doc:"Fetch feed documents from here instead of their publishers, as <mirror>/<source>/<host>/<path>; an http, https or file address. Empty means the publishers."`
 	Upstream         config.SecretURL `yaml:"upstream" doc:"Read all sources from the feed service of another Plimsoll (feed_service.addr there) instead of their publishers; an http or https address."`
@@ -93,6 +95,27 @@ type Feeds struct {
 	NPM        Source `yaml:"npm" doc:"What the npm registry knows of the packages listed under extra, for policies about packages."`
 }
 
+// Retention is how long the past of the feeds is kept.
+type Retention struct {
+	History time.Duration `yaml:"history" doc:"Versions of records that were replaced or withdrawn; 0 means for ever, else at least 168h. Answers about the past then lack details of what was withdrawn before."`
+	Runs    time.Duration `yaml:"runs" doc:"Records of synchronisations; 0 means for ever."`
+}
+
+// minHistory is longer than anything that still reads what a generation closed.
+const minHistory = 7 * 24 * time.Hour
+
+// Validate reports every fault of the section at once.
+func (r Retention) Validate() error {
+	var faults []error
+	if r.History != 0 && r.History < minHistory {
+		faults = append(faults, fmt.Errorf("history: must be 0 or at least %s", minHistory))
+	}
+	if r.Runs < 0 {
+		faults = append(faults, errors.New("runs: must not be negative"))
+	}
+	return errors.Join(faults...)
+}
+
 // Exclude says what matching leaves out.
 type Exclude struct {
 	Sources      []string `yaml:"sources" doc:"Sources whose statements do not count, by name; their data is kept and shown."`
@@ -112,7 +135,8 @@ type Source struct {
 // DefaultFeeds reads what needs no account and covers the packages analyzers find, four times a day.
 func DefaultFeeds() Feeds {
 	return Feeds{
-		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute,
+		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute, StaleAfter: 48 * time.Hour,
+		Retention: Retention{History: 400 * 24 * time.Hour, Runs: 90 * 24 * time.Hour},
 		AlmaLinux: Source{Enabled: true}, Amazon: Source{Enabled: true}, Arch: Source{Enabled: true}, AzureLinux: Source{Enabled: true},
 		Fedora: Source{Enabled: true}, Oracle: Source{Enabled: true}, Photon: Source{Enabled: true}, Rocky: Source{Enabled: true}, SUSE: Source{Enabled: true},
 		Alpine: Source{Enabled: true}, Debian: Source{Enabled: true}, RedHat: Source{Enabled: true}, Ubuntu: Source{Enabled: true},
@@ -164,6 +188,9 @@ func (f Feeds) Validate() error {
 			faults = append(faults, fmt.Errorf("hosts: %q is not <host>=<address>", h))
 		}
 	}
+	if f.StaleAfter < 0 {
+		faults = append(faults, errors.New("stale_after: must not be negative"))
+	}
 	faults = append(faults, f.checkExternal()...)
 	for _, name := range f.Exclude.Sources {
 		if _, ok := f.sources()[name]; !ok {
@@ -212,4 +239,12 @@ func (f Feeds) interval(source string) time.Duration {
 		return own
 	}
 	return f.Interval
+}
+
+// staleAfter is when a group of a source is stale; 0: never.
+func (f Feeds) staleAfter(source string) time.Duration {
+	if f.StaleAfter == 0 || !f.Enabled {
+		return 0
+	}
+	return max(f.StaleAfter, 2*f.interval(source))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"plimsoll/activities/fetch"
@@ -28,25 +29,65 @@ type groupSync struct {
 	group    feed.Group
 	known    persistence.FeedGroup
 	progress *tracker
+	flush    bool
 	last     time.Time // of the latest request, for the driver's pace
 }
 
-func (a *Activities) syncGroup(ctx context.Context, in workflows.SyncGroupInput) (out workflows.GroupResult, err error) {
-	t := a.track(ctx, "", "", workflows.LayerProgress{Stage: stageFetch, Layer: persistence.WholeImage})
-	defer func() {
-		t.end(ctx, err)
-		if err != nil && ctx.Err() == nil {
-			a.recordFeedError(ctx, in, err)
+func (a *Activities) syncGroup(ctx context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
+	return a.atGroup(ctx, in, func(t *tracker) (workflows.GroupResult, persistence.Committed, error) {
+		s := groupSync{Activities: a, progress: t, flush: in.Flush}
+		var err error
+		if s.driver, s.group, err = a.group(in.Source, in.Group); err != nil {
+			return workflows.GroupResult{}, persistence.Committed{}, err
 		}
-	}()
-	s := groupSync{Activities: a, progress: t}
-	if s.driver, s.group, err = a.group(in.Source, in.Group); err != nil {
+		if s.known, err = a.feedStore.Group(ctx, in.Source, in.Group); err != nil {
+			return workflows.GroupResult{}, persistence.Committed{}, err
+		}
+		return s.run(ctx, in.Force)
+	})
+}
+
+// clearGroup takes back what a group says.
+func (a *Activities) clearGroup(ctx context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
+	return a.atGroup(ctx, in, func(*tracker) (workflows.GroupResult, persistence.Committed, error) {
+		out := workflows.GroupResult{Source: in.Source, Group: in.Group}
+		done, err := a.feedStore.Clear(ctx, in.Source, in.Group)
+		if err == nil {
+			fill(&out, done)
+		}
+		return out, done, err
+	})
+}
+
+func fill(out *workflows.GroupResult, done persistence.Committed) {
+	out.Unchanged, out.Generation, out.Records = done.Unchanged, done.Generation, done.Records
+	out.Added, out.Changed, out.Removed = done.Added, done.Changed, done.Removed
+}
+
+// atGroup does something to a group, and leaves a record of it among the runs.
+func (a *Activities) atGroup(ctx context.Context, in workflows.SyncGroupInput, do func(*tracker) (workflows.GroupResult, persistence.Committed, error)) (out workflows.GroupResult, err error) {
+	t := a.track(ctx, "", "", workflows.LayerProgress{Stage: stageFetch, Layer: persistence.WholeImage})
+	defer func() { t.end(ctx, err) }()
+	if err := a.feedStore.BeginDriver(ctx, workflowRun(ctx), in.Source, in.Group, a.now()); err != nil {
 		return out, err
 	}
-	if s.known, err = a.feedStore.Group(ctx, in.Source, in.Group); err != nil {
-		return out, err
+	out, done, err := do(t)
+	if ctx.Err() != nil {
+		return out, err // cancelled, or another attempt follows
 	}
-	return s.run(ctx, in.Force)
+	ended := persistence.DriverRun{
+		Source: in.Source, Group: in.Group, Status: persistence.RunCompleted, Generation: out.Generation, Unchanged: out.Unchanged,
+		Records: out.Records, Skipped: done.Skipped, Added: out.Added, Changed: out.Changed, Removed: out.Removed,
+	}
+	if err != nil {
+		a.recordFeedError(ctx, in, err)
+		code, message := workflows.GroupFailure(outward(ctx, err))
+		ended.Status, ended.Error = persistence.RunFailed, code+": "+message
+	}
+	if wrong := a.feedStore.EndDriver(ctx, workflowRun(ctx), ended, a.now()); wrong != nil {
+		log.From(ctx).Warn("feed run not recorded", zap.String(log.KeyFeed, in.Source+"/"+in.Group), zap.Error(wrong))
+	}
+	return out, err
 }
 
 // plan asks the driver what to fetch.
@@ -91,28 +132,27 @@ func (s *groupSync) pace(ctx context.Context) error {
 	return nil
 }
 
-func (s *groupSync) run(ctx context.Context, force bool) (workflows.GroupResult, error) {
-	out := workflows.GroupResult{Source: s.driver.Name, Group: s.group.Name}
+func (s *groupSync) run(ctx context.Context, force bool) (out workflows.GroupResult, done persistence.Committed, err error) {
+	out = workflows.GroupResult{Source: s.driver.Name, Group: s.group.Name}
 	plan, docs, unchanged, err := s.get(ctx, force)
 	defer docs.close()
 	if err != nil {
-		return out, err
+		return out, done, err
 	}
 	if unchanged {
-		out.Unchanged, out.Records = true, s.known.RecordCount
-		return out, s.feedStore.Unchanged(ctx, s.driver.Name, s.group.Name, plan.Cursor, docs.known(plan), s.now())
+		out.Unchanged, out.Records, done.Skipped = true, s.known.RecordCount, s.known.SkippedCount
+		return out, done, s.feedStore.Unchanged(ctx, s.driver.Name, s.group.Name, plan.Cursor, docs.known(plan), s.now())
 	}
 	s.progress.stage(stageParse)
-	done, err := s.feedStore.Commit(ctx, persistence.CommitFeed{
+	done, err = s.feedStore.Commit(ctx, persistence.CommitFeed{
 		Source: s.driver.Name, Group: s.group.Name, Documents: docs.known(plan), Cursor: plan.Cursor, At: s.now(),
-		Delta: plan.Delta, Removed: plan.Removed, Force: force, Load: s.load(ctx, plan, docs), Bad: s.skipped(ctx),
+		Delta: plan.Delta, Removed: plan.Removed, Force: force, Replace: s.flush, Load: s.load(ctx, plan, docs), Bad: s.skipped(ctx),
 	})
 	if err != nil {
-		return out, err
+		return out, done, err
 	}
-	out.Unchanged, out.Generation, out.Records = done.Unchanged, done.Generation, done.Records
-	out.Added, out.Changed, out.Removed = done.Added, done.Changed, done.Removed
-	return out, nil
+	fill(&out, done)
+	return out, done, nil
 }
 
 // get brings what is to be parsed. unchanged: none of it is new.
@@ -224,7 +264,7 @@ func (s *groupSync) load(ctx context.Context, plan feed.Plan, docs fetchedSet) f
 		for _, d := range docs {
 			input.Documents = append(input.Documents, d.Fetched(d.what))
 		}
-		counted := &countedSink{Staging: in, progress: s.progress}
+		counted := &countedSink{Staging: in, progress: s.progress, since: time.Now(), took: s.meters.took(s.driver.Name)}
 		err := s.driver.Parse(ctx, input, counted)
 		if err != nil && counted.refused == nil && ctx.Err() == nil {
 			err = fmt.Errorf("%w: %w", errDocument, err)
@@ -233,27 +273,31 @@ func (s *groupSync) load(ctx context.Context, plan feed.Plan, docs fetchedSet) f
 	}
 }
 
-// countedSink shows progress, and knows which errors are not the documents' fault.
+// countedSink shows progress, times records, and knows which errors are not the documents' fault.
 type countedSink struct {
 	*persistence.Staging
 	progress *tracker
+	since    time.Time // of the record before
+	took     prometheus.Observer
 	records  int64
 	refused  error
 }
 
-func (c *countedSink) took(err error) error {
+func (c *countedSink) count(err error) error {
 	c.records++
 	c.progress.bytes(c.records)
-	c.refused = err
+	now := time.Now()
+	c.took.Observe(now.Sub(c.since).Seconds())
+	c.since, c.refused = now, err
 	return err
 }
 
-func (c *countedSink) Record(v feed.Record) error       { return c.took(c.Staging.Record(v)) }
-func (c *countedSink) Score(v feed.Score) error         { return c.took(c.Staging.Score(v)) }
-func (c *countedSink) Exploited(v feed.Exploited) error { return c.took(c.Staging.Exploited(v)) }
-func (c *countedSink) Lifecycle(v feed.Lifecycle) error { return c.took(c.Staging.Lifecycle(v)) }
-func (c *countedSink) Release(v feed.Release) error     { return c.took(c.Staging.Release(v)) }
-func (c *countedSink) Exclusion(v feed.Exclusion) error { return c.took(c.Staging.Exclusion(v)) }
+func (c *countedSink) Record(v feed.Record) error       { return c.count(c.Staging.Record(v)) }
+func (c *countedSink) Score(v feed.Score) error         { return c.count(c.Staging.Score(v)) }
+func (c *countedSink) Exploited(v feed.Exploited) error { return c.count(c.Staging.Exploited(v)) }
+func (c *countedSink) Lifecycle(v feed.Lifecycle) error { return c.count(c.Staging.Lifecycle(v)) }
+func (c *countedSink) Release(v feed.Release) error     { return c.count(c.Staging.Release(v)) }
+func (c *countedSink) Exclusion(v feed.Exclusion) error { return c.count(c.Staging.Exclusion(v)) }
 
 // maxSkippedLines bounds the log lines about one sync; the count of skipped records is exact.
 const maxSkippedLines = 20
@@ -261,6 +305,7 @@ const maxSkippedLines = 20
 func (s *groupSync) skipped(ctx context.Context) func(id string, err error) {
 	lines := 0
 	return func(id string, err error) {
+		s.meters.skipped.WithLabelValues(s.driver.Name).Inc()
 		if lines++; lines <= maxSkippedLines {
 			log.From(ctx).Warn("feed record skipped", zap.String(log.KeyFeed, s.driver.Name+"/"+s.group.Name), zap.String("id", id), zap.Error(err))
 		}

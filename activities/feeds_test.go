@@ -18,7 +18,9 @@ func (s *system) groups() map[string]persistence.FeedGroup {
 	}
 	out := make(map[string]persistence.FeedGroup)
 	for _, g := range list {
-		out[g.Name] = g
+		if g.Enabled {
+			out[g.Name] = g
+		}
 	}
 	return out
 }

@@ -32,12 +32,12 @@ func TestFeedState(t *testing.T) {
 	if feed, body := read(); feed.LastFullSync != nil || !strings.Contains(body, `"groups":[]`) {
 		t.Errorf("empty %s", body)
 	}
-	must(t, persistence.NewFeeds(s.pool).Ensure(t.Context(), "osv", []string{"all", "never"}))
+	must(t, persistence.NewFeeds(s.pool).Ensure(t.Context(), persistence.Offer{Source: "osv", Groups: []string{"all", "never"}, Enabled: true}))
 	s.advise()
 	if feed, body := read(); feed.LastFullSync != nil || len(feed.Groups) != 2 || feed.Groups[0].RecordCount != 2 || feed.Groups[0].LastSync == nil || !strings.Contains(body, `"last_sync":null`) {
 		t.Errorf("one of two loaded %s", body)
 	}
-	must(t, persistence.NewFeeds(s.pool).SetEnabled(t.Context(), "osv", "never", false))
+	must(t, persistence.NewFeeds(s.pool).Switch(t.Context(), persistence.FeedChoice{Source: "osv", Group: "never"}, false, time.Now()))
 	if feed, body := read(); feed.LastFullSync == nil || strings.Contains(body, "+05:45") {
 		t.Errorf("loaded %s", body)
 	}

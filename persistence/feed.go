@@ -14,12 +14,14 @@ type FeedGroup struct {
 	Source       string
 	Name         string
 	Cursor       string // where the next sync goes on
-	Enabled      bool
+	Enabled      bool   // by the switches, else by the configuration; never when no driver has it any more
 	RecordCount  int
 	SkippedCount int
 	LastSync     *time.Time // last success, changed or not
 	LastAttempt  *time.Time
 	LastError    string
+	RefusedSince *time.Time // what the source delivers is not plausible since
+	StaleAfter   int64      // seconds after the last success; 0: nobody said
 	CreatedAt    time.Time
 }
 
@@ -47,33 +49,41 @@ type FeedStatus struct {
 	Namespaces []string
 }
 
-const groupColumns = `source, group_name AS name, cursor, enabled AND configured AS enabled, record_count, skipped_count,
-  last_sync, last_attempt, last_error, created_at`
+// effective is whether a group is enabled: what was switched last for it, else for its source, else the configuration.
+const (
+	effective   = `f.offered AND coalesce(own.enabled, whole.enabled, f.configured)`
+	groupSource = `plimsoll_feeds.feed_group f
+LEFT JOIN plimsoll_feeds.feed_switch own ON own.source = f.source AND own.group_name = f.group_name
+LEFT JOIN plimsoll_feeds.feed_switch whole ON whole.source = f.source AND whole.group_name = ''`
+	groupColumns = `f.source, f.group_name AS name, f.cursor, ` + effective + ` AS enabled, f.record_count, f.skipped_count,
+  f.last_sync, f.last_attempt, f.last_error, f.refused_since, f.stale_after_seconds AS stale_after, f.created_at`
+)
 
 var (
 	groupEnsure = query("feed.ensure", `
-INSERT INTO plimsoll_feeds.feed_group AS f (source, group_name)
-SELECT @source::text, g FROM unnest(@groups::text[]) g ORDER BY g
-ON CONFLICT (source, group_name) DO UPDATE SET configured = true WHERE NOT f.configured`)
+INSERT INTO plimsoll_feeds.feed_group AS f (source, group_name, configured, stale_after_seconds)
+SELECT @source::text, g, @enabled, @stale_after FROM unnest(@groups::text[]) g ORDER BY g
+ON CONFLICT (source, group_name) DO UPDATE SET configured = excluded.configured, offered = true, stale_after_seconds = excluded.stale_after_seconds
+WHERE (f.configured, f.offered, f.stale_after_seconds) <> (excluded.configured, true, excluded.stale_after_seconds)`)
 
 	groupRetire = query("feed.retire", `
-UPDATE plimsoll_feeds.feed_group SET configured = false
-WHERE source = @source AND configured AND group_name <> ALL (@groups::text[])`)
+UPDATE plimsoll_feeds.feed_group SET configured = false, offered = false
+WHERE source = @source AND (configured OR offered) AND group_name <> ALL (@groups::text[])`)
+
+	groupKnown = query("feed.know", `
+INSERT INTO plimsoll_feeds.feed_group (source, group_name) VALUES (@source, @group) ON CONFLICT DO NOTHING`)
 
 	generationsAfter = query("generation.after", `
 SELECT id FROM plimsoll_feeds.generation WHERE id > @after ORDER BY id LIMIT @limit`)
 
 	groupList = query("feed.groups", `
-SELECT `+groupColumns+` FROM plimsoll_feeds.feed_group ORDER BY source, group_name`)
+SELECT `+groupColumns+` FROM `+groupSource+` ORDER BY f.source, f.group_name`)
 
 	groupGet = query("feed.group", `
-SELECT `+groupColumns+` FROM plimsoll_feeds.feed_group WHERE source = @source AND group_name = @group`)
-
-	groupEnable = query("feed.enable", `
-UPDATE plimsoll_feeds.feed_group SET enabled = @enabled WHERE source = @source AND group_name = @group`)
+SELECT `+groupColumns+` FROM `+groupSource+` WHERE f.source = @source AND f.group_name = @group`)
 
 	groupUnchanged = query("feed.unchanged", `
-UPDATE plimsoll_feeds.feed_group SET cursor = @cursor, last_sync = @at, last_attempt = @at, last_error = ''
+UPDATE plimsoll_feeds.feed_group SET cursor = @cursor, last_sync = @at, last_attempt = @at, last_error = '', refused_since = NULL
 WHERE source = @source AND group_name = @group`)
 
 	documentList = query("feed.documents", `
@@ -93,7 +103,8 @@ WHERE (d.url, d.etag, d.last_modified, d.body_sha256) <> (excluded.url, excluded
 DELETE FROM plimsoll_feeds.feed_document WHERE source = @source AND group_name = @group AND name <> ALL (@names::text[])`)
 
 	groupFailed = query("feed.failed", `
-UPDATE plimsoll_feeds.feed_group SET last_attempt = @at, last_error = @message
+UPDATE plimsoll_feeds.feed_group SET last_attempt = @at, last_error = @message,
+  refused_since = CASE WHEN @refused THEN coalesce(refused_since, @at) ELSE refused_since END
 WHERE source = @source AND group_name = @group`)
 
 	// Walks from one namespace to the next through the index instead of reading all advisories.
@@ -105,22 +116,30 @@ WITH RECURSIVE walk AS (
     WHERE v.valid_to IS NULL AND v.namespace > walk.namespace ORDER BY v.namespace LIMIT 1)
   FROM walk WHERE walk.namespace IS NOT NULL
 )
-SELECT (SELECT CASE WHEN count(*) = count(last_sync) THEN min(last_sync) END
-  FROM plimsoll_feeds.feed_group WHERE enabled AND configured) AS last_sync,
+SELECT (SELECT CASE WHEN count(*) = count(f.last_sync) THEN min(f.last_sync) END
+  FROM `+groupSource+` WHERE `+effective+`) AS last_sync,
   coalesce((SELECT array_agg(namespace ORDER BY namespace) FROM walk WHERE namespace IS NOT NULL), '{}') AS namespaces`)
 )
 
-// Ensure registers groups that are not known yet, enabled. Groups of the source that the configuration no longer
-// names keep their data, but are neither synced nor counted as missing.
-func (s *Feeds) Ensure(ctx context.Context, source string, groups []string) error {
+// Offer is what a driver has under the current settings.
+type Offer struct {
+	Source     string
+	Groups     []string
+	Enabled    bool          // by the configuration
+	StaleAfter time.Duration // after its last success a group is stale; 0: never
+}
+
+// Ensure makes a source's groups what its driver offers. Groups it offers no longer keep their data, but are neither synced
+// nor counted as missing.
+func (s *Feeds) Ensure(ctx context.Context, o Offer) error {
 	_, err := InTx(ctx, s.pool, func(tx pgx.Tx) (int64, error) {
-		a := args{"source": source, "groups": groups}
-		if _, err := exec(ctx, tx, groupEnsure, a); err != nil {
+		a := args{"source": o.Source, "groups": append([]string{}, o.Groups...)} // an array, even without groups
+		if _, err := exec(ctx, tx, groupEnsure, merge(a, args{"enabled": o.Enabled, "stale_after": int64(o.StaleAfter / time.Second)})); err != nil {
 			return 0, err
 		}
 		return exec(ctx, tx, groupRetire, a)
 	})
-	return wrap(err, "register groups of feed %s", source)
+	return wrap(err, "register groups of feed %s", o.Source)
 }
 
 // Groups returns all groups by source and name.
@@ -133,12 +152,6 @@ func (s *Feeds) Groups(ctx context.Context) ([]FeedGroup, error) {
 func (s *Feeds) Group(ctx context.Context, source, group string) (FeedGroup, error) {
 	g, err := one[FeedGroup](ctx, s.pool, groupGet, args{"source": source, "group": group})
 	return g, wrap(err, "load feed group %s/%s", source, group)
-}
-
-// SetEnabled switches the sync of a group; its data stays: ErrNotFound.
-func (s *Feeds) SetEnabled(ctx context.Context, source, group string, enabled bool) error {
-	err := found(exec(ctx, s.pool, groupEnable, args{"source": source, "group": group, "enabled": enabled}))
-	return wrap(err, "switch feed group %s/%s", source, group)
 }
 
 // Documents returns what is known of a group's documents, by name.
@@ -195,9 +208,9 @@ func noteDocuments(ctx context.Context, tx pgx.Tx, source, group string, documen
 	return err
 }
 
-// Failed notes a sync that did not succeed; the data stays as it is: ErrNotFound.
-func (s *Feeds) Failed(ctx context.Context, source, group, message string, at time.Time) error {
-	err := found(exec(ctx, s.pool, groupFailed, args{"source": source, "group": group, "message": clip(message), "at": at}))
+// Failed notes a sync that did not succeed; the data stays as it is. refused: what came was not plausible. ErrNotFound.
+func (s *Feeds) Failed(ctx context.Context, source, group, message string, refused bool, at time.Time) error {
+	err := found(exec(ctx, s.pool, groupFailed, args{"source": source, "group": group, "message": clip(message), "refused": refused, "at": at}))
 	return wrap(err, "note failed sync of feed group %s/%s", source, group)
 }
 

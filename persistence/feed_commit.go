@@ -30,6 +30,8 @@ type CommitFeed struct {
 	Removed []string
 	// Force accepts a document without records or with less than half of the records known.
 	Force bool
+	// Replace writes every record anew, also those that say what they said.
+	Replace bool
 	// Load puts in what the driver reads.
 	Load func(in *Staging) error
 	// Bad hears of records that are skipped; nil: nobody. All are counted.
@@ -61,7 +63,7 @@ FROM stage_vulnerability s FULL JOIN (
   SELECT vulnerability_id, content_hash FROM plimsoll_feeds.vulnerability
   WHERE source = @source AND group_name = @group AND valid_to IS NULL
     AND (NOT @delta OR vulnerability_id IN (SELECT record FROM named))) v USING (vulnerability_id)
-WHERE s.content_hash IS DISTINCT FROM v.content_hash
+WHERE (@replace OR s.content_hash IS DISTINCT FROM v.content_hash)
 UNION ALL
 SELECT 'advisory', coalesce(s.advisory_id, v.advisory_id), coalesce(s.namespace, v.namespace),
   coalesce(s.package, v.package), coalesce(s.scope, v.scope), v.advisory_id IS NULL, s.advisory_id IS NULL
@@ -69,18 +71,18 @@ FROM stage_advisory s FULL JOIN (
   SELECT advisory_id, namespace, package, scope, content_hash FROM plimsoll_feeds.advisory
   WHERE source = @source AND group_name = @group AND valid_to IS NULL
     AND (NOT @delta OR advisory_id IN (SELECT record FROM named))) v USING (advisory_id, namespace, package, scope)
-WHERE s.content_hash IS DISTINCT FROM v.content_hash
+WHERE (@replace OR s.content_hash IS DISTINCT FROM v.content_hash)
 UNION ALL
 SELECT 'fact', coalesce(s.key, v.key), coalesce(s.kind, v.kind), NULL, NULL, v.key IS NULL, s.key IS NULL
 FROM stage_fact s FULL JOIN (
   SELECT kind, key, content_hash FROM plimsoll_feeds.fact
   WHERE source = @source AND group_name = @group AND valid_to IS NULL AND NOT @delta) v USING (kind, key)
-WHERE s.content_hash IS DISTINCT FROM v.content_hash
+WHERE (@replace OR s.content_hash IS DISTINCT FROM v.content_hash)
 UNION ALL
 SELECT 'score', coalesce(s.id, v.id), NULL, NULL, NULL, v.id IS NULL, s.id IS NULL
 FROM stage_score s FULL JOIN (
   SELECT id, probability, percentile FROM plimsoll_feeds.score WHERE source = @source AND group_name = @group) v USING (id)
-WHERE s.id IS NULL OR v.id IS NULL OR (s.probability, s.percentile) <> (v.probability, v.percentile)`)
+WHERE @replace OR s.id IS NULL OR v.id IS NULL OR (s.probability, s.percentile) <> (v.probability, v.percentile)`)
 
 	differenceCount = query("feed.count_difference", `
 SELECT count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added AND NOT removed) AS changed,
@@ -182,7 +184,7 @@ SELECT (SELECT count(*) FROM plimsoll_feeds.vulnerability WHERE source = @source
 
 	groupCommitted = query("feed.committed", `
 UPDATE plimsoll_feeds.feed_group SET cursor = @cursor, record_count = @records, skipped_count = @skipped,
-  last_sync = @at, last_attempt = @at, last_error = ''
+  last_sync = @at, last_attempt = @at, last_error = '', refused_since = NULL
 WHERE source = @source AND group_name = @group`)
 )
 
@@ -190,7 +192,7 @@ WHERE source = @source AND group_name = @group`)
 // changed or gone, together with a generation and the names a rescan has to look at. Documents that say what
 // the last ones said write nothing but the state of the group. ErrShrunk keeps the old data.
 func (s *Feeds) Commit(ctx context.Context, c CommitFeed) (Committed, error) {
-	if _, err := exec(ctx, s.pool, groupEnsure, args{"source": c.Source, "groups": []string{c.Group}}); err != nil {
+	if _, err := exec(ctx, s.pool, groupKnown, c.key()); err != nil {
 		return Committed{}, err
 	}
 	out, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Committed, error) { return c.commit(ctx, tx) })
@@ -272,7 +274,7 @@ func (c CommitFeed) load(ctx context.Context, tx pgx.Tx) (Committed, error) {
 
 // merge writes what differs, under a new generation if anything does.
 func (c CommitFeed) merge(ctx context.Context, tx pgx.Tx, out *Committed) error {
-	differs, err := exec(ctx, tx, differenceFind, merge(c.key(), args{"delta": c.Delta}))
+	differs, err := exec(ctx, tx, differenceFind, merge(c.key(), args{"delta": c.Delta, "replace": c.Replace}))
 	if err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}

@@ -160,14 +160,14 @@ func TestFeedGroupsFailAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
-	if err := w.feeds.Ensure(ctx, "osv", []string{"Debian", "npm"}); err != nil {
+	if err := w.feeds.Ensure(ctx, persistence.Offer{Source: "osv", Groups: []string{"Debian", "npm"}, Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	if status, err := w.feeds.Status(ctx); err != nil || !status.LastSync.IsZero() || len(status.Namespaces) != 0 {
 		t.Errorf("before any sync: %+v, %v", status, err)
 	}
 	w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.3.0"), record("GHSA-2", feed.High, "go", "x", "1.3.0"))
-	if err := w.feeds.Failed(ctx, "osv", "Debian", "503 from mirror\x00", noon.Add(time.Hour)); err != nil {
+	if err := w.feeds.Failed(ctx, "osv", "Debian", "503 from mirror\x00", false, noon.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if status, err := w.feeds.Status(ctx); err != nil || !status.LastSync.IsZero() {
@@ -184,7 +184,7 @@ func TestFeedGroupsFailAlone(t *testing.T) {
 	if diff := cmp.Diff(want, status); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
-	if err := w.feeds.Ensure(ctx, "osv", []string{"npm"}); err != nil {
+	if err := w.feeds.Ensure(ctx, persistence.Offer{Source: "osv", Groups: []string{"npm"}, Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	if g, err := w.feeds.Group(ctx, "osv", "Debian"); err != nil || g.Enabled {
@@ -192,9 +192,6 @@ func TestFeedGroupsFailAlone(t *testing.T) {
 	}
 	if status, err := w.feeds.Status(ctx); err != nil || !status.LastSync.Equal(noon) {
 		t.Errorf("a dropped group still counts: %+v, %v", status, err)
-	}
-	if err := w.feeds.SetEnabled(ctx, "osv", "nonesuch", true); !errors.Is(err, persistence.ErrNotFound) {
-		t.Errorf("SetEnabled: %v, want ErrNotFound", err)
 	}
 }
 

@@ -32,9 +32,22 @@ type feedActor struct {
 
 func (a *feedActor) step(n int) {
 	group := incrementalGroups[a.random.IntN(len(incrementalGroups))]
-	switch a.random.IntN(6) {
+	switch a.random.IntN(8) {
+	case 6: // what the group says is deleted
+		c, err := a.w.feeds.Clear(a.w.t.Context(), "osv", group)
+		a.w.must(err)
+		if !c.Unchanged {
+			a.pending = append(a.pending, c.Generation)
+		}
+		delete(a.state, group)
+	case 7: // every record is written anew
+		commit := commitOf(group, a.state[group]...)
+		commit.Replace, commit.Force = true, true
+		if c := a.w.commitFeed(commit); !c.Unchanged {
+			a.pending = append(a.pending, c.Generation)
+		}
 	case 0: // switching a group off keeps what it brought
-		a.w.must(a.w.feeds.SetEnabled(a.w.t.Context(), "osv", group, a.random.IntN(2) == 0))
+		a.w.must(a.w.feeds.Switch(a.w.t.Context(), persistence.FeedChoice{Source: "osv", Group: group}, a.random.IntN(2) == 0, noon))
 	case 1:
 		a.apply(n)
 	default:
@@ -295,7 +308,7 @@ func TestIncrementalEqualsFullWhateverHappens(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
 				w.account(otherAccount)
-				w.must(w.feeds.Ensure(t.Context(), "osv", incrementalGroups))
+				w.must(w.feeds.Ensure(t.Context(), persistence.Offer{Source: "osv", Groups: incrementalGroups, Enabled: true}))
 				feeds := &feedActor{w: w, random: rand.New(rand.NewPCG(seed, 1)), state: make(map[string][]feed.Record)}                                            // #nosec G404 -- reproducible on purpose
 				images := &imageActor{w: w, random: rand.New(rand.NewPCG(seed, 2)), images: make(map[string][]persistence.PackageRow), held: make(map[string]bool)} // #nosec G404
 				edits := &rulesActor{w: w, random: rand.New(rand.NewPCG(seed, 3)), rules: match.DefaultRules()}                                                     // #nosec G404 -- reproducible on purpose

@@ -560,6 +560,7 @@ CREATE TABLE plimsoll_feeds.advisory (
 
 CREATE INDEX advisory_closed ON plimsoll_feeds.advisory USING btree (valid_to) WHERE (valid_to IS NOT NULL);
 CREATE UNIQUE INDEX advisory_current ON plimsoll_feeds.advisory USING btree (source, group_name, advisory_id, namespace, package, scope) WHERE (valid_to IS NULL);
+CREATE INDEX advisory_history ON plimsoll_feeds.advisory USING btree (advisory_id, valid_from);
 CREATE INDEX advisory_lookup ON plimsoll_feeds.advisory USING btree (namespace, package) WHERE (valid_to IS NULL);
 CREATE INDEX advisory_opened ON plimsoll_feeds.advisory USING btree (valid_from);
 CREATE TABLE plimsoll_feeds.change (
@@ -570,6 +571,30 @@ CREATE TABLE plimsoll_feeds.change (
   CONSTRAINT change_pkey PRIMARY KEY (generation, namespace, package)
 );
 
+CREATE TABLE plimsoll_feeds.driver_run (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  sync_run bigint NOT NULL
+  source text NOT NULL
+  group_name text NOT NULL
+  status text NOT NULL DEFAULT 'running'::text
+  attempts integer NOT NULL DEFAULT 1
+  started_at timestamp with time zone NOT NULL
+  ended_at timestamp with time zone
+  generation bigint NOT NULL DEFAULT 0
+  unchanged boolean NOT NULL DEFAULT false
+  records integer NOT NULL DEFAULT 0
+  skipped integer NOT NULL DEFAULT 0
+  added integer NOT NULL DEFAULT 0
+  changed integer NOT NULL DEFAULT 0
+  removed integer NOT NULL DEFAULT 0
+  error text NOT NULL DEFAULT ''::text
+  CONSTRAINT driver_run_pkey PRIMARY KEY (id)
+  CONSTRAINT driver_run_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text])))
+  CONSTRAINT driver_run_sync_run_fkey FOREIGN KEY (sync_run) REFERENCES plimsoll_feeds.sync_run(id) ON DELETE CASCADE
+  CONSTRAINT driver_run_sync_run_source_group_name_key UNIQUE (sync_run, source, group_name)
+);
+
+CREATE INDEX driver_run_source ON plimsoll_feeds.driver_run USING btree (source, id);
 CREATE TABLE plimsoll_feeds.fact (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL
@@ -584,6 +609,7 @@ CREATE TABLE plimsoll_feeds.fact (
   CONSTRAINT fact_pkey PRIMARY KEY (id)
 );
 
+CREATE INDEX fact_closed ON plimsoll_feeds.fact USING btree (valid_to) WHERE (valid_to IS NOT NULL);
 CREATE UNIQUE INDEX fact_current ON plimsoll_feeds.fact USING btree (source, group_name, kind, key) WHERE (valid_to IS NULL);
 CREATE INDEX fact_lookup ON plimsoll_feeds.fact USING btree (kind, key) WHERE (valid_to IS NULL);
 CREATE TABLE plimsoll_feeds.feed_document (
@@ -601,7 +627,6 @@ CREATE TABLE plimsoll_feeds.feed_document (
 CREATE TABLE plimsoll_feeds.feed_group (
   source text NOT NULL
   group_name text NOT NULL
-  enabled boolean NOT NULL DEFAULT true
   configured boolean NOT NULL DEFAULT true
   record_count integer NOT NULL DEFAULT 0
   skipped_count integer NOT NULL DEFAULT 0
@@ -610,7 +635,18 @@ CREATE TABLE plimsoll_feeds.feed_group (
   last_error text NOT NULL DEFAULT ''::text
   created_at timestamp with time zone NOT NULL DEFAULT now()
   cursor text NOT NULL DEFAULT ''::text
+  offered boolean NOT NULL DEFAULT true
+  stale_after_seconds bigint NOT NULL DEFAULT 0
+  refused_since timestamp with time zone
   CONSTRAINT feed_group_pkey PRIMARY KEY (source, group_name)
+);
+
+CREATE TABLE plimsoll_feeds.feed_switch (
+  source text NOT NULL
+  group_name text NOT NULL
+  enabled boolean NOT NULL
+  changed_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT feed_switch_pkey PRIMARY KEY (source, group_name)
 );
 
 CREATE TABLE plimsoll_feeds.generation (
@@ -642,6 +678,25 @@ CREATE TABLE plimsoll_feeds.score WITH (fillfactor=80) (
   CONSTRAINT score_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE plimsoll_feeds.sync_run (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  workflow_run text NOT NULL
+  kind text NOT NULL
+  scheduled boolean NOT NULL
+  force boolean NOT NULL
+  source text NOT NULL DEFAULT ''::text
+  group_name text NOT NULL DEFAULT ''::text
+  status text NOT NULL DEFAULT 'running'::text
+  message text NOT NULL DEFAULT ''::text
+  started_at timestamp with time zone NOT NULL
+  ended_at timestamp with time zone
+  CONSTRAINT sync_run_kind_check CHECK ((kind = ANY (ARRAY['sync'::text, 'flush'::text, 'delete'::text])))
+  CONSTRAINT sync_run_pkey PRIMARY KEY (id)
+  CONSTRAINT sync_run_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text])))
+  CONSTRAINT sync_run_workflow_run_key UNIQUE (workflow_run)
+);
+
+CREATE INDEX sync_run_running ON plimsoll_feeds.sync_run USING btree (id) WHERE (status = 'running'::text);
 CREATE TABLE plimsoll_feeds.vulnerability (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL
@@ -662,4 +717,5 @@ CREATE INDEX vulnerability_alias ON plimsoll_feeds.vulnerability USING gin (alia
 CREATE INDEX vulnerability_changed ON plimsoll_feeds.vulnerability USING btree (valid_from);
 CREATE INDEX vulnerability_closed ON plimsoll_feeds.vulnerability USING btree (valid_to) WHERE (valid_to IS NOT NULL);
 CREATE UNIQUE INDEX vulnerability_current ON plimsoll_feeds.vulnerability USING btree (source, group_name, vulnerability_id) WHERE (valid_to IS NULL);
+CREATE INDEX vulnerability_history ON plimsoll_feeds.vulnerability USING btree (vulnerability_id, valid_from);
 CREATE INDEX vulnerability_lookup ON plimsoll_feeds.vulnerability USING btree (vulnerability_id) WHERE (valid_to IS NULL);

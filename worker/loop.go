@@ -2,8 +2,12 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.uber.org/zap"
 
 	"plimsoll/activities"
@@ -121,4 +125,42 @@ func (w *Worker) repair(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// tidyEvery is the rhythm in which the records of feed syncs are looked after.
+const tidyEvery = time.Hour
+
+// tidy ends the records of syncs whose workflow has gone, says which feeds need somebody, and removes what is old enough.
+func (w *Worker) tidy(ctx context.Context) error {
+	return every(ctx, tidyEvery, func(ctx context.Context) error {
+		err := errors.Join(w.settleSyncs(ctx), w.deps.Activities.ReportFeedAlarms(ctx), w.deps.Activities.ForgetFeedHistory(ctx))
+		if err != nil && ctx.Err() == nil {
+			log.From(ctx).Warn("feeds not looked after", zap.Error(err))
+		}
+		return err
+	})
+}
+
+// settleSyncs asks Temporal about the syncs that count as running.
+func (w *Worker) settleSyncs(ctx context.Context) error {
+	open, err := w.deps.Activities.OpenSyncs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, run := range open {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		found, err := w.deps.Client.DescribeWorkflowExecution(call, workflows.SyncFeedsID, run)
+		cancel()
+		var missing *serviceerror.NotFound
+		switch {
+		case err != nil && !errors.As(err, &missing):
+			return fmt.Errorf("look up feed sync %s: %w", run, err)
+		case err == nil && found.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+			continue
+		}
+		if err := w.deps.Activities.SyncInterrupted(ctx, run); err != nil {
+			return err
+		}
+	}
+	return nil
 }

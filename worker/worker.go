@@ -79,6 +79,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if slices.Contains(w.queues, workflows.QueueFeeds) {
 		g.Go(func() error { return w.schedule(ctx) })
+		g.Go(func() error { return w.tidy(ctx) })
 	}
 	err = g.Wait()
 	<-ctx.Done()

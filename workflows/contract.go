@@ -114,6 +114,12 @@ type SyncFeedsInput struct {
 	Force  bool   `json:"force,omitempty"` // fetch and compare even when the upstream says nothing changed
 	// Scheduled leaves out what is not due yet by the intervals of the configuration.
 	Scheduled bool `json:"scheduled,omitempty"`
+	// Group narrows to groups of that name; empty means all.
+	Group string `json:"group,omitempty"`
+	// Flush writes every record anew, so that all that rests on them is worked out again. It implies Force.
+	Flush bool `json:"flush,omitempty"`
+	// Delete takes back what the groups say instead of syncing them.
+	Delete bool `json:"delete,omitempty"`
 }
 
 // SyncFeedsResult has one line per group.

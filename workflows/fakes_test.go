@@ -35,6 +35,7 @@ type fakes struct {
 	pending   []int64
 	groups    []workflows.FeedGroup
 	through   int64
+	ended     []workflows.EndSyncInput
 	portion   func(in workflows.RescanPortion) workflows.RescanProgress
 }
 
@@ -158,6 +159,13 @@ func (f *fakes) register(r workflows.Registry) {
 		return workflows.ListTagsResult{Tags: 9, Blob: digestOf(901)}, nil
 	})
 	bind(f, r, workflows.SyncGroup, f.group)
+	bind(f, r, workflows.ClearGroup, f.group)
+	bind(f, r, workflows.EndFeedSync, func(_ context.Context, in workflows.EndSyncInput) (workflows.Done, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.ended = append(f.ended, in)
+		return workflows.Done{}, nil
+	})
 	bind(f, r, workflows.PendingRescans, func(context.Context, workflows.PendingInput) (workflows.PendingResult, error) {
 		return workflows.PendingResult{Generations: f.pending}, nil
 	})

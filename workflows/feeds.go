@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -15,6 +16,10 @@ var (
 	ListFeedGroups = Activity[SyncFeedsInput, FeedGroups]{Name: "ListFeedGroups", Opts: feedPlan}
 	// SyncGroup fetches one group, unless nothing changed upstream, and commits what is new in it.
 	SyncGroup = Activity[SyncGroupInput, GroupResult]{Name: "SyncGroup", Opts: feedWork}
+	// ClearGroup takes back everything a group says.
+	ClearGroup = Activity[SyncGroupInput, GroupResult]{Name: "ClearGroup", Opts: feedWork}
+	// EndFeedSync notes how the sync ended.
+	EndFeedSync = Activity[EndSyncInput, Done]{Name: "EndFeedSync", Opts: feedPlan}
 	// PendingRescans lists committed generations whose rescan was never noted as started.
 	PendingRescans = Activity[PendingInput, PendingResult]{Name: "PendingRescans", Opts: feedPlan}
 	// RescansStarted notes that every generation up to one has its rescan.
@@ -37,6 +42,13 @@ type SyncGroupInput struct {
 	Source string `json:"source"`
 	Group  string `json:"group"`
 	Force  bool   `json:"force,omitempty"`
+	Flush  bool   `json:"flush,omitempty"`
+}
+
+// EndSyncInput says how a sync ended, in words for people.
+type EndSyncInput struct {
+	Failed  bool   `json:"failed,omitempty"`
+	Message string `json:"message"`
 }
 
 // PendingInput bounds the answer.
@@ -61,13 +73,52 @@ const (
 	pendingRescans = 100
 )
 
-// SyncFeeds brings every group up to date, each on its own: one that fails keeps its last good data and has
-// its error on its line of the result.
+// SyncFeeds brings every group up to date, or takes back what it says, each on its own: one that fails keeps its last good data
+// and has its error on its line of the result.
 func SyncFeeds(ctx workflow.Context, in SyncFeedsInput) (SyncFeedsResult, error) {
+	result, err := syncGroups(ctx, in)
+	// Runs that began before there were records of them end without one.
+	if workflow.GetVersion(ctx, "record-feed-syncs", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		if _, wrong := EndFeedSync.Run(detached(ctx), ended(result, err)); wrong != nil && err == nil {
+			err = failure(wrong)
+		}
+	}
+	return result, err
+}
+
+// ended sums a sync up.
+func ended(result SyncFeedsResult, err error) EndSyncInput {
+	failed, changed := 0, 0
+	for _, g := range result.Groups {
+		switch {
+		case g.Error != "":
+			failed++
+		case !g.Unchanged:
+			changed++
+		}
+	}
+	out := EndSyncInput{
+		Failed:  err != nil || failed > 0 && failed == len(result.Groups),
+		Message: fmt.Sprintf("%d groups changed, %d unchanged, %d failed", changed, len(result.Groups)-changed-failed, failed),
+	}
+	switch {
+	case temporal.IsCanceledError(err):
+		out.Message = "cancelled"
+	case err != nil:
+		_, out.Message = Failure(err)
+	}
+	return out
+}
+
+func syncGroups(ctx workflow.Context, in SyncFeedsInput) (SyncFeedsResult, error) {
 	var result SyncFeedsResult
 	plan, err := ListFeedGroups.Run(ctx, in)
 	if err != nil {
 		return result, failure(err)
+	}
+	step := SyncGroup
+	if in.Delete {
+		step = ClearGroup
 	}
 	result.Groups = make([]GroupResult, len(plan.Groups))
 	started := make(map[int64]bool)
@@ -84,7 +135,7 @@ func SyncFeeds(ctx workflow.Context, in SyncFeedsInput) (SyncFeedsResult, error)
 				return
 			}
 			defer slots.Release(1)
-			out, err := SyncGroup.RunAs(ctx, g.Source+"/"+g.Name, SyncGroupInput{Source: g.Source, Group: g.Name, Force: in.Force})
+			out, err := step.RunAs(ctx, g.Source+"/"+g.Name, SyncGroupInput{Source: g.Source, Group: g.Name, Force: in.Force || in.Flush, Flush: in.Flush})
 			if err != nil {
 				_, line.Error = GroupFailure(err)
 				return

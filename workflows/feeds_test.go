@@ -46,6 +46,9 @@ func TestBrokenFeedGroupFailsAlone(t *testing.T) {
 	if diff := cmp.Diff([]string{workflows.RescanID(4), workflows.RescanID(5)}, started); diff != "" {
 		t.Error("rescans", diff)
 	}
+	if diff := cmp.Diff([]workflows.EndSyncInput{{Message: "1 groups changed, 1 unchanged, 1 failed"}}, f.ended); diff != "" {
+		t.Error("how it ended", diff)
+	}
 	if f.through != 5 {
 		t.Errorf("noted as started through %d, want 5", f.through)
 	}
@@ -112,5 +115,37 @@ func TestLongRescanContinuesAsNewWithoutMatchingAgain(t *testing.T) {
 	}
 	if f.noted(workflows.RescanMatches.Name) != 0 {
 		t.Error("a resumed rescan matched again")
+	}
+}
+
+func TestDeletionClearsGroupsAndRescans(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	f.groups = []workflows.FeedGroup{{Source: "osv", Name: "npm"}}
+	f.group = func(_ context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
+		return workflows.GroupResult{Source: in.Source, Group: in.Group, Generation: 9, Removed: 4}, nil
+	}
+	f.pending = []int64{9}
+	env := newEnv(f)
+	env.ExecuteWorkflow(workflows.SyncFeedsName, workflows.SyncFeedsInput{Source: "osv", Delete: true})
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if f.noted(workflows.ClearGroup.Name) != 1 || f.noted(workflows.SyncGroup.Name) != 0 || f.noted(workflows.RescanMatches.Name) != 1 {
+		t.Errorf("calls %v", f.calls)
+	}
+}
+
+func TestASyncOfWhichNothingComesFails(t *testing.T) {
+	t.Parallel()
+	f := newFakes()
+	f.groups = []workflows.FeedGroup{{Source: "osv", Name: "npm"}}
+	f.group = func(context.Context, workflows.SyncGroupInput) (workflows.GroupResult, error) {
+		return workflows.GroupResult{}, refused(workflows.FailFeedRefused, "shrank")
+	}
+	env := newEnv(f)
+	env.ExecuteWorkflow(workflows.SyncFeedsName, workflows.SyncFeedsInput{Flush: true})
+	if diff := cmp.Diff([]workflows.EndSyncInput{{Failed: true, Message: "0 groups changed, 0 unchanged, 1 failed"}}, f.ended); diff != "" {
+		t.Error("how it ended", diff)
 	}
 }

@@ -135,6 +135,12 @@ var scenarios = []scenario{
 	{"sync_feeds", newsInFeeds, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{})
 	})},
+	{"sync_feeds_noted", newsInFeeds, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{Source: "osv", Flush: true})
+	})},
+	{"sync_feeds_delete", newsInFeeds, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{Source: "osv", Group: "npm", Delete: true})
+	})},
 	{"sync_feeds_on_schedule", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		opts := client.StartWorkflowOptions{ID: "feeds-scheduled", TaskQueue: workflows.QueueFeeds}
 		return c.ExecuteWorkflow(ctx, opts, workflows.SyncOnScheduleName, workflows.SyncFeedsInput{})
