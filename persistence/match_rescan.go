@@ -45,6 +45,7 @@ WITH moved AS (
     JOIN plimsoll.package_match m ON m.vulnerability = r.vulnerability AND m.source = r.source AND m.valid_to IS NULL
 ), affected AS (
   SELECT DISTINCT e.analysis_id FROM moved JOIN plimsoll.image_package e USING (package_id) WHERE e.counted
+  UNION SELECT a.id FROM plimsoll.analysis a JOIN stage_distro d ON d.id = a.distro AND d.version_id = a.distro_version
 ), corrected AS (
   SELECT DISTINCT c.account, e.analysis_id FROM moved
   JOIN plimsoll.package_correction c ON c.replacement_id = moved.package_id AND c.valid_to IS NULL
@@ -172,7 +173,10 @@ func (s *Matches) noteImages(ctx context.Context, generation int64) (int, error)
 				return 0, err
 			}
 		}
-		if err := run(ctx, tx, recordStaging); err != nil {
+		if err := run(ctx, tx, recordStaging, distroStaging); err != nil {
+			return 0, err
+		}
+		if err := s.copyDistros(ctx, tx, generation); err != nil {
 			return 0, err
 		}
 		if err := s.copyRecords(ctx, tx, generation); err != nil {

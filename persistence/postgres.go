@@ -103,7 +103,7 @@ const (
 
 	lockCorrectionRules int32 = 0x504c0009 // rules of an account
 	lockCorrections     int32 = 0x504c000a // what follows from them
-	lockForget int32 = 0x504c0020 // whoever removes old feed data
+	lockForget          int32 = 0x504c0020 // whoever removes old feed data
 )
 
 // wrap says what was attempted; nil stays nil.

@@ -21,6 +21,8 @@ type Facts interface {
 	Packages(ctx context.Context) ([]catalog.Package, error)
 	Vulnerabilities(ctx context.Context) ([]Vulnerability, error)
 	FeedStatus(ctx context.Context) (FeedStatus, error)
+	// Lifecycle is what is published about the support of the image's distribution; nil when nothing is.
+	Lifecycle(ctx context.Context) (*feed.Lifecycle, error)
 }
 
 // Image is what identifies and describes the image as a whole.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/feed"
 )
 
 // Bounds of what may be found in one image, by one rule and by all together.
@@ -94,6 +95,7 @@ type memory struct {
 	packages        once[[]catalog.Package]
 	vulnerabilities once[[]Vulnerability]
 	feedStatus      once[FeedStatus]
+	lifecycle       once[*feed.Lifecycle]
 }
 
 type once[T any] struct {
@@ -139,4 +141,8 @@ func (m *memory) Vulnerabilities(ctx context.Context) ([]Vulnerability, error) {
 
 func (m *memory) FeedStatus(ctx context.Context) (FeedStatus, error) {
 	return m.feedStatus.get(ctx, "feed status", m.facts.FeedStatus)
+}
+
+func (m *memory) Lifecycle(ctx context.Context) (*feed.Lifecycle, error) {
+	return m.lifecycle.get(ctx, "lifecycle", m.facts.Lifecycle)
 }

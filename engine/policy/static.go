@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/feed"
 )
 
 // Static is Facts from plain values: for tests, what-if questions and stateless scans. Its JSON form is the
@@ -19,6 +20,7 @@ type Static struct {
 	PackageFacts    []catalog.Package `json:"packages,omitempty"`
 	Matches         []Vulnerability   `json:"vulnerabilities,omitempty"`
 	Feeds           FeedStatus        `json:"feeds"`
+	Support         *feed.Lifecycle   `json:"lifecycle,omitempty"`
 }
 
 var _ Facts = (*Static)(nil)
@@ -27,6 +29,8 @@ func (s *Static) Image(context.Context) (Image, error)           { return s.Imag
 func (s *Static) Config(context.Context) (Config, error)         { return s.ConfigFacts, nil }
 func (s *Static) Dockerfile(context.Context) (Dockerfile, error) { return s.DockerfileFacts, nil }
 func (s *Static) FeedStatus(context.Context) (FeedStatus, error) { return s.Feeds, nil }
+
+func (s *Static) Lifecycle(context.Context) (*feed.Lifecycle, error) { return s.Support, nil }
 
 func (s *Static) Packages(context.Context) ([]catalog.Package, error) { return s.PackageFacts, nil }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -240,4 +241,17 @@ func (s *stored) FeedStatus(ctx context.Context) (policy.FeedStatus, error) {
 		return policy.FeedStatus{}, fmt.Errorf("load feed status: %w", err)
 	}
 	return policy.FeedStatus(status), nil
+}
+
+// Lifecycle tells how long the distribution is supported.
+func (s *stored) Lifecycle(ctx context.Context) (*feed.Lifecycle, error) {
+	image, err := s.Image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.feeds.Lifecycle(ctx, image.Distro)
+	if errors.Is(err, persistence.ErrNotFound) {
+		return nil, nil
+	}
+	return &l, err
 }
