@@ -108,6 +108,14 @@ func TestEveryOperationConforms(t *testing.T) {
 	s.admin(http.MethodDelete, "/v2/corrections/"+corrected.Uuid, "").wants(http.StatusNoContent)
 	s.admin(http.MethodPost, "/v2/system/feeds?force_sync=false", "").wants(http.StatusOK)
 
+	must(t, persistence.NewFeeds(s.pool).BeginSync(t.Context(), persistence.SyncRun{WorkflowRun: "run", Kind: persistence.RunSync, StartedAt: time.Now()}))
+	must(t, persistence.NewFeeds(s.pool).BeginDriver(t.Context(), "run", "osv", "all", time.Now()))
+	ask("/v2/system/feed-tasks")
+	ask("/v2/system/feed-tasks/executions?driver=osv")
+	ask("/v2/query/vulnerabilities/history?id=GHSA-rope")
+	s.admin(http.MethodPut, "/v2/system/feeds/osv?enabled=false", "").wants(http.StatusOK)
+	s.admin(http.MethodDelete, "/v2/system/feeds/osv", "").wants(http.StatusOK)
+
 	mate := s.user("quay", "mate1", "full-control")
 	s.request(http.MethodGet, "/v2/user", "", mate).wants(http.StatusOK)
 	s.request(http.MethodGet, "/v2/rbac-manager/my-roles", "", mate).wants(http.StatusOK)

@@ -2,11 +2,15 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"plimsoll/api/oas"
+	"plimsoll/engine/catalog"
+	"plimsoll/engine/feed"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -16,6 +20,13 @@ type Feeds interface {
 	Groups(ctx context.Context) ([]persistence.FeedGroup, error)
 	Generation(ctx context.Context) (int64, error)
 	Records(ctx context.Context, q persistence.RecordQuestion, after persistence.RecordKey, limit int) ([]persistence.VulnerabilityRecord, error)
+	History(ctx context.Context, q persistence.HistoryQuestion) ([]persistence.RecordChange, error)
+	// Lifecycle tells how long a distribution is supported: persistence.ErrNotFound.
+	Lifecycle(ctx context.Context, d *catalog.Distro) (feed.Lifecycle, error)
+	On(ctx context.Context) (bool, error)
+	Switch(ctx context.Context, c persistence.FeedChoice, enabled bool, at time.Time) error
+	SyncRuns(ctx context.Context, f persistence.RunFilter) ([]persistence.SyncRun, error)
+	DriverRuns(ctx context.Context, f persistence.RunFilter) ([]persistence.DriverRun, error)
 }
 
 // vulnerabilityFeed is the one feed clients look for by name.
@@ -23,28 +34,101 @@ const vulnerabilityFeed = "vulnerabilities"
 
 // ListFeeds answers one feed with the groups of all sources.
 func (h *handlers) ListFeeds(ctx context.Context, _ oas.ListFeedsRequestObject) (oas.ListFeedsResponseObject, error) {
-	groups, err := h.deps.Feeds.Groups(ctx)
+	state, err := h.feedState(ctx, persistence.FeedChoice{})
 	if err != nil {
-		return nil, fmt.Errorf("list feed groups: %w", err)
+		return nil, err
 	}
-	feed := oas.FeedMetadata{Name: vulnerabilityFeed, Enabled: true, Groups: each(groups, groupBody), LastFullSync: lastFullSync(groups)}
-	for _, g := range groups {
-		created := utc(g.CreatedAt)
-		if feed.CreatedAt == nil || created.Before(*feed.CreatedAt) {
-			feed.CreatedAt = &created
-		}
-		if at := utcOrNil(g.LastSync); at != nil && (feed.UpdatedAt == nil || at.After(*feed.UpdatedAt)) {
-			feed.UpdatedAt = at
-		}
-	}
-	return oas.ListFeeds200JSONResponse{feed}, nil
+	return oas.ListFeeds200JSONResponse{state}, nil
 }
 
-func groupBody(g persistence.FeedGroup) oas.FeedGroupMetadata {
-	return oas.FeedGroupMetadata{
+// feedState is the one feed with the chosen groups.
+func (h *handlers) feedState(ctx context.Context, chosen persistence.FeedChoice) (oas.FeedMetadata, error) {
+	groups, err := h.deps.Feeds.Groups(ctx)
+	if err != nil {
+		return oas.FeedMetadata{}, fmt.Errorf("list feed groups: %w", err)
+	}
+	on, err := h.deps.Feeds.On(ctx)
+	if err != nil {
+		return oas.FeedMetadata{}, fmt.Errorf("load feed switch: %w", err)
+	}
+	groups = slices.DeleteFunc(groups, func(g persistence.FeedGroup) bool { return !chosen.Has(g) })
+	now := time.Now()
+	state := oas.FeedMetadata{Name: vulnerabilityFeed, Enabled: on, LastFullSync: lastFullSync(groups)}
+	state.Groups = each(groups, func(g persistence.FeedGroup) oas.FeedGroupMetadata { return groupBody(g, now) })
+	for _, g := range groups {
+		created := utc(g.CreatedAt)
+		if state.CreatedAt == nil || created.Before(*state.CreatedAt) {
+			state.CreatedAt = &created
+		}
+		if at := utcOrNil(g.LastSync); at != nil && (state.UpdatedAt == nil || at.After(*state.UpdatedAt)) {
+			state.UpdatedAt = at
+		}
+	}
+	return state, nil
+}
+
+func groupBody(g persistence.FeedGroup, now time.Time) oas.FeedGroupMetadata {
+	body := oas.FeedGroupMetadata{
 		Name: g.Name, Source: g.Source, Enabled: g.Enabled, RecordCount: g.RecordCount, SkippedCount: g.SkippedCount, LastSync: utcOrNil(g.LastSync),
 		CreatedAt: utcOrNil(&g.CreatedAt), LastError: given(g.LastError),
 	}
+	if alarms := g.Alarms(now); len(alarms) > 0 {
+		body.Alarms = new(each(alarms, func(a persistence.FeedAlarm) oas.FeedGroupMetadataAlarms { return oas.FeedGroupMetadataAlarms(a) }))
+	}
+	return body
+}
+
+// choice reads which groups a request is about.
+func choice(name, group *string) persistence.FeedChoice {
+	c := persistence.FeedChoice{Source: orElse(name, ""), Group: orElse(group, "")}
+	if c.Source == vulnerabilityFeed {
+		c.Source = ""
+	}
+	return c
+}
+
+// knownChoice makes sure that a request is about something.
+func (h *handlers) knownChoice(ctx context.Context, c persistence.FeedChoice) error {
+	if c == (persistence.FeedChoice{}) {
+		return nil
+	}
+	groups, err := h.deps.Feeds.Groups(ctx)
+	if err != nil {
+		return fmt.Errorf("list feed groups: %w", err)
+	}
+	if !slices.ContainsFunc(groups, c.Has) {
+		return noFeed(c)
+	}
+	return nil
+}
+
+func noFeed(c persistence.FeedChoice) error {
+	what := fmt.Sprintf("There is no feed %q", c.Source)
+	if c.Group != "" {
+		what = fmt.Sprintf("No feed %q has a group %q", c.Source, c.Group)
+	}
+	return fail(codeNotFound, what+"; GET /system/feeds lists the sources and their groups.")
+}
+
+// SwitchFeed decides whether groups are synchronised.
+func (h *handlers) SwitchFeed(ctx context.Context, req oas.SwitchFeedRequestObject) (oas.SwitchFeedResponseObject, error) {
+	c := choice(&req.Feed, req.Params.Group)
+	err := h.deps.Feeds.Switch(ctx, c, req.Params.Enabled, time.Now())
+	if errors.Is(err, persistence.ErrNotFound) {
+		return nil, noFeed(c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("switch feed: %w", err)
+	}
+	state, err := h.feedState(ctx, c)
+	return oas.SwitchFeed200JSONResponse(state), err
+}
+
+// DeleteFeed takes back what groups say, and waits for it.
+func (h *handlers) DeleteFeed(ctx context.Context, req oas.DeleteFeedRequestObject) (oas.DeleteFeedResponseObject, error) {
+	c := choice(&req.Feed, req.Params.Group)
+	result, err := h.syncFeeds(ctx, c, workflows.SyncFeedsInput{Delete: true})
+	return oas.DeleteFeed200JSONResponse(result), err
 }
 
 // lastFullSync is the earliest of the enabled groups' last successes; nil until each had one.
@@ -67,17 +151,27 @@ func lastFullSync(groups []persistence.FeedGroup) *time.Time {
 
 // SyncFeeds starts a synchronisation and waits for it.
 func (h *handlers) SyncFeeds(ctx context.Context, req oas.SyncFeedsRequestObject) (oas.SyncFeedsResponseObject, error) {
-	result, done, err := h.deps.Starter.SyncFeeds(ctx, workflows.SyncFeedsInput{Force: orElse(req.Params.ForceSync, false)}, h.config.FeedSyncWait)
+	p := req.Params
+	result, err := h.syncFeeds(ctx, choice(p.Feed, p.Group), workflows.SyncFeedsInput{Force: orElse(p.ForceSync, false), Flush: orElse(p.Flush, false)})
+	return oas.SyncFeeds200JSONResponse(result), err
+}
+
+func (h *handlers) syncFeeds(ctx context.Context, c persistence.FeedChoice, in workflows.SyncFeedsInput) (oas.FeedSyncResult, error) {
+	if err := h.knownChoice(ctx, c); err != nil {
+		return oas.FeedSyncResult{}, err
+	}
+	in.Source, in.Group = c.Source, c.Group
+	result, done, err := h.deps.Starter.SyncFeeds(ctx, in, h.config.FeedSyncWait)
 	if err != nil {
-		return nil, err
+		return oas.FeedSyncResult{}, err
 	}
 	if !done {
-		return oas.SyncFeeds200JSONResponse{Message: "The synchronisation is running; GET /system/feeds shows how far it is."}, nil
+		return oas.FeedSyncResult{Message: "The synchronisation is running; GET /system/feeds shows how far it is."}, nil
 	}
 	return syncAnswer(result)
 }
 
-func syncAnswer(result workflows.SyncFeedsResult) (oas.SyncFeedsResponseObject, error) {
+func syncAnswer(result workflows.SyncFeedsResult) (oas.FeedSyncResult, error) {
 	var unchanged, changed int
 	var failed []string
 	for _, g := range result.Groups {
@@ -96,7 +190,7 @@ func syncAnswer(result workflows.SyncFeedsResult) (oas.SyncFeedsResponseObject, 
 	}
 	// A broken group fails alone: only when none of them came through is the request a failure.
 	if len(failed) > 0 && unchanged+changed == 0 {
-		return nil, fail(codeFeedSyncFailed, message).with("failed_groups", failed)
+		return oas.FeedSyncResult{}, fail(codeFeedSyncFailed, message).with("failed_groups", failed)
 	}
-	return oas.SyncFeeds200JSONResponse{Message: message}, nil
+	return oas.FeedSyncResult{Message: message}, nil
 }

@@ -114,10 +114,16 @@ func (s *server) layer(name string) string {
 // advise loads advisories for the packages of the tests: npm has a fix, deb none and will not get one.
 func (s *server) advise() {
 	s.t.Helper()
+	s.rate(feed.Critical)
+}
+
+// rate loads those advisories with a severity for the flaw of npm.
+func (s *server) rate(severity feed.Severity) {
+	s.t.Helper()
 	base := 9.8
 	records := []feed.Record{{
 		Vulnerability: feed.Vulnerability{
-			Source: "osv", ID: "GHSA-rope", Severity: feed.Critical, URL: "https://example.test/GHSA-rope", Description: "The rope tears.",
+			Source: "osv", ID: "GHSA-rope", Severity: severity, URL: "https://example.test/GHSA-rope", Description: "The rope tears.",
 			CVSS: []feed.CVSS{{Version: "3.1", Vector: "CVSS:3.1/AV:N", Base: &base}},
 		},
 		Advisories: []feed.Advisory{{

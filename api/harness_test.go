@@ -40,6 +40,7 @@ type starter struct {
 	resolved map[string]workflows.ResolveImageResult
 	tags     map[string][]string // of repositories
 	failure  error
+	synced   []workflows.SyncFeedsInput
 	sync     func() (workflows.SyncFeedsResult, bool, error)
 
 	mu       sync.Mutex
@@ -80,7 +81,8 @@ func (s *starter) Launch(ctx context.Context, id int64) {
 	s.launched = append(s.launched, pending)
 }
 
-func (s *starter) SyncFeeds(context.Context, workflows.SyncFeedsInput, time.Duration) (workflows.SyncFeedsResult, bool, error) {
+func (s *starter) SyncFeeds(_ context.Context, in workflows.SyncFeedsInput, _ time.Duration) (workflows.SyncFeedsResult, bool, error) {
+	s.synced = append(s.synced, in)
 	return s.sync()
 }
 

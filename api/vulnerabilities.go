@@ -61,6 +61,13 @@ func (h *handlers) GetImageVulnerabilities(ctx context.Context, req oas.GetImage
 			return vulnerabilityBody(v, flaws, describe)
 		}),
 	}
+	at := time.Now()
+	if req.Params.AsOf != nil {
+		at = *req.Params.AsOf
+	}
+	if answer.DistroSupport, err = h.distroSupport(ctx, req.ImageDigest, at); err != nil {
+		return nil, err
+	}
 	if base := orElse(req.Params.BaseDigest, ""); base != "" {
 		h.compareVulnerabilities(ctx, &answer, found, base, filter, req.Params.AsOf)
 	}

@@ -51,6 +51,111 @@ func (e CorrectionRequestType) Valid() bool {
 	}
 }
 
+// Defines values for DistroSupportState.
+const (
+	Ended     DistroSupportState = "ended"
+	Extended  DistroSupportState = "extended"
+	Supported DistroSupportState = "supported"
+)
+
+// Valid indicates whether the value is a known member of the DistroSupportState enum.
+func (e DistroSupportState) Valid() bool {
+	switch e {
+	case Ended:
+		return true
+	case Extended:
+		return true
+	case Supported:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DriverExecutionTaskStatus.
+const (
+	DriverExecutionTaskStatusCompleted DriverExecutionTaskStatus = "completed"
+	DriverExecutionTaskStatusFailed    DriverExecutionTaskStatus = "failed"
+	DriverExecutionTaskStatusRunning   DriverExecutionTaskStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the DriverExecutionTaskStatus enum.
+func (e DriverExecutionTaskStatus) Valid() bool {
+	switch e {
+	case DriverExecutionTaskStatusCompleted:
+		return true
+	case DriverExecutionTaskStatusFailed:
+		return true
+	case DriverExecutionTaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FeedGroupMetadataAlarms.
+const (
+	Refused    FeedGroupMetadataAlarms = "refused"
+	Stale      FeedGroupMetadataAlarms = "stale"
+	Unreadable FeedGroupMetadataAlarms = "unreadable"
+)
+
+// Valid indicates whether the value is a known member of the FeedGroupMetadataAlarms enum.
+func (e FeedGroupMetadataAlarms) Valid() bool {
+	switch e {
+	case Refused:
+		return true
+	case Stale:
+		return true
+	case Unreadable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FeedSyncTaskKind.
+const (
+	Delete FeedSyncTaskKind = "delete"
+	Flush  FeedSyncTaskKind = "flush"
+	Sync   FeedSyncTaskKind = "sync"
+)
+
+// Valid indicates whether the value is a known member of the FeedSyncTaskKind enum.
+func (e FeedSyncTaskKind) Valid() bool {
+	switch e {
+	case Delete:
+		return true
+	case Flush:
+		return true
+	case Sync:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FeedSyncTaskStatus.
+const (
+	FeedSyncTaskStatusCompleted FeedSyncTaskStatus = "completed"
+	FeedSyncTaskStatusFailed    FeedSyncTaskStatus = "failed"
+	FeedSyncTaskStatusRunning   FeedSyncTaskStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the FeedSyncTaskStatus enum.
+func (e FeedSyncTaskStatus) Valid() bool {
+	switch e {
+	case FeedSyncTaskStatusCompleted:
+		return true
+	case FeedSyncTaskStatusFailed:
+		return true
+	case FeedSyncTaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImageRefType.
 const (
 	ImageRefTypeDigest ImageRefType = "digest"
@@ -87,6 +192,27 @@ func (e PolicyRuleAction) Valid() bool {
 	case STOP:
 		return true
 	case WARN:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordChangeKind.
+const (
+	Added   RecordChangeKind = "added"
+	Changed RecordChangeKind = "changed"
+	Removed RecordChangeKind = "removed"
+)
+
+// Valid indicates whether the value is a known member of the RecordChangeKind enum.
+func (e RecordChangeKind) Valid() bool {
+	switch e {
+	case Added:
+		return true
+	case Changed:
+		return true
+	case Removed:
 		return true
 	default:
 		return false
@@ -168,6 +294,27 @@ func (e SearchScope) Valid() bool {
 	case SearchScopeAllLayers:
 		return true
 	case SearchScopeSquashed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TaskStatus.
+const (
+	TaskStatusCompleted TaskStatus = "completed"
+	TaskStatusFailed    TaskStatus = "failed"
+	TaskStatusRunning   TaskStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the TaskStatus enum.
+func (e TaskStatus) Valid() bool {
+	switch e {
+	case TaskStatusCompleted:
+		return true
+	case TaskStatusFailed:
+		return true
+	case TaskStatusRunning:
 		return true
 	default:
 		return false
@@ -321,6 +468,48 @@ func (e QueryImagesByVulnerabilityParamsSeverity) Valid() bool {
 	case QueryImagesByVulnerabilityParamsSeverityNegligible:
 		return true
 	case QueryImagesByVulnerabilityParamsSeverityUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListFeedSyncTasksParamsStatus.
+const (
+	ListFeedSyncTasksParamsStatusCompleted ListFeedSyncTasksParamsStatus = "completed"
+	ListFeedSyncTasksParamsStatusFailed    ListFeedSyncTasksParamsStatus = "failed"
+	ListFeedSyncTasksParamsStatusRunning   ListFeedSyncTasksParamsStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ListFeedSyncTasksParamsStatus enum.
+func (e ListFeedSyncTasksParamsStatus) Valid() bool {
+	switch e {
+	case ListFeedSyncTasksParamsStatusCompleted:
+		return true
+	case ListFeedSyncTasksParamsStatusFailed:
+		return true
+	case ListFeedSyncTasksParamsStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDriverExecutionTasksParamsStatus.
+const (
+	ListDriverExecutionTasksParamsStatusCompleted ListDriverExecutionTasksParamsStatus = "completed"
+	ListDriverExecutionTasksParamsStatusFailed    ListDriverExecutionTasksParamsStatus = "failed"
+	ListDriverExecutionTasksParamsStatusRunning   ListDriverExecutionTasksParamsStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ListDriverExecutionTasksParamsStatus enum.
+func (e ListDriverExecutionTasksParamsStatus) Valid() bool {
+	switch e {
+	case ListDriverExecutionTasksParamsStatusCompleted:
+		return true
+	case ListDriverExecutionTasksParamsStatusFailed:
+		return true
+	case ListDriverExecutionTasksParamsStatusRunning:
 		return true
 	default:
 		return false
@@ -646,6 +835,51 @@ type DeleteImageResponse struct {
 // Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// DistroSupport How long the image's distribution gets security fixes, by endoflife.date; absent when nothing is known.
+type DistroSupport struct {
+	EndOfExtendedSupport *time.Time `json:"end_of_extended_support,omitempty"`
+
+	// EndOfLife From when on regular support is over.
+	EndOfLife *time.Time `json:"end_of_life,omitempty"`
+
+	// Product Example: debian
+	Product string `json:"product"`
+
+	// Release Example: 12
+	Release string `json:"release"`
+
+	// State extended: fixes only for money or on request
+	State DistroSupportState `json:"state"`
+}
+
+// DistroSupportState extended: fixes only for money or on request
+type DistroSupportState string
+
+// DriverExecutionTask defines model for DriverExecutionTask.
+type DriverExecutionTask struct {
+	Added    int        `json:"added"`
+	Attempts int        `json:"attempts"`
+	Changed  int        `json:"changed"`
+	Driver   string     `json:"driver"`
+	EndedAt  *time.Time `json:"ended_at,omitempty"`
+	Error    *string    `json:"error,omitempty"`
+
+	// Generation Absent when nothing changed.
+	Generation *int64                    `json:"generation,omitempty"`
+	Group      string                    `json:"group"`
+	Id         int64                     `json:"id"`
+	Records    int                       `json:"records"`
+	Removed    int                       `json:"removed"`
+	Skipped    int                       `json:"skipped"`
+	StartedAt  time.Time                 `json:"started_at"`
+	Status     DriverExecutionTaskStatus `json:"status"`
+	Task       int64                     `json:"task"`
+	Unchanged  bool                      `json:"unchanged"`
+}
+
+// DriverExecutionTaskStatus defines model for DriverExecutionTask.Status.
+type DriverExecutionTaskStatus string
+
 // ExplainedPackage defines model for ExplainedPackage.
 type ExplainedPackage struct {
 	// Affected The image's vulnerabilities list it.
@@ -685,10 +919,12 @@ type ExplainedPackage struct {
 
 // FeedGroupMetadata defines model for FeedGroupMetadata.
 type FeedGroupMetadata struct {
-	CreatedAt            *time.Time `json:"created_at,omitempty"`
-	DataServiceBuiltAt   *time.Time `json:"data_service_built_at,omitempty"`
-	Enabled              bool       `json:"enabled"`
-	EnterpriseReceivedAt *time.Time `json:"enterprise_received_at,omitempty"`
+	// Alarms Reasons to look at the group. refused: what its source delivers has no records or less than half of what it had, and is not taken over; stale: the last success is too long ago; unreadable: so many records cannot be read that the format may have changed.
+	Alarms               *[]FeedGroupMetadataAlarms `json:"alarms,omitempty"`
+	CreatedAt            *time.Time                 `json:"created_at,omitempty"`
+	DataServiceBuiltAt   *time.Time                 `json:"data_service_built_at,omitempty"`
+	Enabled              bool                       `json:"enabled"`
+	EnterpriseReceivedAt *time.Time                 `json:"enterprise_received_at,omitempty"`
 
 	// LastError Why the last attempt to load the group failed; its previous data stays in use.
 	LastError *string    `json:"last_error,omitempty"`
@@ -704,6 +940,9 @@ type FeedGroupMetadata struct {
 	// Source Whose data it is, such as debian or osv.
 	Source string `json:"source"`
 }
+
+// FeedGroupMetadataAlarms defines model for FeedGroupMetadata.Alarms.
+type FeedGroupMetadataAlarms string
 
 // FeedMetadata defines model for FeedMetadata.
 type FeedMetadata struct {
@@ -727,6 +966,46 @@ type FeedMetadata struct {
 // FeedSyncResult defines model for FeedSyncResult.
 type FeedSyncResult struct {
 	Message string `json:"message"`
+}
+
+// FeedSyncTask defines model for FeedSyncTask.
+type FeedSyncTask struct {
+	Added        int        `json:"added"`
+	Changed      int        `json:"changed"`
+	EndedAt      *time.Time `json:"ended_at,omitempty"`
+	FailedGroups int        `json:"failed_groups"`
+
+	// Feed The source that was asked for; absent when all were.
+	Feed      *string            `json:"feed,omitempty"`
+	Force     bool               `json:"force"`
+	Group     *string            `json:"group,omitempty"`
+	Groups    int                `json:"groups"`
+	Id        int64              `json:"id"`
+	Kind      FeedSyncTaskKind   `json:"kind"`
+	Message   *string            `json:"message,omitempty"`
+	Removed   int                `json:"removed"`
+	Scheduled bool               `json:"scheduled"`
+	StartedAt time.Time          `json:"started_at"`
+	Status    FeedSyncTaskStatus `json:"status"`
+
+	// WorkflowRun By which the workflow service knows it.
+	WorkflowRun *string `json:"workflow_run,omitempty"`
+}
+
+// FeedSyncTaskKind defines model for FeedSyncTask.Kind.
+type FeedSyncTaskKind string
+
+// FeedSyncTaskStatus defines model for FeedSyncTask.Status.
+type FeedSyncTaskStatus string
+
+// FieldChange defines model for FieldChange.
+type FieldChange struct {
+	// After Any value; absent where there is none.
+	After interface{} `json:"after,omitempty"`
+
+	// Before Any value; absent where there was none.
+	Before interface{} `json:"before,omitempty"`
+	Name   string      `json:"name"`
 }
 
 // FileContentSearchResult defines model for FileContentSearchResult.
@@ -936,8 +1215,11 @@ type ImagePackageVulnerability struct {
 
 // ImagePackageVulnerabilityResponse defines model for ImagePackageVulnerabilityResponse.
 type ImagePackageVulnerabilityResponse struct {
-	BaseDigest        *string                     `json:"base_digest,omitempty"`
-	BaseImageProblems *[]map[string]interface{}   `json:"base_image_problems,omitempty"`
+	BaseDigest        *string                   `json:"base_digest,omitempty"`
+	BaseImageProblems *[]map[string]interface{} `json:"base_image_problems,omitempty"`
+
+	// DistroSupport How long the image's distribution gets security fixes, by endoflife.date; absent when nothing is known.
+	DistroSupport     *DistroSupport              `json:"distro_support,omitempty"`
 	ExtendedSupport   bool                        `json:"extended_support"`
 	ImageDigest       string                      `json:"image_digest"`
 	Vulnerabilities   []ImagePackageVulnerability `json:"vulnerabilities"`
@@ -1472,6 +1754,26 @@ type RbacManagerRoleSummary struct {
 	Name        string     `json:"name"`
 }
 
+// RecordChange defines model for RecordChange.
+type RecordChange struct {
+	CommittedAt time.Time        `json:"committed_at"`
+	Fields      []FieldChange    `json:"fields"`
+	Generation  int64            `json:"generation"`
+	Group       string           `json:"group"`
+	Kind        RecordChangeKind `json:"kind"`
+
+	// Namespace Absent where the flaw itself is meant.
+	Namespace *string `json:"namespace,omitempty"`
+	Package   *string `json:"package,omitempty"`
+
+	// Scope Kind, module, channel and architectures that narrow the package.
+	Scope  *string `json:"scope,omitempty"`
+	Source string  `json:"source"`
+}
+
+// RecordChangeKind defines model for RecordChange.Kind.
+type RecordChangeKind string
+
 // RecordedPolicy The document; null and absent mean that the record comes without it.
 type RecordedPolicy = json.RawMessage
 
@@ -1836,6 +2138,15 @@ type VulnerabilityExplanation struct {
 	Vuln        string             `json:"vuln"`
 }
 
+// VulnerabilityHistory defines model for VulnerabilityHistory.
+type VulnerabilityHistory struct {
+	Changes []RecordChange `json:"changes"`
+	Id      string         `json:"id"`
+
+	// NextBefore What to ask with for older generations; absent at the end.
+	NextBefore *int64 `json:"next_before,omitempty"`
+}
+
 // VulnerabilityReference defines model for VulnerabilityReference.
 type VulnerabilityReference struct {
 	Source string   `json:"source"`
@@ -1876,8 +2187,14 @@ type CorrectionUuid = string
 // DomainName defines model for DomainName.
 type DomainName = string
 
+// FeedName defines model for FeedName.
+type FeedName = string
+
 // ForAccount defines model for ForAccount.
 type ForAccount = string
+
+// FromID defines model for FromID.
+type FromID = int64
 
 // ImageDigest A content digest: algorithm, colon, hexadecimal value.
 //
@@ -1904,6 +2221,15 @@ type ServiceName = string
 
 // SubscriptionId defines model for SubscriptionId.
 type SubscriptionId = string
+
+// TaskLimit defines model for TaskLimit.
+type TaskLimit = int
+
+// TaskStatus defines model for TaskStatus.
+type TaskStatus string
+
+// ToID defines model for ToID.
+type ToID = int64
 
 // Username defines model for Username.
 type Username = string
@@ -2517,6 +2843,27 @@ type QueryVulnerabilitiesParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetVulnerabilityHistoryParams defines parameters for GetVulnerabilityHistory.
+type GetVulnerabilityHistoryParams struct {
+	// Id As the source names the record.
+	Id string `form:"id" json:"id"`
+
+	// Source Only of this source, such as debian.
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// Namespace Only of this feed group, such as debian:12.
+	Namespace *string `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// AffectedPackage Only of this package.
+	AffectedPackage *string `form:"affected_package,omitempty" json:"affected_package,omitempty"`
+
+	// Before Only generations before this one; pages on.
+	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
+
+	// Limit Generations at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // DeleteRoleMemberParams defines parameters for DeleteRoleMember.
 type DeleteRoleMemberParams struct {
 	Username string `form:"username" json:"username"`
@@ -2625,10 +2972,69 @@ type UpdateSubscriptionParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListFeedSyncTasksParams defines parameters for ListFeedSyncTasks.
+type ListFeedSyncTasksParams struct {
+	Status *ListFeedSyncTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// FromId Lowest id.
+	FromId *FromID `form:"from_id,omitempty" json:"from_id,omitempty"`
+
+	// ToId Highest id.
+	ToId  *ToID      `form:"to_id,omitempty" json:"to_id,omitempty"`
+	Limit *TaskLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListFeedSyncTasksParamsStatus defines parameters for ListFeedSyncTasks.
+type ListFeedSyncTasksParamsStatus string
+
+// ListDriverExecutionTasksParams defines parameters for ListDriverExecutionTasks.
+type ListDriverExecutionTasksParams struct {
+	// Driver Only this source, such as debian.
+	Driver *string `form:"driver,omitempty" json:"driver,omitempty"`
+	Group  *string `form:"group,omitempty" json:"group,omitempty"`
+
+	// Task Only of this task.
+	Task   *int64                                `form:"task,omitempty" json:"task,omitempty"`
+	Status *ListDriverExecutionTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// FromId Lowest id.
+	FromId *FromID `form:"from_id,omitempty" json:"from_id,omitempty"`
+
+	// ToId Highest id.
+	ToId  *ToID      `form:"to_id,omitempty" json:"to_id,omitempty"`
+	Limit *TaskLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListDriverExecutionTasksParamsStatus defines parameters for ListDriverExecutionTasks.
+type ListDriverExecutionTasksParamsStatus string
+
 // SyncFeedsParams defines parameters for SyncFeeds.
 type SyncFeedsParams struct {
 	// ForceSync Load every source again, also those that did not change.
 	ForceSync *bool `form:"force_sync,omitempty" json:"force_sync,omitempty"`
+
+	// Flush Write every record anew, also those that say what they said, and match everything that rests on them again.
+	Flush *bool `form:"flush,omitempty" json:"flush,omitempty"`
+
+	// Feed Only this source, such as debian or osv; vulnerabilities means all.
+	Feed *string `form:"feed,omitempty" json:"feed,omitempty"`
+
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+}
+
+// DeleteFeedParams defines parameters for DeleteFeed.
+type DeleteFeedParams struct {
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+}
+
+// SwitchFeedParams defines parameters for SwitchFeed.
+type SwitchFeedParams struct {
+	Enabled bool `form:"enabled" json:"enabled"`
+
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
 }
 
 // ScanSbomJSONBody defines parameters for ScanSbom.
@@ -3487,6 +3893,13 @@ type ClientInterface interface {
 	// Corresponds with GET /query/vulnerabilities (the `QueryVulnerabilities` operationId).
 	QueryVulnerabilities(ctx context.Context, params *QueryVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetVulnerabilityHistory How a record came to say what it says
+	//
+	// What changed, when, and with which generation of the data, newest first, one entry for each part of the record: what is said about the flaw itself, and what about each package. Versions older than the retention are gone, so that the oldest entry may be a change.
+	//
+	// Corresponds with GET /query/vulnerabilities/history (the `GetVulnerabilityHistory` operationId).
+	GetVulnerabilityHistory(ctx context.Context, params *GetVulnerabilityHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListOwnRoles Roles of the caller with their permissions
 	//
 	// Corresponds with GET /rbac-manager/my-roles (the `ListOwnRoles` operationId).
@@ -3637,6 +4050,16 @@ type ClientInterface interface {
 	// Corresponds with GET /system/error-codes (the `ListErrorCodes` operationId).
 	ListErrorCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+	//
+	// Corresponds with GET /system/feed-tasks (the `ListFeedSyncTasks` operationId).
+	ListFeedSyncTasks(ctx context.Context, params *ListFeedSyncTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDriverExecutionTasks What tasks did to single groups
+	//
+	// Corresponds with GET /system/feed-tasks/executions (the `ListDriverExecutionTasks` operationId).
+	ListDriverExecutionTasks(ctx context.Context, params *ListDriverExecutionTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListFeeds State of the vulnerability data
 	//
 	// Corresponds with GET /system/feeds (the `ListFeeds` operationId).
@@ -3648,6 +4071,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /system/feeds (the `SyncFeeds` operationId).
 	SyncFeeds(ctx context.Context, params *SyncFeedsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteFeed Delete the data of a feed or a group
+	//
+	// Takes back what it says, and with it the vulnerabilities found by it alone. Waits like a synchronisation does, and is refused while one runs. A group that is not switched off is read anew with the next synchronisation.
+	//
+	// Corresponds with DELETE /system/feeds/{feed} (the `DeleteFeed` operationId).
+	DeleteFeed(ctx context.Context, feed FeedName, params *DeleteFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SwitchFeed Switch a feed or a group on or off
+	//
+	// What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
+	//
+	// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
+	SwitchFeed(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	//
@@ -5371,6 +5808,23 @@ func (c *Client) QueryVulnerabilities(ctx context.Context, params *QueryVulnerab
 	return c.Client.Do(req)
 }
 
+// GetVulnerabilityHistory How a record came to say what it says
+//
+// What changed, when, and with which generation of the data, newest first, one entry for each part of the record: what is said about the flaw itself, and what about each package. Versions older than the retention are gone, so that the oldest entry may be a change.
+//
+// Corresponds with GET /query/vulnerabilities/history (the `GetVulnerabilityHistory` operationId).
+func (c *Client) GetVulnerabilityHistory(ctx context.Context, params *GetVulnerabilityHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetVulnerabilityHistoryRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListOwnRoles Roles of the caller with their permissions
 //
 // Corresponds with GET /rbac-manager/my-roles (the `ListOwnRoles` operationId).
@@ -5761,6 +6215,36 @@ func (c *Client) ListErrorCodes(ctx context.Context, reqEditors ...RequestEditor
 	return c.Client.Do(req)
 }
 
+// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+//
+// Corresponds with GET /system/feed-tasks (the `ListFeedSyncTasks` operationId).
+func (c *Client) ListFeedSyncTasks(ctx context.Context, params *ListFeedSyncTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFeedSyncTasksRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDriverExecutionTasks What tasks did to single groups
+//
+// Corresponds with GET /system/feed-tasks/executions (the `ListDriverExecutionTasks` operationId).
+func (c *Client) ListDriverExecutionTasks(ctx context.Context, params *ListDriverExecutionTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDriverExecutionTasksRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListFeeds State of the vulnerability data
 //
 // Corresponds with GET /system/feeds (the `ListFeeds` operationId).
@@ -5783,6 +6267,40 @@ func (c *Client) ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Corresponds with POST /system/feeds (the `SyncFeeds` operationId).
 func (c *Client) SyncFeeds(ctx context.Context, params *SyncFeedsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSyncFeedsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteFeed Delete the data of a feed or a group
+//
+// Takes back what it says, and with it the vulnerabilities found by it alone. Waits like a synchronisation does, and is refused while one runs. A group that is not switched off is read anew with the next synchronisation.
+//
+// Corresponds with DELETE /system/feeds/{feed} (the `DeleteFeed` operationId).
+func (c *Client) DeleteFeed(ctx context.Context, feed FeedName, params *DeleteFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteFeedRequest(c.Server, feed, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SwitchFeed Switch a feed or a group on or off
+//
+// What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
+//
+// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
+func (c *Client) SwitchFeed(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSwitchFeedRequest(c.Server, feed, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10559,6 +11077,116 @@ func NewQueryVulnerabilitiesRequest(server string, params *QueryVulnerabilitiesP
 	return req, nil
 }
 
+// NewGetVulnerabilityHistoryRequest constructs an http.Request for the GetVulnerabilityHistory method
+func NewGetVulnerabilityHistoryRequest(server string, params *GetVulnerabilityHistoryParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/query/vulnerabilities/history")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id", params.Id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Source != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "source", *params.Source, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Namespace != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "namespace", *params.Namespace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AffectedPackage != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "affected_package", *params.AffectedPackage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListOwnRolesRequest constructs an http.Request for the ListOwnRoles method
 func NewListOwnRolesRequest(server string) (*http.Request, error) {
 	var err error
@@ -11603,6 +12231,222 @@ func NewListErrorCodesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListFeedSyncTasksRequest constructs an http.Request for the ListFeedSyncTasks method
+func NewListFeedSyncTasksRequest(server string, params *ListFeedSyncTasksParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feed-tasks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FromId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from_id", *params.FromId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ToId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to_id", *params.ToId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDriverExecutionTasksRequest constructs an http.Request for the ListDriverExecutionTasks method
+func NewListDriverExecutionTasksRequest(server string, params *ListDriverExecutionTasksParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feed-tasks/executions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Driver != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "driver", *params.Driver, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Task != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "task", *params.Task, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FromId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from_id", *params.FromId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ToId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to_id", *params.ToId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListFeedsRequest constructs an http.Request for the ListFeeds method
 func NewListFeedsRequest(server string) (*http.Request, error) {
 	var err error
@@ -11670,6 +12514,42 @@ func NewSyncFeedsRequest(server string, params *SyncFeedsParams) (*http.Request,
 
 		}
 
+		if params.Flush != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "flush", *params.Flush, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Feed != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "feed", *params.Feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -11677,6 +12557,136 @@ func NewSyncFeedsRequest(server string, params *SyncFeedsParams) (*http.Request,
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteFeedRequest constructs an http.Request for the DeleteFeed method
+func NewDeleteFeedRequest(server string, feed FeedName, params *DeleteFeedParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feeds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSwitchFeedRequest constructs an http.Request for the SwitchFeed method
+func NewSwitchFeedRequest(server string, feed FeedName, params *SwitchFeedParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feeds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "enabled", params.Enabled, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -12804,6 +13814,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /query/vulnerabilities (the `QueryVulnerabilities` operationId).
 	QueryVulnerabilitiesWithResponse(ctx context.Context, params *QueryVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*QueryVulnerabilitiesReply, error)
 
+	// GetVulnerabilityHistoryWithResponse How a record came to say what it says
+	//
+	// What changed, when, and with which generation of the data, newest first, one entry for each part of the record: what is said about the flaw itself, and what about each package. Versions older than the retention are gone, so that the oldest entry may be a change.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /query/vulnerabilities/history (the `GetVulnerabilityHistory` operationId).
+	GetVulnerabilityHistoryWithResponse(ctx context.Context, params *GetVulnerabilityHistoryParams, reqEditors ...RequestEditorFn) (*GetVulnerabilityHistoryReply, error)
+
 	// ListOwnRolesWithResponse Roles of the caller with their permissions
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -12982,6 +14001,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /system/error-codes (the `ListErrorCodes` operationId).
 	ListErrorCodesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListErrorCodesReply, error)
 
+	// ListFeedSyncTasksWithResponse Synchronisations and deletions of vulnerability data
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /system/feed-tasks (the `ListFeedSyncTasks` operationId).
+	ListFeedSyncTasksWithResponse(ctx context.Context, params *ListFeedSyncTasksParams, reqEditors ...RequestEditorFn) (*ListFeedSyncTasksReply, error)
+
+	// ListDriverExecutionTasksWithResponse What tasks did to single groups
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /system/feed-tasks/executions (the `ListDriverExecutionTasks` operationId).
+	ListDriverExecutionTasksWithResponse(ctx context.Context, params *ListDriverExecutionTasksParams, reqEditors ...RequestEditorFn) (*ListDriverExecutionTasksReply, error)
+
 	// ListFeedsWithResponse State of the vulnerability data
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -12997,6 +14030,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /system/feeds (the `SyncFeeds` operationId).
 	SyncFeedsWithResponse(ctx context.Context, params *SyncFeedsParams, reqEditors ...RequestEditorFn) (*SyncFeedsReply, error)
+
+	// DeleteFeedWithResponse Delete the data of a feed or a group
+	//
+	// Takes back what it says, and with it the vulnerabilities found by it alone. Waits like a synchronisation does, and is refused while one runs. A group that is not switched off is read anew with the next synchronisation.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /system/feeds/{feed} (the `DeleteFeed` operationId).
+	DeleteFeedWithResponse(ctx context.Context, feed FeedName, params *DeleteFeedParams, reqEditors ...RequestEditorFn) (*DeleteFeedReply, error)
+
+	// SwitchFeedWithResponse Switch a feed or a group on or off
+	//
+	// What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
+	SwitchFeedWithResponse(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*SwitchFeedReply, error)
 
 	// GetPolicySpecWithResponse Gates, triggers and parameters a rule may use
 	//
@@ -16674,6 +17725,54 @@ func (r QueryVulnerabilitiesReply) ContentType() string {
 	return ""
 }
 
+type GetVulnerabilityHistoryReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VulnerabilityHistory
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetVulnerabilityHistoryReply) GetJSON200() *VulnerabilityHistory {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetVulnerabilityHistoryReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetVulnerabilityHistoryReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetVulnerabilityHistoryReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetVulnerabilityHistoryReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetVulnerabilityHistoryReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListOwnRolesReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17565,6 +18664,102 @@ func (r ListErrorCodesReply) ContentType() string {
 	return ""
 }
 
+type ListFeedSyncTasksReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]FeedSyncTask
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFeedSyncTasksReply) GetJSON200() *[]FeedSyncTask {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListFeedSyncTasksReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFeedSyncTasksReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFeedSyncTasksReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFeedSyncTasksReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFeedSyncTasksReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDriverExecutionTasksReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]DriverExecutionTask
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDriverExecutionTasksReply) GetJSON200() *[]DriverExecutionTask {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListDriverExecutionTasksReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDriverExecutionTasksReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDriverExecutionTasksReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDriverExecutionTasksReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDriverExecutionTasksReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListFeedsReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17655,6 +18850,102 @@ func (r SyncFeedsReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SyncFeedsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteFeedReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FeedSyncResult
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteFeedReply) GetJSON200() *FeedSyncResult {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteFeedReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteFeedReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteFeedReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteFeedReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteFeedReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SwitchFeedReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FeedMetadata
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SwitchFeedReply) GetJSON200() *FeedMetadata {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r SwitchFeedReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SwitchFeedReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SwitchFeedReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SwitchFeedReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SwitchFeedReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19390,6 +20681,21 @@ func (c *ClientWithResponses) QueryVulnerabilitiesWithResponse(ctx context.Conte
 	return ParseQueryVulnerabilitiesReply(rsp)
 }
 
+// GetVulnerabilityHistoryWithResponse How a record came to say what it says
+//
+// What changed, when, and with which generation of the data, newest first, one entry for each part of the record: what is said about the flaw itself, and what about each package. Versions older than the retention are gone, so that the oldest entry may be a change.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /query/vulnerabilities/history (the `GetVulnerabilityHistory` operationId).
+func (c *ClientWithResponses) GetVulnerabilityHistoryWithResponse(ctx context.Context, params *GetVulnerabilityHistoryParams, reqEditors ...RequestEditorFn) (*GetVulnerabilityHistoryReply, error) {
+	rsp, err := c.GetVulnerabilityHistory(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetVulnerabilityHistoryReply(rsp)
+}
+
 // ListOwnRolesWithResponse Roles of the caller with their permissions
 //
 // Returns a wrapper object for the known response body format(s).
@@ -19712,6 +21018,32 @@ func (c *ClientWithResponses) ListErrorCodesWithResponse(ctx context.Context, re
 	return ParseListErrorCodesReply(rsp)
 }
 
+// ListFeedSyncTasksWithResponse Synchronisations and deletions of vulnerability data
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /system/feed-tasks (the `ListFeedSyncTasks` operationId).
+func (c *ClientWithResponses) ListFeedSyncTasksWithResponse(ctx context.Context, params *ListFeedSyncTasksParams, reqEditors ...RequestEditorFn) (*ListFeedSyncTasksReply, error) {
+	rsp, err := c.ListFeedSyncTasks(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFeedSyncTasksReply(rsp)
+}
+
+// ListDriverExecutionTasksWithResponse What tasks did to single groups
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /system/feed-tasks/executions (the `ListDriverExecutionTasks` operationId).
+func (c *ClientWithResponses) ListDriverExecutionTasksWithResponse(ctx context.Context, params *ListDriverExecutionTasksParams, reqEditors ...RequestEditorFn) (*ListDriverExecutionTasksReply, error) {
+	rsp, err := c.ListDriverExecutionTasks(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDriverExecutionTasksReply(rsp)
+}
+
 // ListFeedsWithResponse State of the vulnerability data
 //
 // Returns a wrapper object for the known response body format(s).
@@ -19738,6 +21070,36 @@ func (c *ClientWithResponses) SyncFeedsWithResponse(ctx context.Context, params 
 		return nil, err
 	}
 	return ParseSyncFeedsReply(rsp)
+}
+
+// DeleteFeedWithResponse Delete the data of a feed or a group
+//
+// Takes back what it says, and with it the vulnerabilities found by it alone. Waits like a synchronisation does, and is refused while one runs. A group that is not switched off is read anew with the next synchronisation.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /system/feeds/{feed} (the `DeleteFeed` operationId).
+func (c *ClientWithResponses) DeleteFeedWithResponse(ctx context.Context, feed FeedName, params *DeleteFeedParams, reqEditors ...RequestEditorFn) (*DeleteFeedReply, error) {
+	rsp, err := c.DeleteFeed(ctx, feed, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteFeedReply(rsp)
+}
+
+// SwitchFeedWithResponse Switch a feed or a group on or off
+//
+// What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
+func (c *ClientWithResponses) SwitchFeedWithResponse(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*SwitchFeedReply, error) {
+	rsp, err := c.SwitchFeed(ctx, feed, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSwitchFeedReply(rsp)
 }
 
 // GetPolicySpecWithResponse Gates, triggers and parameters a rule may use
@@ -22335,6 +23697,39 @@ func ParseQueryVulnerabilitiesReply(rsp *http.Response) (*QueryVulnerabilitiesRe
 	return response, nil
 }
 
+// ParseGetVulnerabilityHistoryReply parses an HTTP response from a GetVulnerabilityHistoryWithResponse call
+func ParseGetVulnerabilityHistoryReply(rsp *http.Response) (*GetVulnerabilityHistoryReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetVulnerabilityHistoryReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VulnerabilityHistory
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListOwnRolesReply parses an HTTP response from a ListOwnRolesWithResponse call
 func ParseListOwnRolesReply(rsp *http.Response) (*ListOwnRolesReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22950,6 +24345,72 @@ func ParseListErrorCodesReply(rsp *http.Response) (*ListErrorCodesReply, error) 
 	return response, nil
 }
 
+// ParseListFeedSyncTasksReply parses an HTTP response from a ListFeedSyncTasksWithResponse call
+func ParseListFeedSyncTasksReply(rsp *http.Response) (*ListFeedSyncTasksReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFeedSyncTasksReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []FeedSyncTask
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDriverExecutionTasksReply parses an HTTP response from a ListDriverExecutionTasksWithResponse call
+func ParseListDriverExecutionTasksReply(rsp *http.Response) (*ListDriverExecutionTasksReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDriverExecutionTasksReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []DriverExecutionTask
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListFeedsReply parses an HTTP response from a ListFeedsWithResponse call
 func ParseListFeedsReply(rsp *http.Response) (*ListFeedsReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22999,6 +24460,72 @@ func ParseSyncFeedsReply(rsp *http.Response) (*SyncFeedsReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest FeedSyncResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteFeedReply parses an HTTP response from a DeleteFeedWithResponse call
+func ParseDeleteFeedReply(rsp *http.Response) (*DeleteFeedReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteFeedReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FeedSyncResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSwitchFeedReply parses an HTTP response from a SwitchFeedWithResponse call
+func ParseSwitchFeedReply(rsp *http.Response) (*SwitchFeedReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SwitchFeedReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FeedMetadata
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

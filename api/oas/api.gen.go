@@ -51,6 +51,111 @@ func (e CorrectionRequestType) Valid() bool {
 	}
 }
 
+// Defines values for DistroSupportState.
+const (
+	Ended     DistroSupportState = "ended"
+	Extended  DistroSupportState = "extended"
+	Supported DistroSupportState = "supported"
+)
+
+// Valid indicates whether the value is a known member of the DistroSupportState enum.
+func (e DistroSupportState) Valid() bool {
+	switch e {
+	case Ended:
+		return true
+	case Extended:
+		return true
+	case Supported:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DriverExecutionTaskStatus.
+const (
+	DriverExecutionTaskStatusCompleted DriverExecutionTaskStatus = "completed"
+	DriverExecutionTaskStatusFailed    DriverExecutionTaskStatus = "failed"
+	DriverExecutionTaskStatusRunning   DriverExecutionTaskStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the DriverExecutionTaskStatus enum.
+func (e DriverExecutionTaskStatus) Valid() bool {
+	switch e {
+	case DriverExecutionTaskStatusCompleted:
+		return true
+	case DriverExecutionTaskStatusFailed:
+		return true
+	case DriverExecutionTaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FeedGroupMetadataAlarms.
+const (
+	Refused    FeedGroupMetadataAlarms = "refused"
+	Stale      FeedGroupMetadataAlarms = "stale"
+	Unreadable FeedGroupMetadataAlarms = "unreadable"
+)
+
+// Valid indicates whether the value is a known member of the FeedGroupMetadataAlarms enum.
+func (e FeedGroupMetadataAlarms) Valid() bool {
+	switch e {
+	case Refused:
+		return true
+	case Stale:
+		return true
+	case Unreadable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FeedSyncTaskKind.
+const (
+	Delete FeedSyncTaskKind = "delete"
+	Flush  FeedSyncTaskKind = "flush"
+	Sync   FeedSyncTaskKind = "sync"
+)
+
+// Valid indicates whether the value is a known member of the FeedSyncTaskKind enum.
+func (e FeedSyncTaskKind) Valid() bool {
+	switch e {
+	case Delete:
+		return true
+	case Flush:
+		return true
+	case Sync:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FeedSyncTaskStatus.
+const (
+	FeedSyncTaskStatusCompleted FeedSyncTaskStatus = "completed"
+	FeedSyncTaskStatusFailed    FeedSyncTaskStatus = "failed"
+	FeedSyncTaskStatusRunning   FeedSyncTaskStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the FeedSyncTaskStatus enum.
+func (e FeedSyncTaskStatus) Valid() bool {
+	switch e {
+	case FeedSyncTaskStatusCompleted:
+		return true
+	case FeedSyncTaskStatusFailed:
+		return true
+	case FeedSyncTaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImageRefType.
 const (
 	ImageRefTypeDigest ImageRefType = "digest"
@@ -87,6 +192,27 @@ func (e PolicyRuleAction) Valid() bool {
 	case STOP:
 		return true
 	case WARN:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordChangeKind.
+const (
+	Added   RecordChangeKind = "added"
+	Changed RecordChangeKind = "changed"
+	Removed RecordChangeKind = "removed"
+)
+
+// Valid indicates whether the value is a known member of the RecordChangeKind enum.
+func (e RecordChangeKind) Valid() bool {
+	switch e {
+	case Added:
+		return true
+	case Changed:
+		return true
+	case Removed:
 		return true
 	default:
 		return false
@@ -168,6 +294,27 @@ func (e SearchScope) Valid() bool {
 	case SearchScopeAllLayers:
 		return true
 	case SearchScopeSquashed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TaskStatus.
+const (
+	TaskStatusCompleted TaskStatus = "completed"
+	TaskStatusFailed    TaskStatus = "failed"
+	TaskStatusRunning   TaskStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the TaskStatus enum.
+func (e TaskStatus) Valid() bool {
+	switch e {
+	case TaskStatusCompleted:
+		return true
+	case TaskStatusFailed:
+		return true
+	case TaskStatusRunning:
 		return true
 	default:
 		return false
@@ -321,6 +468,48 @@ func (e QueryImagesByVulnerabilityParamsSeverity) Valid() bool {
 	case QueryImagesByVulnerabilityParamsSeverityNegligible:
 		return true
 	case QueryImagesByVulnerabilityParamsSeverityUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListFeedSyncTasksParamsStatus.
+const (
+	ListFeedSyncTasksParamsStatusCompleted ListFeedSyncTasksParamsStatus = "completed"
+	ListFeedSyncTasksParamsStatusFailed    ListFeedSyncTasksParamsStatus = "failed"
+	ListFeedSyncTasksParamsStatusRunning   ListFeedSyncTasksParamsStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ListFeedSyncTasksParamsStatus enum.
+func (e ListFeedSyncTasksParamsStatus) Valid() bool {
+	switch e {
+	case ListFeedSyncTasksParamsStatusCompleted:
+		return true
+	case ListFeedSyncTasksParamsStatusFailed:
+		return true
+	case ListFeedSyncTasksParamsStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDriverExecutionTasksParamsStatus.
+const (
+	ListDriverExecutionTasksParamsStatusCompleted ListDriverExecutionTasksParamsStatus = "completed"
+	ListDriverExecutionTasksParamsStatusFailed    ListDriverExecutionTasksParamsStatus = "failed"
+	ListDriverExecutionTasksParamsStatusRunning   ListDriverExecutionTasksParamsStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ListDriverExecutionTasksParamsStatus enum.
+func (e ListDriverExecutionTasksParamsStatus) Valid() bool {
+	switch e {
+	case ListDriverExecutionTasksParamsStatusCompleted:
+		return true
+	case ListDriverExecutionTasksParamsStatusFailed:
+		return true
+	case ListDriverExecutionTasksParamsStatusRunning:
 		return true
 	default:
 		return false
@@ -646,6 +835,51 @@ type DeleteImageResponse struct {
 // Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// DistroSupport How long the image's distribution gets security fixes, by endoflife.date; absent when nothing is known.
+type DistroSupport struct {
+	EndOfExtendedSupport *time.Time `json:"end_of_extended_support,omitempty"`
+
+	// EndOfLife From when on regular support is over.
+	EndOfLife *time.Time `json:"end_of_life,omitempty"`
+
+	// Product Example: debian
+	Product string `json:"product"`
+
+	// Release Example: 12
+	Release string `json:"release"`
+
+	// State extended: fixes only for money or on request
+	State DistroSupportState `json:"state"`
+}
+
+// DistroSupportState extended: fixes only for money or on request
+type DistroSupportState string
+
+// DriverExecutionTask defines model for DriverExecutionTask.
+type DriverExecutionTask struct {
+	Added    int        `json:"added"`
+	Attempts int        `json:"attempts"`
+	Changed  int        `json:"changed"`
+	Driver   string     `json:"driver"`
+	EndedAt  *time.Time `json:"ended_at,omitempty"`
+	Error    *string    `json:"error,omitempty"`
+
+	// Generation Absent when nothing changed.
+	Generation *int64                    `json:"generation,omitempty"`
+	Group      string                    `json:"group"`
+	Id         int64                     `json:"id"`
+	Records    int                       `json:"records"`
+	Removed    int                       `json:"removed"`
+	Skipped    int                       `json:"skipped"`
+	StartedAt  time.Time                 `json:"started_at"`
+	Status     DriverExecutionTaskStatus `json:"status"`
+	Task       int64                     `json:"task"`
+	Unchanged  bool                      `json:"unchanged"`
+}
+
+// DriverExecutionTaskStatus defines model for DriverExecutionTask.Status.
+type DriverExecutionTaskStatus string
+
 // ExplainedPackage defines model for ExplainedPackage.
 type ExplainedPackage struct {
 	// Affected The image's vulnerabilities list it.
@@ -685,10 +919,12 @@ type ExplainedPackage struct {
 
 // FeedGroupMetadata defines model for FeedGroupMetadata.
 type FeedGroupMetadata struct {
-	CreatedAt            *time.Time `json:"created_at,omitempty"`
-	DataServiceBuiltAt   *time.Time `json:"data_service_built_at,omitempty"`
-	Enabled              bool       `json:"enabled"`
-	EnterpriseReceivedAt *time.Time `json:"enterprise_received_at,omitempty"`
+	// Alarms Reasons to look at the group. refused: what its source delivers has no records or less than half of what it had, and is not taken over; stale: the last success is too long ago; unreadable: so many records cannot be read that the format may have changed.
+	Alarms               *[]FeedGroupMetadataAlarms `json:"alarms,omitempty"`
+	CreatedAt            *time.Time                 `json:"created_at,omitempty"`
+	DataServiceBuiltAt   *time.Time                 `json:"data_service_built_at,omitempty"`
+	Enabled              bool                       `json:"enabled"`
+	EnterpriseReceivedAt *time.Time                 `json:"enterprise_received_at,omitempty"`
 
 	// LastError Why the last attempt to load the group failed; its previous data stays in use.
 	LastError *string    `json:"last_error,omitempty"`
@@ -704,6 +940,9 @@ type FeedGroupMetadata struct {
 	// Source Whose data it is, such as debian or osv.
 	Source string `json:"source"`
 }
+
+// FeedGroupMetadataAlarms defines model for FeedGroupMetadata.Alarms.
+type FeedGroupMetadataAlarms string
 
 // FeedMetadata defines model for FeedMetadata.
 type FeedMetadata struct {
@@ -727,6 +966,46 @@ type FeedMetadata struct {
 // FeedSyncResult defines model for FeedSyncResult.
 type FeedSyncResult struct {
 	Message string `json:"message"`
+}
+
+// FeedSyncTask defines model for FeedSyncTask.
+type FeedSyncTask struct {
+	Added        int        `json:"added"`
+	Changed      int        `json:"changed"`
+	EndedAt      *time.Time `json:"ended_at,omitempty"`
+	FailedGroups int        `json:"failed_groups"`
+
+	// Feed The source that was asked for; absent when all were.
+	Feed      *string            `json:"feed,omitempty"`
+	Force     bool               `json:"force"`
+	Group     *string            `json:"group,omitempty"`
+	Groups    int                `json:"groups"`
+	Id        int64              `json:"id"`
+	Kind      FeedSyncTaskKind   `json:"kind"`
+	Message   *string            `json:"message,omitempty"`
+	Removed   int                `json:"removed"`
+	Scheduled bool               `json:"scheduled"`
+	StartedAt time.Time          `json:"started_at"`
+	Status    FeedSyncTaskStatus `json:"status"`
+
+	// WorkflowRun By which the workflow service knows it.
+	WorkflowRun *string `json:"workflow_run,omitempty"`
+}
+
+// FeedSyncTaskKind defines model for FeedSyncTask.Kind.
+type FeedSyncTaskKind string
+
+// FeedSyncTaskStatus defines model for FeedSyncTask.Status.
+type FeedSyncTaskStatus string
+
+// FieldChange defines model for FieldChange.
+type FieldChange struct {
+	// After Any value; absent where there is none.
+	After interface{} `json:"after,omitempty"`
+
+	// Before Any value; absent where there was none.
+	Before interface{} `json:"before,omitempty"`
+	Name   string      `json:"name"`
 }
 
 // FileContentSearchResult defines model for FileContentSearchResult.
@@ -936,8 +1215,11 @@ type ImagePackageVulnerability struct {
 
 // ImagePackageVulnerabilityResponse defines model for ImagePackageVulnerabilityResponse.
 type ImagePackageVulnerabilityResponse struct {
-	BaseDigest        *string                     `json:"base_digest,omitempty"`
-	BaseImageProblems *[]map[string]interface{}   `json:"base_image_problems,omitempty"`
+	BaseDigest        *string                   `json:"base_digest,omitempty"`
+	BaseImageProblems *[]map[string]interface{} `json:"base_image_problems,omitempty"`
+
+	// DistroSupport How long the image's distribution gets security fixes, by endoflife.date; absent when nothing is known.
+	DistroSupport     *DistroSupport              `json:"distro_support,omitempty"`
 	ExtendedSupport   bool                        `json:"extended_support"`
 	ImageDigest       string                      `json:"image_digest"`
 	Vulnerabilities   []ImagePackageVulnerability `json:"vulnerabilities"`
@@ -1472,6 +1754,26 @@ type RbacManagerRoleSummary struct {
 	Name        string     `json:"name"`
 }
 
+// RecordChange defines model for RecordChange.
+type RecordChange struct {
+	CommittedAt time.Time        `json:"committed_at"`
+	Fields      []FieldChange    `json:"fields"`
+	Generation  int64            `json:"generation"`
+	Group       string           `json:"group"`
+	Kind        RecordChangeKind `json:"kind"`
+
+	// Namespace Absent where the flaw itself is meant.
+	Namespace *string `json:"namespace,omitempty"`
+	Package   *string `json:"package,omitempty"`
+
+	// Scope Kind, module, channel and architectures that narrow the package.
+	Scope  *string `json:"scope,omitempty"`
+	Source string  `json:"source"`
+}
+
+// RecordChangeKind defines model for RecordChange.Kind.
+type RecordChangeKind string
+
 // RecordedPolicy The document; null and absent mean that the record comes without it.
 type RecordedPolicy = json.RawMessage
 
@@ -1836,6 +2138,15 @@ type VulnerabilityExplanation struct {
 	Vuln        string             `json:"vuln"`
 }
 
+// VulnerabilityHistory defines model for VulnerabilityHistory.
+type VulnerabilityHistory struct {
+	Changes []RecordChange `json:"changes"`
+	Id      string         `json:"id"`
+
+	// NextBefore What to ask with for older generations; absent at the end.
+	NextBefore *int64 `json:"next_before,omitempty"`
+}
+
 // VulnerabilityReference defines model for VulnerabilityReference.
 type VulnerabilityReference struct {
 	Source string   `json:"source"`
@@ -1876,8 +2187,14 @@ type CorrectionUuid = string
 // DomainName defines model for DomainName.
 type DomainName = string
 
+// FeedName defines model for FeedName.
+type FeedName = string
+
 // ForAccount defines model for ForAccount.
 type ForAccount = string
+
+// FromID defines model for FromID.
+type FromID = int64
 
 // ImageDigest A content digest: algorithm, colon, hexadecimal value.
 //
@@ -1904,6 +2221,15 @@ type ServiceName = string
 
 // SubscriptionId defines model for SubscriptionId.
 type SubscriptionId = string
+
+// TaskLimit defines model for TaskLimit.
+type TaskLimit = int
+
+// TaskStatus defines model for TaskStatus.
+type TaskStatus string
+
+// ToID defines model for ToID.
+type ToID = int64
 
 // Username defines model for Username.
 type Username = string
@@ -2517,6 +2843,27 @@ type QueryVulnerabilitiesParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetVulnerabilityHistoryParams defines parameters for GetVulnerabilityHistory.
+type GetVulnerabilityHistoryParams struct {
+	// Id As the source names the record.
+	Id string `form:"id" json:"id"`
+
+	// Source Only of this source, such as debian.
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// Namespace Only of this feed group, such as debian:12.
+	Namespace *string `form:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// AffectedPackage Only of this package.
+	AffectedPackage *string `form:"affected_package,omitempty" json:"affected_package,omitempty"`
+
+	// Before Only generations before this one; pages on.
+	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
+
+	// Limit Generations at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // DeleteRoleMemberParams defines parameters for DeleteRoleMember.
 type DeleteRoleMemberParams struct {
 	Username string `form:"username" json:"username"`
@@ -2625,10 +2972,69 @@ type UpdateSubscriptionParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListFeedSyncTasksParams defines parameters for ListFeedSyncTasks.
+type ListFeedSyncTasksParams struct {
+	Status *ListFeedSyncTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// FromId Lowest id.
+	FromId *FromID `form:"from_id,omitempty" json:"from_id,omitempty"`
+
+	// ToId Highest id.
+	ToId  *ToID      `form:"to_id,omitempty" json:"to_id,omitempty"`
+	Limit *TaskLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListFeedSyncTasksParamsStatus defines parameters for ListFeedSyncTasks.
+type ListFeedSyncTasksParamsStatus string
+
+// ListDriverExecutionTasksParams defines parameters for ListDriverExecutionTasks.
+type ListDriverExecutionTasksParams struct {
+	// Driver Only this source, such as debian.
+	Driver *string `form:"driver,omitempty" json:"driver,omitempty"`
+	Group  *string `form:"group,omitempty" json:"group,omitempty"`
+
+	// Task Only of this task.
+	Task   *int64                                `form:"task,omitempty" json:"task,omitempty"`
+	Status *ListDriverExecutionTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// FromId Lowest id.
+	FromId *FromID `form:"from_id,omitempty" json:"from_id,omitempty"`
+
+	// ToId Highest id.
+	ToId  *ToID      `form:"to_id,omitempty" json:"to_id,omitempty"`
+	Limit *TaskLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListDriverExecutionTasksParamsStatus defines parameters for ListDriverExecutionTasks.
+type ListDriverExecutionTasksParamsStatus string
+
 // SyncFeedsParams defines parameters for SyncFeeds.
 type SyncFeedsParams struct {
 	// ForceSync Load every source again, also those that did not change.
 	ForceSync *bool `form:"force_sync,omitempty" json:"force_sync,omitempty"`
+
+	// Flush Write every record anew, also those that say what they said, and match everything that rests on them again.
+	Flush *bool `form:"flush,omitempty" json:"flush,omitempty"`
+
+	// Feed Only this source, such as debian or osv; vulnerabilities means all.
+	Feed *string `form:"feed,omitempty" json:"feed,omitempty"`
+
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+}
+
+// DeleteFeedParams defines parameters for DeleteFeed.
+type DeleteFeedParams struct {
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+}
+
+// SwitchFeedParams defines parameters for SwitchFeed.
+type SwitchFeedParams struct {
+	Enabled bool `form:"enabled" json:"enabled"`
+
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
 }
 
 // ScanSbomJSONBody defines parameters for ScanSbom.
@@ -2962,6 +3368,9 @@ type ServerInterface interface {
 	// QueryVulnerabilities What the data says about vulnerabilities
 	// (GET /query/vulnerabilities)
 	QueryVulnerabilities(w http.ResponseWriter, r *http.Request, params QueryVulnerabilitiesParams)
+	// GetVulnerabilityHistory How a record came to say what it says
+	// (GET /query/vulnerabilities/history)
+	GetVulnerabilityHistory(w http.ResponseWriter, r *http.Request, params GetVulnerabilityHistoryParams)
 	// ListOwnRoles Roles of the caller with their permissions
 	// (GET /rbac-manager/my-roles)
 	ListOwnRoles(w http.ResponseWriter, r *http.Request)
@@ -3019,12 +3428,24 @@ type ServerInterface interface {
 	// ListErrorCodes Catalogue of error codes
 	// (GET /system/error-codes)
 	ListErrorCodes(w http.ResponseWriter, r *http.Request)
+	// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+	// (GET /system/feed-tasks)
+	ListFeedSyncTasks(w http.ResponseWriter, r *http.Request, params ListFeedSyncTasksParams)
+	// ListDriverExecutionTasks What tasks did to single groups
+	// (GET /system/feed-tasks/executions)
+	ListDriverExecutionTasks(w http.ResponseWriter, r *http.Request, params ListDriverExecutionTasksParams)
 	// ListFeeds State of the vulnerability data
 	// (GET /system/feeds)
 	ListFeeds(w http.ResponseWriter, r *http.Request)
 	// SyncFeeds Fetch and load all vulnerability data now
 	// (POST /system/feeds)
 	SyncFeeds(w http.ResponseWriter, r *http.Request, params SyncFeedsParams)
+	// DeleteFeed Delete the data of a feed or a group
+	// (DELETE /system/feeds/{feed})
+	DeleteFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params DeleteFeedParams)
+	// SwitchFeed Switch a feed or a group on or off
+	// (PUT /system/feeds/{feed})
+	SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams)
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	// (GET /system/policy-spec)
 	GetPolicySpec(w http.ResponseWriter, r *http.Request)
@@ -3508,6 +3929,12 @@ func (_ Unimplemented) QueryVulnerabilities(w http.ResponseWriter, r *http.Reque
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetVulnerabilityHistory How a record came to say what it says
+// (GET /query/vulnerabilities/history)
+func (_ Unimplemented) GetVulnerabilityHistory(w http.ResponseWriter, r *http.Request, params GetVulnerabilityHistoryParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListOwnRoles Roles of the caller with their permissions
 // (GET /rbac-manager/my-roles)
 func (_ Unimplemented) ListOwnRoles(w http.ResponseWriter, r *http.Request) {
@@ -3622,6 +4049,18 @@ func (_ Unimplemented) ListErrorCodes(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+// (GET /system/feed-tasks)
+func (_ Unimplemented) ListFeedSyncTasks(w http.ResponseWriter, r *http.Request, params ListFeedSyncTasksParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListDriverExecutionTasks What tasks did to single groups
+// (GET /system/feed-tasks/executions)
+func (_ Unimplemented) ListDriverExecutionTasks(w http.ResponseWriter, r *http.Request, params ListDriverExecutionTasksParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListFeeds State of the vulnerability data
 // (GET /system/feeds)
 func (_ Unimplemented) ListFeeds(w http.ResponseWriter, r *http.Request) {
@@ -3631,6 +4070,18 @@ func (_ Unimplemented) ListFeeds(w http.ResponseWriter, r *http.Request) {
 // SyncFeeds Fetch and load all vulnerability data now
 // (POST /system/feeds)
 func (_ Unimplemented) SyncFeeds(w http.ResponseWriter, r *http.Request, params SyncFeedsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteFeed Delete the data of a feed or a group
+// (DELETE /system/feeds/{feed})
+func (_ Unimplemented) DeleteFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params DeleteFeedParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SwitchFeed Switch a feed or a group on or off
+// (PUT /system/feeds/{feed})
+func (_ Unimplemented) SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -7795,6 +8246,104 @@ func (siw *ServerInterfaceWrapper) QueryVulnerabilities(w http.ResponseWriter, r
 	handler.ServeHTTP(w, r)
 }
 
+// GetVulnerabilityHistory operation middleware
+func (siw *ServerInterfaceWrapper) GetVulnerabilityHistory(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetVulnerabilityHistoryParams
+
+	// ------------- Required query parameter "id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "id", r.URL.Query(), &params.Id, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "source" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source", r.URL.Query(), &params.Source, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "source"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "source", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "namespace" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "namespace", r.URL.Query(), &params.Namespace, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "namespace"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "namespace", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "affected_package" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "affected_package", r.URL.Query(), &params.AffectedPackage, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "affected_package"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "affected_package", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetVulnerabilityHistory(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListOwnRoles operation middleware
 func (siw *ServerInterfaceWrapper) ListOwnRoles(w http.ResponseWriter, r *http.Request) {
 
@@ -8623,6 +9172,189 @@ func (siw *ServerInterfaceWrapper) ListErrorCodes(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// ListFeedSyncTasks operation middleware
+func (siw *ServerInterfaceWrapper) ListFeedSyncTasks(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFeedSyncTasksParams
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_id", r.URL.Query(), &params.FromId, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to_id", r.URL.Query(), &params.ToId, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListFeedSyncTasks(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDriverExecutionTasks operation middleware
+func (siw *ServerInterfaceWrapper) ListDriverExecutionTasks(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDriverExecutionTasksParams
+
+	// ------------- Optional query parameter "driver" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "driver", r.URL.Query(), &params.Driver, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "driver"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "driver", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "task" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "task", r.URL.Query(), &params.Task, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "task"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "task", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_id", r.URL.Query(), &params.FromId, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to_id", r.URL.Query(), &params.ToId, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDriverExecutionTasks(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListFeeds operation middleware
 func (siw *ServerInterfaceWrapper) ListFeeds(w http.ResponseWriter, r *http.Request) {
 
@@ -8659,8 +9391,144 @@ func (siw *ServerInterfaceWrapper) SyncFeeds(w http.ResponseWriter, r *http.Requ
 		return
 	}
 
+	// ------------- Optional query parameter "flush" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "flush", r.URL.Query(), &params.Flush, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "flush"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "flush", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "feed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "feed", r.URL.Query(), &params.Feed, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "feed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SyncFeeds(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteFeed operation middleware
+func (siw *ServerInterfaceWrapper) DeleteFeed(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "feed" -------------
+	var feed FeedName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", chi.URLParam(r, "feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteFeedParams
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteFeed(w, r, feed, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SwitchFeed operation middleware
+func (siw *ServerInterfaceWrapper) SwitchFeed(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "feed" -------------
+	var feed FeedName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", chi.URLParam(r, "feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SwitchFeedParams
+
+	// ------------- Required query parameter "enabled" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "enabled", r.URL.Query(), &params.Enabled, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "enabled"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "enabled", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SwitchFeed(w, r, feed, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9196,6 +10064,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/query/vulnerabilities", wrapper.QueryVulnerabilities)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/query/vulnerabilities/history", wrapper.GetVulnerabilityHistory)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/rbac-manager/my-roles", wrapper.ListOwnRoles)
 	})
 	r.Group(func(r chi.Router) {
@@ -9253,10 +10124,22 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/system/error-codes", wrapper.ListErrorCodes)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system/feed-tasks", wrapper.ListFeedSyncTasks)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system/feed-tasks/executions", wrapper.ListDriverExecutionTasks)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/system/feeds", wrapper.ListFeeds)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/system/feeds", wrapper.SyncFeeds)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/system/feeds/{feed}", wrapper.DeleteFeed)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/system/feeds/{feed}", wrapper.SwitchFeed)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/system/policy-spec", wrapper.GetPolicySpec)
@@ -12309,6 +13192,45 @@ func (response QueryVulnerabilitiesdefaultJSONResponse) VisitQueryVulnerabilitie
 	return err
 }
 
+type GetVulnerabilityHistoryRequestObject struct {
+	Params GetVulnerabilityHistoryParams
+}
+
+type GetVulnerabilityHistoryResponseObject interface {
+	VisitGetVulnerabilityHistoryResponse(w http.ResponseWriter) error
+}
+
+type GetVulnerabilityHistory200JSONResponse VulnerabilityHistory
+
+func (response GetVulnerabilityHistory200JSONResponse) VisitGetVulnerabilityHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVulnerabilityHistorydefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetVulnerabilityHistorydefaultJSONResponse) VisitGetVulnerabilityHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOwnRolesRequestObject struct {
 }
 
@@ -13038,6 +13960,84 @@ func (response ListErrorCodesdefaultJSONResponse) VisitListErrorCodesResponse(w 
 	return err
 }
 
+type ListFeedSyncTasksRequestObject struct {
+	Params ListFeedSyncTasksParams
+}
+
+type ListFeedSyncTasksResponseObject interface {
+	VisitListFeedSyncTasksResponse(w http.ResponseWriter) error
+}
+
+type ListFeedSyncTasks200JSONResponse []FeedSyncTask
+
+func (response ListFeedSyncTasks200JSONResponse) VisitListFeedSyncTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeedSyncTasksdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListFeedSyncTasksdefaultJSONResponse) VisitListFeedSyncTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDriverExecutionTasksRequestObject struct {
+	Params ListDriverExecutionTasksParams
+}
+
+type ListDriverExecutionTasksResponseObject interface {
+	VisitListDriverExecutionTasksResponse(w http.ResponseWriter) error
+}
+
+type ListDriverExecutionTasks200JSONResponse []DriverExecutionTask
+
+func (response ListDriverExecutionTasks200JSONResponse) VisitListDriverExecutionTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDriverExecutionTasksdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListDriverExecutionTasksdefaultJSONResponse) VisitListDriverExecutionTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListFeedsRequestObject struct {
 }
 
@@ -13104,6 +14104,86 @@ type SyncFeedsdefaultJSONResponse struct {
 }
 
 func (response SyncFeedsdefaultJSONResponse) VisitSyncFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteFeedRequestObject struct {
+	Feed   FeedName `json:"feed"`
+	Params DeleteFeedParams
+}
+
+type DeleteFeedResponseObject interface {
+	VisitDeleteFeedResponse(w http.ResponseWriter) error
+}
+
+type DeleteFeed200JSONResponse FeedSyncResult
+
+func (response DeleteFeed200JSONResponse) VisitDeleteFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteFeeddefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteFeeddefaultJSONResponse) VisitDeleteFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SwitchFeedRequestObject struct {
+	Feed   FeedName `json:"feed"`
+	Params SwitchFeedParams
+}
+
+type SwitchFeedResponseObject interface {
+	VisitSwitchFeedResponse(w http.ResponseWriter) error
+}
+
+type SwitchFeed200JSONResponse FeedMetadata
+
+func (response SwitchFeed200JSONResponse) VisitSwitchFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SwitchFeeddefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response SwitchFeeddefaultJSONResponse) VisitSwitchFeedResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13617,6 +14697,9 @@ type StrictServerInterface interface {
 	// QueryVulnerabilities What the data says about vulnerabilities
 	// (GET /query/vulnerabilities)
 	QueryVulnerabilities(ctx context.Context, request QueryVulnerabilitiesRequestObject) (QueryVulnerabilitiesResponseObject, error)
+	// GetVulnerabilityHistory How a record came to say what it says
+	// (GET /query/vulnerabilities/history)
+	GetVulnerabilityHistory(ctx context.Context, request GetVulnerabilityHistoryRequestObject) (GetVulnerabilityHistoryResponseObject, error)
 	// ListOwnRoles Roles of the caller with their permissions
 	// (GET /rbac-manager/my-roles)
 	ListOwnRoles(ctx context.Context, request ListOwnRolesRequestObject) (ListOwnRolesResponseObject, error)
@@ -13674,12 +14757,24 @@ type StrictServerInterface interface {
 	// ListErrorCodes Catalogue of error codes
 	// (GET /system/error-codes)
 	ListErrorCodes(ctx context.Context, request ListErrorCodesRequestObject) (ListErrorCodesResponseObject, error)
+	// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+	// (GET /system/feed-tasks)
+	ListFeedSyncTasks(ctx context.Context, request ListFeedSyncTasksRequestObject) (ListFeedSyncTasksResponseObject, error)
+	// ListDriverExecutionTasks What tasks did to single groups
+	// (GET /system/feed-tasks/executions)
+	ListDriverExecutionTasks(ctx context.Context, request ListDriverExecutionTasksRequestObject) (ListDriverExecutionTasksResponseObject, error)
 	// ListFeeds State of the vulnerability data
 	// (GET /system/feeds)
 	ListFeeds(ctx context.Context, request ListFeedsRequestObject) (ListFeedsResponseObject, error)
 	// SyncFeeds Fetch and load all vulnerability data now
 	// (POST /system/feeds)
 	SyncFeeds(ctx context.Context, request SyncFeedsRequestObject) (SyncFeedsResponseObject, error)
+	// DeleteFeed Delete the data of a feed or a group
+	// (DELETE /system/feeds/{feed})
+	DeleteFeed(ctx context.Context, request DeleteFeedRequestObject) (DeleteFeedResponseObject, error)
+	// SwitchFeed Switch a feed or a group on or off
+	// (PUT /system/feeds/{feed})
+	SwitchFeed(ctx context.Context, request SwitchFeedRequestObject) (SwitchFeedResponseObject, error)
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	// (GET /system/policy-spec)
 	GetPolicySpec(ctx context.Context, request GetPolicySpecRequestObject) (GetPolicySpecResponseObject, error)
@@ -15967,6 +17062,32 @@ func (sh *strictHandler) QueryVulnerabilities(w http.ResponseWriter, r *http.Req
 	}
 }
 
+// GetVulnerabilityHistory operation middleware
+func (sh *strictHandler) GetVulnerabilityHistory(w http.ResponseWriter, r *http.Request, params GetVulnerabilityHistoryParams) {
+	var request GetVulnerabilityHistoryRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetVulnerabilityHistory(ctx, request.(GetVulnerabilityHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetVulnerabilityHistory")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetVulnerabilityHistoryResponseObject); ok {
+		if err := validResponse.VisitGetVulnerabilityHistoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListOwnRoles operation middleware
 func (sh *strictHandler) ListOwnRoles(w http.ResponseWriter, r *http.Request) {
 	var request ListOwnRolesRequestObject
@@ -16494,6 +17615,58 @@ func (sh *strictHandler) ListErrorCodes(w http.ResponseWriter, r *http.Request) 
 	}
 }
 
+// ListFeedSyncTasks operation middleware
+func (sh *strictHandler) ListFeedSyncTasks(w http.ResponseWriter, r *http.Request, params ListFeedSyncTasksParams) {
+	var request ListFeedSyncTasksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFeedSyncTasks(ctx, request.(ListFeedSyncTasksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFeedSyncTasks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListFeedSyncTasksResponseObject); ok {
+		if err := validResponse.VisitListFeedSyncTasksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDriverExecutionTasks operation middleware
+func (sh *strictHandler) ListDriverExecutionTasks(w http.ResponseWriter, r *http.Request, params ListDriverExecutionTasksParams) {
+	var request ListDriverExecutionTasksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDriverExecutionTasks(ctx, request.(ListDriverExecutionTasksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDriverExecutionTasks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDriverExecutionTasksResponseObject); ok {
+		if err := validResponse.VisitListDriverExecutionTasksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListFeeds operation middleware
 func (sh *strictHandler) ListFeeds(w http.ResponseWriter, r *http.Request) {
 	var request ListFeedsRequestObject
@@ -16537,6 +17710,60 @@ func (sh *strictHandler) SyncFeeds(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SyncFeedsResponseObject); ok {
 		if err := validResponse.VisitSyncFeedsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteFeed operation middleware
+func (sh *strictHandler) DeleteFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params DeleteFeedParams) {
+	var request DeleteFeedRequestObject
+
+	request.Feed = feed
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteFeed(ctx, request.(DeleteFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteFeed")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteFeedResponseObject); ok {
+		if err := validResponse.VisitDeleteFeedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SwitchFeed operation middleware
+func (sh *strictHandler) SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams) {
+	var request SwitchFeedRequestObject
+
+	request.Feed = feed
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SwitchFeed(ctx, request.(SwitchFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SwitchFeed")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SwitchFeedResponseObject); ok {
+		if err := validResponse.VisitSwitchFeedResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,45 +14,110 @@ import (
 )
 
 func newFeeds(c *connection) *cobra.Command {
-	cmd := &cobra.Command{Use: "feeds", Aliases: []string{"feed"}, Short: "See and sync the vulnerability feeds"}
-	var force bool
-	list := &cobra.Command{
+	cmd := &cobra.Command{Use: "feeds", Aliases: []string{"feed"}, Short: "See, sync and switch the vulnerability feeds"}
+	cmd.AddCommand(
+		newFeedList(c), newFeedSync(c), newFeedSwitch(c, "enable", "Sync a source from now on, whatever the configuration says", true),
+		newFeedSwitch(c, "disable", "Leave a source out from now on; its data stays", false), newFeedDelete(c), newFeedTasks(c),
+	)
+	return cmd
+}
+
+func newFeedList(c *connection) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
 		Use: "list", Short: "List feeds, their groups and how fresh they are", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := ask(c.api.ListFeedsWithResponse(cmd.Context()))
 			if err != nil {
 				return err
 			}
-			return c.show(cmd, r.Body, func(w io.Writer) error { return writeFeeds(w, *r.JSON200) })
+			return c.show(cmd, r.Body, func(w io.Writer) error { return writeFeeds(w, *r.JSON200, all) })
 		},
 	}
-	sync := &cobra.Command{
-		Use: "sync", Short: "Sync all feeds now and wait for the result", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintln(cmd.ErrOrStderr(), "syncing; the first load takes minutes")
-			r, err := ask(c.api.SyncFeedsWithResponse(cmd.Context(), &client.SyncFeedsParams{ForceSync: &force}))
-			if err != nil {
-				return err
-			}
-			return c.show(cmd, r.Body, func(w io.Writer) error {
-				_, err := fmt.Fprintln(w, printable(r.JSON200.Message))
-				return err
-			})
-		},
-	}
-	sync.Flags().BoolVar(&force, "force", false, "fetch and compare even when an upstream says nothing changed")
-	cmd.AddCommand(list, sync)
+	cmd.Flags().BoolVar(&all, "all", false, "also groups that are off and have no data")
 	return cmd
 }
 
-func writeFeeds(w io.Writer, feeds []client.FeedMetadata) error {
+func newFeedSync(c *connection) *cobra.Command {
+	var force, flush bool
+	var feed, group string
+	cmd := &cobra.Command{
+		Use: "sync", Short: "Sync feeds now and wait for the result", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fmt.Fprintln(cmd.ErrOrStderr(), "syncing; the first load takes minutes")
+			r, err := ask(c.api.SyncFeedsWithResponse(cmd.Context(), &client.SyncFeedsParams{
+				ForceSync: &force, Flush: &flush, Feed: optional(feed), Group: optional(group),
+			}))
+			if err != nil {
+				return err
+			}
+			return c.show(cmd, r.Body, func(w io.Writer) error { return writeLine(w, r.JSON200.Message) })
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "fetch and compare even when an upstream says nothing changed")
+	cmd.Flags().BoolVar(&flush, "flush", false, "write every record anew and match everything again")
+	cmd.Flags().StringVar(&feed, "feed", "", "only this source, such as debian")
+	cmd.Flags().StringVar(&group, "group", "", "only groups of this name")
+	return cmd
+}
+
+func writeLine(w io.Writer, text string) error {
+	_, err := fmt.Fprintln(w, printable(text))
+	return err
+}
+
+func newFeedSwitch(c *connection, use, short string, enabled bool) *cobra.Command {
+	var group string
+	cmd := &cobra.Command{
+		Use: use + " FEED", Short: short, Args: cobra.ExactArgs(1),
+		Long: short + ". FEED is a source, such as debian; vulnerabilities means all of them.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := ask(c.api.SwitchFeedWithResponse(cmd.Context(), args[0], &client.SwitchFeedParams{Enabled: enabled, Group: optional(group)}))
+			if err != nil {
+				return err
+			}
+			return c.show(cmd, r.Body, func(w io.Writer) error { return writeFeeds(w, []client.FeedMetadata{*r.JSON200}, true) })
+		},
+	}
+	cmd.Flags().StringVar(&group, "group", "", "only groups of this name")
+	return cmd
+}
+
+func newFeedDelete(c *connection) *cobra.Command {
+	var group string
+	cmd := &cobra.Command{
+		Use: "delete FEED", Short: "Delete the data of a source, and what was found by it alone", Args: cobra.ExactArgs(1),
+		Long: "Delete the data of a source, and what was found by it alone. What is not disabled is read anew with the next sync.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := ask(c.api.DeleteFeedWithResponse(cmd.Context(), args[0], &client.DeleteFeedParams{Group: optional(group)}))
+			if err != nil {
+				return err
+			}
+			return c.show(cmd, r.Body, func(w io.Writer) error { return writeLine(w, r.JSON200.Message) })
+		},
+	}
+	cmd.Flags().StringVar(&group, "group", "", "only groups of this name")
+	return cmd
+}
+
+func writeFeeds(w io.Writer, feeds []client.FeedMetadata, all bool) error {
 	var rows [][]string
 	for _, feed := range feeds {
 		for _, g := range feed.Groups {
-			rows = append(rows, []string{g.Source, g.Name, yes(g.Enabled), moment(value(g.LastSync)), strconv.Itoa(g.RecordCount), strconv.Itoa(g.SkippedCount), value(g.LastError)})
+			if !all && !g.Enabled && g.RecordCount == 0 {
+				continue
+			}
+			var alarms []string
+			for _, alarm := range value(g.Alarms) {
+				alarms = append(alarms, string(alarm))
+			}
+			rows = append(rows, []string{
+				g.Source, g.Name, yes(g.Enabled && feed.Enabled), moment(value(g.LastSync)), strconv.Itoa(g.RecordCount), strconv.Itoa(g.SkippedCount),
+				strings.Join(alarms, ","), value(g.LastError),
+			})
 		}
 	}
-	return table(w, []string{"SOURCE", "GROUP", "ENABLED", "LAST SYNC", "RECORDS", "SKIPPED", "LAST ERROR"}, rows)
+	return table(w, []string{"SOURCE", "GROUP", "ENABLED", "LAST SYNC", "RECORDS", "SKIPPED", "ALARMS", "LAST ERROR"}, rows)
 }
 
 // writeDecoded prints a document that the API carries as base64 text.

@@ -34,12 +34,37 @@ func newImageVuln(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.show(cmd, r.Body, func(w io.Writer) error { return writeVulnerabilities(w, r.JSON200.Vulnerabilities) })
+			return c.show(cmd, r.Body, func(w io.Writer) error {
+				if err := writeSupport(w, r.JSON200.DistroSupport); err != nil {
+					return err
+				}
+				return writeVulnerabilities(w, r.JSON200.Vulnerabilities)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&vendorOnly, "vendor-only", true, "leave out what the distribution will not fix")
 	cmd.Flags().StringVar(&asOf, "as-of", "", "what was known then: a date, a time (RFC 3339) or how long ago, such as 36h")
 	return cmd
+}
+
+// writeSupport warns where a distribution's release gets no fixes any more.
+func writeSupport(w io.Writer, s *client.DistroSupport) error {
+	if s == nil || s.State == client.Supported {
+		return nil
+	}
+	since := ""
+	if s.EndOfLife != nil {
+		since = ", since " + s.EndOfLife.UTC().Format(time.DateOnly)
+	}
+	text := "gets no security fixes any more"
+	if s.State == client.Extended {
+		text = "gets security fixes by extended support only"
+		if s.EndOfExtendedSupport != nil {
+			since += " and until " + s.EndOfExtendedSupport.UTC().Format(time.DateOnly)
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s %s %s%s\n\n", printable(s.Product), printable(s.Release), text, since)
+	return err
 }
 
 // timeFlag reads a flag that names a time; nil where it was not given.

@@ -11,7 +11,7 @@ import (
 
 func newQuery(c *connection) *cobra.Command {
 	cmd := &cobra.Command{Use: "query", Short: "Ask about all images and about the vulnerability data"}
-	cmd.AddCommand(newImagesByVulnerability(c), newImagesByPackage(c), newVulnerabilityRecords(c))
+	cmd.AddCommand(newImagesByVulnerability(c), newImagesByPackage(c), newVulnerabilityRecords(c), newRecordHistory(c))
 	return cmd
 }
 
