@@ -60,11 +60,14 @@ LEFT JOIN plimsoll_feeds.feed_switch whole ON whole.source = f.source AND whole.
 )
 
 var (
+	// Rows that are as they should be are not even locked: a commit that takes minutes may hold one.
 	groupEnsure = query("feed.ensure", `
-INSERT INTO plimsoll_feeds.feed_group AS f (source, group_name, configured, stale_after_seconds)
-SELECT @source::text, g, @enabled, @stale_after FROM unnest(@groups::text[]) g ORDER BY g
-ON CONFLICT (source, group_name) DO UPDATE SET configured = excluded.configured, offered = true, stale_after_seconds = excluded.stale_after_seconds
-WHERE (f.configured, f.offered, f.stale_after_seconds) <> (excluded.configured, true, excluded.stale_after_seconds)`)
+INSERT INTO plimsoll_feeds.feed_group (source, group_name, configured, stale_after_seconds)
+SELECT @source::text, g, @enabled, @stale_after FROM unnest(@groups::text[]) g ORDER BY g ON CONFLICT DO NOTHING`)
+
+	groupOffer = query("feed.offer", `
+UPDATE plimsoll_feeds.feed_group SET configured = @enabled, offered = true, stale_after_seconds = @stale_after
+WHERE source = @source AND group_name = ANY (@groups::text[]) AND (configured, offered, stale_after_seconds) <> (@enabled, true, @stale_after)`)
 
 	groupRetire = query("feed.retire", `
 UPDATE plimsoll_feeds.feed_group SET configured = false, offered = false
@@ -134,8 +137,11 @@ type Offer struct {
 func (s *Feeds) Ensure(ctx context.Context, o Offer) error {
 	_, err := InTx(ctx, s.pool, func(tx pgx.Tx) (int64, error) {
 		a := args{"source": o.Source, "groups": append([]string{}, o.Groups...)} // an array, even without groups
-		if _, err := exec(ctx, tx, groupEnsure, merge(a, args{"enabled": o.Enabled, "stale_after": int64(o.StaleAfter / time.Second)})); err != nil {
-			return 0, err
+		offer := merge(a, args{"enabled": o.Enabled, "stale_after": int64(o.StaleAfter / time.Second)})
+		for _, statement := range []string{groupEnsure, groupOffer} {
+			if _, err := exec(ctx, tx, statement, offer); err != nil {
+				return 0, err
+			}
 		}
 		return exec(ctx, tx, groupRetire, a)
 	})

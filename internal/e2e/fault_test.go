@@ -79,6 +79,7 @@ type installation struct {
 	api      string
 	env      []string
 	database string // as seen through the relay
+	mirror   string // folder of feed documents
 	cfg      standalone.Config
 	want     standalone.Servers
 	stack    *standalone.Stack
@@ -97,7 +98,8 @@ func newInstallation(t testing.TB) *installation {
 	address := i.databaseURL(t)
 	address.Host = i.pg.addr()
 	i.database = address.String()
-	_, base := mirror(t)
+	dir, base := mirror(t)
+	i.mirror = dir
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		t.Fatal(err)
