@@ -277,7 +277,7 @@ func TestTheAnswerForThePastKnowsWhatWasCorrectedThen(t *testing.T) {
 func TestCPENamesSomebodyGaveAreLookedUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.must(w.feeds.Ensure(t.Context(), "nvd", []string{"nvd"}))
+	w.must(w.feeds.Ensure(t.Context(), persistence.Offer{Source: "nvd", Groups: []string{"nvd"}, Enabled: true}))
 	nvd := commitOf("nvd", record("CVE-2026-7", feed.High, "nvd", "apache:tomcat", "9.0.90"))
 	nvd.Source = "nvd"
 	_, err := w.feeds.Commit(t.Context(), nvd)

@@ -25,6 +25,9 @@ var (
 SELECT coalesce((SELECT min(id) FROM plimsoll_feeds.generation WHERE committed_at >= @at),
   (SELECT max(id) + 1 FROM plimsoll_feeds.generation), 0)`)
 
+	// Whoever asks for what changed since a generation has to know that not all of it is there.
+	forgetUpTo = query("feed.forget_up_to", `UPDATE plimsoll_feeds.origin SET swept = @before::bigint - 1 WHERE swept < @before::bigint - 1`)
+
 	forgetVulnerabilities = query("feed.forget_vulnerabilities", `
 DELETE FROM plimsoll_feeds.vulnerability WHERE id IN (
   SELECT id FROM plimsoll_feeds.vulnerability WHERE valid_to < @before ORDER BY valid_to LIMIT @limit)`)
@@ -55,6 +58,9 @@ func (s *Feeds) Forget(ctx context.Context, keep FeedRetention, rescanned int64,
 		before, err := value[int64](ctx, s.pool, generationBefore, args{"at": now.Add(-keep.History)})
 		if err != nil {
 			return out, wrap(err, "find old generations")
+		}
+		if _, err := exec(ctx, s.pool, forgetUpTo, args{"before": before}); err != nil {
+			return out, wrap(err, "note what is forgotten")
 		}
 		for _, part := range []struct {
 			statement string

@@ -153,6 +153,9 @@ func TestThePastIsForgottenWhenItIsOldEnough(t *testing.T) {
 	if n := w.count(`SELECT count(*) FROM plimsoll_feeds.change WHERE generation = $1`, recent.Generation); n == 0 {
 		t.Error("a recent work list is gone")
 	}
+	if n := w.count(`SELECT swept FROM plimsoll_feeds.origin`); int64(n) != recent.Generation-1 {
+		t.Errorf("swept through %d, want all before the recent generation", n)
+	}
 	if n := w.count(`SELECT count(*) FROM plimsoll_feeds.driver_run`); n != 0 {
 		t.Error("driver runs outlive their sync")
 	}

@@ -56,9 +56,7 @@ CREATE TABLE driver_run (
 );
 CREATE INDEX driver_run_source ON driver_run (source, id);
 
--- The history of a record, and what of it has been closed long enough.
+-- The history of a record; facts that were closed long enough.
 CREATE INDEX vulnerability_history ON vulnerability (vulnerability_id, valid_from);
 CREATE INDEX advisory_history ON advisory (advisory_id, valid_from);
-CREATE INDEX vulnerability_closed ON vulnerability (valid_to) WHERE valid_to IS NOT NULL;
-CREATE INDEX advisory_closed ON advisory (valid_to) WHERE valid_to IS NOT NULL;
 CREATE INDEX fact_closed ON fact (valid_to) WHERE valid_to IS NOT NULL;
