@@ -22,6 +22,7 @@ import (
 	"plimsoll/engine/feed/endoflife"
 	"plimsoll/engine/feed/epss"
 	"plimsoll/engine/feed/exclusion"
+	"plimsoll/engine/feed/external"
 	"plimsoll/engine/feed/fedora"
 	"plimsoll/engine/feed/gems"
 	"plimsoll/engine/feed/ghsa"
@@ -215,12 +216,17 @@ func (f Feeds) fetch(scratch string) fetch.Config {
 	}
 }
 
-// drivers read from the publishers, or from another installation.
+// drivers are those built in, which read from the publishers or from another installation, and, in the order of the
+// configuration, the external ones.
 func (f Feeds) drivers() []feed.Driver {
+	out := sources.All()
 	if f.Upstream != "" {
-		return relay.Drivers(sources.All())
+		out = relay.Drivers(out)
 	}
-	return sources.All()
+	for _, e := range f.External {
+		out = append(out, external.New(e.Name))
+	}
+	return out
 }
 
 // settings are the operator's words for a source; a source without any is off.

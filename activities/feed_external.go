@@ -12,7 +12,6 @@ import (
 	"plimsoll/activities/fetch"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/feed/external"
-	"plimsoll/engine/feed/sources"
 	"plimsoll/internal/config"
 )
 
@@ -89,15 +88,6 @@ func (e External) plugin() fetch.Plugin {
 		p.Header = map[string]string{"Authorization": "Bearer " + e.Token.Reveal()}
 	}
 	return p
-}
-
-// drivers are those built in and, in the order of the configuration, the external ones.
-func (f Feeds) drivers() []feed.Driver {
-	out := sources.All()
-	for _, e := range f.External {
-		out = append(out, external.New(e.Name))
-	}
-	return out
 }
 
 // priorities are those of the external sources.
