@@ -59,6 +59,9 @@ type Feeds struct {
 	ProxyURL         config.SecretURL `yaml:"proxy_url" doc:"HTTP or SOCKS5 proxy for feed documents. Empty means what HTTPS_PROXY and NO_PROXY say."`
 	CAFile           string           `yaml:"ca_file" doc:"Certificates in PEM form that publishers, mirrors and proxies may have besides those the system trusts."`
 	MaxDocumentBytes int64            `yaml:"max_document_bytes" doc:"Largest feed document, in bytes."`
+	VerifyTLS        bool             `yaml:"verify_tls" doc:"Verify the certificates of publishers, mirrors and proxies. Rather name their authority in ca_file than switch this off."`
+	ConnectTimeout   time.Duration    `yaml:"connect_timeout" doc:"Longest wait for a connection, encryption included."`
+	AnswerTimeout    time.Duration    `yaml:"answer_timeout" doc:"Longest wait for the beginning of an answer."`
 	StallTimeout     time.Duration    `yaml:"stall_timeout" doc:"A transfer that brings no byte for this long is given up and tried again."`
 
 	Exclude  Exclude    `yaml:"exclude" doc:"What matching leaves out. A change matches everything anew."`
@@ -136,7 +139,7 @@ type Source struct {
 // DefaultFeeds reads what needs no account and covers the packages analyzers find, four times a day.
 func DefaultFeeds() Feeds {
 	return Feeds{
-		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, StallTimeout: time.Minute, StaleAfter: 48 * time.Hour,
+		Enabled: true, Interval: 6 * time.Hour, MaxDocumentBytes: 4 << 30, VerifyTLS: true, ConnectTimeout: 10 * time.Second, AnswerTimeout: time.Minute, StallTimeout: time.Minute, StaleAfter: 48 * time.Hour,
 		Retention: Retention{History: 400 * 24 * time.Hour, Runs: 90 * 24 * time.Hour},
 		AlmaLinux: Source{Enabled: true}, Amazon: Source{Enabled: true}, Arch: Source{Enabled: true}, AzureLinux: Source{Enabled: true},
 		Fedora: Source{Enabled: true}, Oracle: Source{Enabled: true}, Photon: Source{Enabled: true}, Rocky: Source{Enabled: true}, SUSE: Source{Enabled: true},
@@ -212,7 +215,7 @@ func (f Feeds) fetch(scratch string) fetch.Config {
 	}
 	return fetch.Config{
 		MirrorURL: f.MirrorURL.Reveal(), Hosts: hosts, ProxyURL: f.ProxyURL.Reveal(), CAFile: f.CAFile,
-		MaxBytes: f.MaxDocumentBytes, Stall: f.StallTimeout, Scratch: scratch,
+		MaxBytes: f.MaxDocumentBytes, Insecure: !f.VerifyTLS, Connect: f.ConnectTimeout, Answer: f.AnswerTimeout, Stall: f.StallTimeout, Scratch: scratch,
 	}
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"plimsoll/api/oas"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/match"
+	"plimsoll/engine/risk"
 	"plimsoll/persistence"
 )
 
@@ -54,6 +56,9 @@ func (h *handlers) GetImageVulnerabilities(ctx context.Context, req oas.GetImage
 	found, flaws, err := h.known(ctx, req.ImageDigest, filter, req.Params.AsOf)
 	if err != nil {
 		return nil, err
+	}
+	if orElse(req.Params.Sort, oas.Severity) == oas.Risk {
+		sortByRisk(found, flaws)
 	}
 	answer := oas.GetImageVulnerabilities200JSONResponse{
 		ImageDigest: req.ImageDigest, VulnerabilityType: string(req.VulnType),
@@ -164,6 +169,7 @@ func vulnerabilityBody(v persistence.ImageVulnerability, flaws map[string]persis
 		Fix: noFix, WillNotFix: v.FixState == feed.StateWontFix,
 		NvdData: nvdData(names, flaws), VendorData: vendorScores(v.Vulnerability, v.Source, v.Detail.CVSS),
 		IsKev: new(exploited(names, flaws)), Epss: new(epss(names, flaws)),
+		RiskScore:  new(riskOf(v, flaws)),
 		DetectedAt: utcOrNil(&v.DetectedAt), FixObservedAt: utcOrNil(&v.FixObservedAt),
 	}
 	if v.FixVersion != "" {
@@ -179,6 +185,35 @@ func vulnerabilityBody(v persistence.ImageVulnerability, flaws map[string]persis
 		}
 	}
 	return body
+}
+
+// riskOf is the score of a finding, made of all that is known of the CVEs behind it.
+func riskOf(v persistence.ImageVulnerability, flaws map[string]persistence.Flaw) float64 {
+	known := risk.Known{Severity: v.Severity, CVSS: v.Detail.CVSS}
+	for _, id := range cves(v.Vulnerability, v.Also) {
+		f := flaws[id]
+		if f.NVD != nil {
+			known.CVSS = append(slices.Clip(known.CVSS), f.NVD.CVSS...)
+		}
+		if f.Probability != nil && (known.Probability == nil || *f.Probability > *known.Probability) {
+			known.Probability = f.Probability
+		}
+		known.Exploited = known.Exploited || f.Exploited != nil
+	}
+	return risk.Score(known)
+}
+
+// sortByRisk puts first what deserves attention first; the order of equals stays.
+func sortByRisk(found []persistence.ImageVulnerability, flaws map[string]persistence.Flaw) {
+	type scored struct {
+		persistence.ImageVulnerability
+		risk float64
+	}
+	list := each(found, func(v persistence.ImageVulnerability) scored { return scored{v, riskOf(v, flaws)} })
+	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.risk, a.risk) })
+	for i := range list {
+		found[i] = list[i].ImageVulnerability
+	}
 }
 
 // vendorScores gives the publisher's scores. Where it publishes several vectors of a version, the first counts. The NVD's

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plimsoll/api/oas"
+	"plimsoll/engine/feed"
+	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
 )
 
@@ -56,7 +59,7 @@ func TestVulnerabilities(t *testing.T) {
 		"vuln": "GHSA-rope", "severity": "Critical", "description": "The rope tears.", "url": "https://example.test/GHSA-rope",
 		"package": "rigging-1.0.0", "package_name": "rigging", "package_version": "1.0.0", "package_type": "npm", "package_path": "/app/package.json",
 		"purl": npm.PURL, "package_cpe": "", "feed": "vulnerabilities", "feed_group": "github:language:javascript",
-		"fix": "1.0.1", "suggested_fix_version": "1.0.1", "will_not_fix": false, "nvd_data": []any{}, "is_kev": false, "epss": []any{},
+		"fix": "1.0.1", "suggested_fix_version": "1.0.1", "risk_score": 2.94, "will_not_fix": false, "nvd_data": []any{}, "is_kev": false, "epss": []any{},
 		"vendor_data": []any{map[string]any{
 			"id": "GHSA-rope", "type": "Primary", "source": "osv",
 			"cvss_v2": map[string]any{"base_score": nil, "exploitability_score": nil, "impact_score": nil},
@@ -69,6 +72,29 @@ func TestVulnerabilities(t *testing.T) {
 	if v := raw.Vulnerabilities[1]; v["fix"] != "None" || v["will_not_fix"] != true || v["package_path"] != "pkgdb" || v["feed_group"] != "debian:12" {
 		t.Errorf("unfixed %v", v)
 	}
+}
+
+func TestVulnerabilitiesAreSortedByRisk(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.advise()
+	s.fill("kev", "catalog", func(in *persistence.Staging) error { return in.Exploited(feed.Exploited{ID: "CVE-2026-1"}) })
+	digest := s.known(testTag, "one")
+	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
+	s.analyze("admin", digest, npm, deb)
+	for query, want := range map[string][]string{
+		"":               {"GHSA-rope 2.94", "CVE-2026-1 20"},
+		"&sort=severity": {"GHSA-rope 2.94", "CVE-2026-1 20"},
+		"&sort=risk":     {"CVE-2026-1 20", "GHSA-rope 2.94"},
+	} {
+		var report oas.ImagePackageVulnerabilityResponse
+		s.admin(http.MethodGet, "/v2/images/"+digest+"/vuln/all?vendor_only=false"+query, "").wants(http.StatusOK).decode(&report)
+		got := each(report.Vulnerabilities, func(v oas.ImagePackageVulnerability) string { return fmt.Sprint(v.Vuln, " ", *v.RiskScore) })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: %s", query, diff)
+		}
+	}
+	s.admin(http.MethodGet, "/v2/images/"+digest+"/vuln/all?sort=name", "").fails(http.StatusBadRequest, codeInvalidRequest)
 }
 
 func TestComparisonWithABaseImage(t *testing.T) {

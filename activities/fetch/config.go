@@ -20,6 +20,9 @@ type Config struct {
 	ProxyURL string        // empty: what the environment says
 	CAFile   string        // certificates in PEM form to trust besides the system's
 	MaxBytes int64         // largest document
+	Connect  time.Duration // longest wait for a connection, encryption included
+	Answer   time.Duration // longest wait for the beginning of an answer
+	Insecure bool          // certificates of publishers, mirrors and proxies are not verified
 	Stall    time.Duration // a transfer without a byte for this long is broken off
 	Scratch  string        // directory; empty: the system's
 }
@@ -44,8 +47,13 @@ func (c Config) Validate() error {
 	if c.MaxBytes <= 0 {
 		faults = append(faults, errors.New("max_document_bytes: must be positive"))
 	}
-	if c.Stall <= 0 {
-		faults = append(faults, errors.New("stall_timeout: must be positive"))
+	for _, wait := range []struct {
+		name  string
+		value time.Duration
+	}{{"connect_timeout", c.Connect}, {"answer_timeout", c.Answer}, {"stall_timeout", c.Stall}} {
+		if wait.value <= 0 {
+			faults = append(faults, errors.New(wait.name+": must be positive"))
+		}
 	}
 	return errors.Join(faults...)
 }

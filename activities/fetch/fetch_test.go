@@ -251,7 +251,7 @@ func TestNobodyListening(t *testing.T) {
 func TestMirrorAddressIsChecked(t *testing.T) {
 	t.Parallel()
 	for _, mirror := range []string{"ftp://x/", "relative/path", "https://x/?token=1", "http://[::1"} {
-		cfg := fetch.Config{MirrorURL: mirror, MaxBytes: 1, Stall: 1}
+		cfg := fetch.Config{MirrorURL: mirror, MaxBytes: 1, Connect: 1, Answer: 1, Stall: 1}
 		if cfg.Validate() == nil {
 			t.Errorf("%q was accepted", mirror)
 		}

@@ -110,10 +110,10 @@ func newClient(cfg Config) (*client, error) {
 	}
 	transport := &http.Transport{
 		Proxy:                 proxy,
-		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: time.Minute,
+		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.Insecure},
+		DialContext:           (&net.Dialer{Timeout: cfg.Connect}).DialContext,
+		TLSHandshakeTimeout:   cfg.Connect,
+		ResponseHeaderTimeout: cfg.Answer,
 		IdleConnTimeout:       30 * time.Second,
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,

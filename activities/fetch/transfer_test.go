@@ -149,6 +149,11 @@ func TestAPrivateCertificateIsTrustedWhenTold(t *testing.T) {
 	if _, err := started(t, cfg).Get(t.Context(), "src", document); !errors.Is(err, fetch.ErrUnreachable) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an unknown authority: %v", err)
 	}
+	cfg.Insecure = true
+	if body, err := started(t, cfg).Get(t.Context(), "src", document); err != nil || string(body) != "hello" {
+		t.Errorf("not to be verified: %q, %v", body, err)
+	}
+	cfg.Insecure = false
 	cfg.CAFile = filepath.Join(t.TempDir(), "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	if err := os.WriteFile(cfg.CAFile, certificate, 0o600); err != nil {
@@ -162,6 +167,16 @@ func TestAPrivateCertificateIsTrustedWhenTold(t *testing.T) {
 	}
 	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "ca_file") {
 		t.Errorf("a file without certificates: %v", err)
+	}
+}
+
+func TestAHostThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	u.answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	f := started(t, fetch.Config{MirrorURL: u.URL, MaxBytes: 1000, Connect: time.Minute, Answer: 50 * time.Millisecond, Stall: time.Minute, Scratch: t.TempDir()})
+	if _, err := f.Get(t.Context(), "src", document); !errors.Is(err, fetch.ErrUnreachable) {
+		t.Errorf("error %v, want %v", err, fetch.ErrUnreachable)
 	}
 }
 

@@ -423,6 +423,24 @@ func (e GetImageSecretSearchParamsScope) Valid() bool {
 	}
 }
 
+// Defines values for GetImageVulnerabilitiesParamsSort.
+const (
+	Risk     GetImageVulnerabilitiesParamsSort = "risk"
+	Severity GetImageVulnerabilitiesParamsSort = "severity"
+)
+
+// Valid indicates whether the value is a known member of the GetImageVulnerabilitiesParamsSort enum.
+func (e GetImageVulnerabilitiesParamsSort) Valid() bool {
+	switch e {
+	case Risk:
+		return true
+	case Severity:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetImageVulnerabilitiesParamsVulnType.
 const (
 	GetImageVulnerabilitiesParamsVulnTypeAll   GetImageVulnerabilitiesParamsVulnType = "all"
@@ -1203,6 +1221,9 @@ type ImagePackageVulnerability struct {
 	PackageType    string `json:"package_type"`
 	PackageVersion string `json:"package_version"`
 	Purl           string `json:"purl"`
+
+	// RiskScore 0 to 100: severity (highest CVSS) times likelihood (EPSS; certain when known to be exploited).
+	RiskScore *float64 `json:"risk_score,omitempty"`
 
 	// Severity Unknown, Negligible, Low, Medium, High or Critical
 	Severity            string             `json:"severity"`
@@ -2531,6 +2552,9 @@ type GetImageVulnerabilitiesParams struct {
 	// VendorOnly Leave out what the distribution will not fix.
 	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
 
+	// Sort By severity, or by risk_score; highest first.
+	Sort *GetImageVulnerabilitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// AsOf What was known at this time of the packages the image holds, with the data of that time. EPSS scores are not kept and left out.
 	AsOf *time.Time `form:"as_of,omitempty" json:"as_of,omitempty"`
 
@@ -2540,6 +2564,9 @@ type GetImageVulnerabilitiesParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
+
+// GetImageVulnerabilitiesParamsSort defines parameters for GetImageVulnerabilities.
+type GetImageVulnerabilitiesParamsSort string
 
 // GetImageVulnerabilitiesParamsVulnType defines parameters for GetImageVulnerabilities.
 type GetImageVulnerabilitiesParamsVulnType string
@@ -8932,6 +8959,18 @@ func NewGetImageVulnerabilitiesRequest(server string, imageDigest ImageDigest, v
 		if params.VendorOnly != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "vendor_only", *params.VendorOnly, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -12,7 +12,7 @@ import (
 
 func newImageVuln(c *connection) *cobra.Command {
 	var vendorOnly bool
-	var asOf string
+	var asOf, sort string
 	cmd := &cobra.Command{
 		Use: "vuln IMAGE [all|os|non-os]", Aliases: []string{"vulnerabilities"}, Args: cobra.RangeArgs(1, 2),
 		Short: "List the vulnerabilities of an image",
@@ -21,7 +21,8 @@ func newImageVuln(c *connection) *cobra.Command {
 			if len(args) == 2 {
 				kind = args[1]
 			}
-			params := client.GetImageVulnerabilitiesParams{VendorOnly: &vendorOnly}
+			order := client.GetImageVulnerabilitiesParamsSort(sort)
+			params := client.GetImageVulnerabilitiesParams{VendorOnly: &vendorOnly, Sort: &order}
 			var err error
 			if params.AsOf, err = timeFlag("as-of", asOf, time.Now()); err != nil {
 				return err
@@ -43,6 +44,7 @@ func newImageVuln(c *connection) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&vendorOnly, "vendor-only", true, "leave out what the distribution will not fix")
+	cmd.Flags().StringVar(&sort, "sort", "severity", "what comes first: severity, or risk (severity times likelihood)")
 	cmd.Flags().StringVar(&asOf, "as-of", "", "what was known then: a date, a time (RFC 3339) or how long ago, such as 36h")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +47,11 @@ func mediaOf(document []byte) string {
 func writeVulnerabilities(w io.Writer, list []client.ImagePackageVulnerability) error {
 	rows := make([][]string, 0, len(list))
 	for _, v := range list {
-		rows = append(rows, []string{v.Vuln, v.PackageName, v.PackageVersion, v.Severity, v.Fix, v.PackageType, v.FeedGroup, v.PackagePath, v.Url})
+		risk := ""
+		if v.RiskScore != nil {
+			risk = strconv.FormatFloat(*v.RiskScore, 'f', 2, 64)
+		}
+		rows = append(rows, []string{v.Vuln, v.PackageName, v.PackageVersion, v.Severity, risk, v.Fix, v.PackageType, v.FeedGroup, v.PackagePath, v.Url})
 	}
-	return table(w, []string{"ID", "PACKAGE", "VERSION", "SEVERITY", "FIX", "TYPE", "FEED GROUP", "PATH", "URL"}, rows)
+	return table(w, []string{"ID", "PACKAGE", "VERSION", "SEVERITY", "RISK", "FIX", "TYPE", "FEED GROUP", "PATH", "URL"}, rows)
 }
