@@ -20,7 +20,7 @@ var document = feed.Document{Name: "Rocky", Host: "feeds.example", Path: "Rocky 
 
 func fetcher(t *testing.T, mirror string) (*fetch.Fetcher, string) {
 	t.Helper()
-	cfg := fetch.Config{MirrorURL: mirror, MaxBytes: 1000, Stall: 200 * time.Millisecond, Scratch: t.TempDir()}
+	cfg := fetch.Config{MirrorURL: mirror, MaxBytes: 1000, Connect: time.Second, Answer: 10 * time.Second, Stall: 200 * time.Millisecond, Scratch: t.TempDir()}
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func TestAHostHasAStandIn(t *testing.T) {
 	u := newUpstream(t)
 	u.answer = send("hello")
 	f := started(t, fetch.Config{
-		MirrorURL: "file:///nowhere", Hosts: map[string]string{document.Host: u.URL + "/copy"}, MaxBytes: 1000, Stall: time.Second, Scratch: t.TempDir(),
+		MirrorURL: "file:///nowhere", Hosts: map[string]string{document.Host: u.URL + "/copy"}, MaxBytes: 1000, Connect: time.Second, Answer: 10 * time.Second, Stall: time.Second, Scratch: t.TempDir(),
 	})
 	what := document
 	what.Query, what.Header = "a=1&b=%2B", map[string]string{"Accept": "text/x"}
@@ -121,7 +121,7 @@ func TestATokenStaysWithItsHost(t *testing.T) {
 	other.answer = send("hello")
 	u := newUpstream(t)
 	u.answer = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/blob", http.StatusFound) }
-	f := started(t, fetch.Config{Hosts: map[string]string{document.Host: u.URL}, MaxBytes: 1000, Stall: time.Second, Scratch: t.TempDir()})
+	f := started(t, fetch.Config{Hosts: map[string]string{document.Host: u.URL}, MaxBytes: 1000, Connect: time.Second, Answer: 10 * time.Second, Stall: time.Second, Scratch: t.TempDir()})
 	what := document
 	what.Header = map[string]string{"Authorization": "Bearer s3cret", "apiKey": "s3cret"}
 	if _, err := f.Get(t.Context(), "src", what); err != nil {
@@ -145,7 +145,7 @@ func TestAPrivateCertificateIsTrustedWhenTold(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(send("hello"))
 	t.Cleanup(server.Close)
-	cfg := fetch.Config{MirrorURL: server.URL, MaxBytes: 1000, Stall: time.Second, Scratch: t.TempDir()}
+	cfg := fetch.Config{MirrorURL: server.URL, MaxBytes: 1000, Connect: time.Second, Answer: 10 * time.Second, Stall: time.Second, Scratch: t.TempDir()}
 	if _, err := started(t, cfg).Get(t.Context(), "src", document); !errors.Is(err, fetch.ErrUnreachable) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an unknown authority: %v", err)
 	}
@@ -185,7 +185,7 @@ func TestAProxyIsUsedWhenTold(t *testing.T) {
 	proxy := newUpstream(t)
 	proxy.answer = send("by proxy")
 	f := started(t, fetch.Config{
-		Hosts: map[string]string{document.Host: "http://feeds.invalid"}, ProxyURL: proxy.URL, MaxBytes: 1000, Stall: time.Second, Scratch: t.TempDir(),
+		Hosts: map[string]string{document.Host: "http://feeds.invalid"}, ProxyURL: proxy.URL, MaxBytes: 1000, Connect: time.Second, Answer: 10 * time.Second, Stall: time.Second, Scratch: t.TempDir(),
 	})
 	body, err := f.Get(t.Context(), "src", document)
 	if err != nil || string(body) != "by proxy" || proxy.request.Host != "feeds.invalid" {
@@ -202,7 +202,7 @@ func TestAFolderOfAFileMirrorIsListed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "src", "h", "oval", "a&b.xml"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := started(t, fetch.Config{MirrorURL: "file://" + dir, MaxBytes: 1000, Stall: time.Second, Scratch: t.TempDir()})
+	f := started(t, fetch.Config{MirrorURL: "file://" + dir, MaxBytes: 1000, Connect: time.Second, Answer: 10 * time.Second, Stall: time.Second, Scratch: t.TempDir()})
 	page, err := f.Get(t.Context(), "src", feed.Document{Host: "h", Path: "oval/"})
 	if want := "<a href=\"a&amp;b.xml\">a&amp;b.xml</a>\n<a href=\"sub\">sub</a>\n"; err != nil || string(page) != want {
 		t.Errorf("%q, %v", page, err)
@@ -225,7 +225,7 @@ func TestAListingIsBounded(t *testing.T) {
 	if err := errors.Join(file.Truncate(feed.MaxListing+1), file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	f := started(t, fetch.Config{MirrorURL: "file://" + dir, MaxBytes: 1 << 30, Stall: time.Second, Scratch: t.TempDir()})
+	f := started(t, fetch.Config{MirrorURL: "file://" + dir, MaxBytes: 1 << 30, Connect: time.Second, Answer: 10 * time.Second, Stall: time.Second, Scratch: t.TempDir()})
 	if _, err := f.Get(t.Context(), "src", feed.Document{Host: "h", Path: "big"}); !errors.Is(err, fetch.ErrTooLarge) {
 		t.Errorf("error %v", err)
 	}
