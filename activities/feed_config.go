@@ -17,6 +17,7 @@ import (
 	"plimsoll/engine/feed/azurelinux"
 	"plimsoll/engine/feed/bitnami"
 	"plimsoll/engine/feed/chainguard"
+	"plimsoll/engine/feed/clamav"
 	"plimsoll/engine/feed/debian"
 	"plimsoll/engine/feed/echo"
 	"plimsoll/engine/feed/endoflife"
@@ -97,6 +98,7 @@ type Feeds struct {
 	Exclusions Source `yaml:"exclusions" doc:"Curated false positives of your own; extra names the documents as host/path."`
 	Gems       Source `yaml:"gems" doc:"Names and versions of all gems, for policies about packages."`
 	NPM        Source `yaml:"npm" doc:"What the npm registry knows of the packages listed under extra, for policies about packages."`
+	ClamAV     Source `yaml:"clamav_db" doc:"ClamAV's signatures, for workers that keep clamd's folder (worker.analysis.malware.signatures_dir). ecosystems chooses among main, daily and bytecode, or none; extra adds files of your own (.ndb, .hdb, .yara and others) as host/path. ClamAV's servers may refuse programs they do not know: name a mirror of your own under feeds.hosts then."`
 }
 
 // Retention is how long the past of the feeds is kept.
@@ -164,7 +166,7 @@ func (f Feeds) builtin() map[string]Source {
 		alpine.Name: f.Alpine, chainguard.Name: f.Chainguard, debian.Name: f.Debian, echo.Name: f.Echo, minimos.Name: f.MinimOS,
 		redhat.Name: f.RedHat, ubuntu.Name: f.Ubuntu, wolfi.Name: f.Wolfi, osv.Name: f.OSV, ghsa.Name: f.GHSA, bitnami.Name: f.Bitnami, govulndb.Name: f.GoVulnDB,
 		nvd.Name: f.NVD, kev.Name: f.KEV, epss.Name: f.EPSS, endoflife.Name: f.EndOfLife, msrc.Name: f.MSRC, exclusion.Name: f.Exclusions,
-		rubysec.Name: f.RubySec, gems.Name: f.Gems, npm.Name: f.NPM,
+		rubysec.Name: f.RubySec, gems.Name: f.Gems, npm.Name: f.NPM, clamav.Name: f.ClamAV,
 	}
 }
 

@@ -298,6 +298,7 @@ func (c *countedSink) Exploited(v feed.Exploited) error { return c.count(c.Stagi
 func (c *countedSink) Lifecycle(v feed.Lifecycle) error { return c.count(c.Staging.Lifecycle(v)) }
 func (c *countedSink) Release(v feed.Release) error     { return c.count(c.Staging.Release(v)) }
 func (c *countedSink) Exclusion(v feed.Exclusion) error { return c.count(c.Staging.Exclusion(v)) }
+func (c *countedSink) File(v feed.File) error           { return c.count(c.Staging.File(v)) }
 
 // maxSkippedLines bounds the log lines about one sync; the count of skipped records is exact.
 const maxSkippedLines = 20

@@ -42,8 +42,8 @@ func NewFeeds(pool *pgxpool.Pool) *Feeds { return &Feeds{pool} }
 
 // FeedStatus describes the data matches are made with. It converts to policy.FeedStatus.
 type FeedStatus struct {
-	// LastSync is the earliest of the last successful syncs of all enabled groups; zero when there is none or
-	// one of them never succeeded.
+	// LastSync is the earliest of the last successful syncs of all enabled groups but those of malware signatures, which
+	// match nothing; zero when there is none or one of them never succeeded.
 	LastSync time.Time
 	// Namespaces lists what the data has advisories for.
 	Namespaces []string
@@ -120,7 +120,7 @@ WITH RECURSIVE walk AS (
   FROM walk WHERE walk.namespace IS NOT NULL
 )
 SELECT (SELECT CASE WHEN count(*) = count(f.last_sync) THEN min(f.last_sync) END
-  FROM `+groupSource+` WHERE `+effective+`) AS last_sync,
+  FROM `+groupSource+` WHERE `+effective+` AND f.source <> 'clamav_db') AS last_sync,
   coalesce((SELECT array_agg(namespace ORDER BY namespace) FROM walk WHERE namespace IS NOT NULL), '{}') AS namespaces`)
 )
 

@@ -79,6 +79,12 @@ FROM stage_fact s FULL JOIN (
   WHERE source = @source AND group_name = @group AND valid_to IS NULL AND NOT @delta) v USING (kind, key)
 WHERE (@replace OR s.content_hash IS DISTINCT FROM v.content_hash)
 UNION ALL
+SELECT 'file', coalesce(s.name, v.name), NULL, NULL, NULL, v.name IS NULL, s.name IS NULL
+FROM stage_file s FULL JOIN (
+  SELECT name, digest FROM plimsoll_feeds.file WHERE source = @source AND group_name = @group
+    AND (NOT @delta OR name IN (SELECT name FROM stage_file UNION SELECT record FROM stage_removed))) v USING (name)
+WHERE s.digest IS DISTINCT FROM v.digest
+UNION ALL
 SELECT 'score', coalesce(s.id, v.id), NULL, NULL, NULL, v.id IS NULL, s.id IS NULL
 FROM stage_score s FULL JOIN (
   SELECT id, probability, percentile FROM plimsoll_feeds.score WHERE source = @source AND group_name = @group) v USING (id)
@@ -88,7 +94,7 @@ WHERE @replace OR s.id IS NULL OR v.id IS NULL OR (s.probability, s.percentile) 
 SELECT count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added AND NOT removed) AS changed,
   count(*) FILTER (WHERE removed) AS removed
 FROM (SELECT record, bool_or(added AND kind <> 'advisory') AS added, bool_or(removed AND kind <> 'advisory') AS removed
-  FROM stage_difference GROUP BY record, kind IN ('fact', 'score'), CASE WHEN kind = 'fact' THEN namespace END) r`)
+  FROM stage_difference GROUP BY record, kind IN ('fact', 'score', 'file'), CASE WHEN kind = 'fact' THEN namespace END) r`)
 
 	generationInsert = query("feed.insert_generation", `
 INSERT INTO plimsoll_feeds.generation (source, group_name, added, changed, removed)
@@ -180,7 +186,8 @@ ON CONFLICT (id) DO UPDATE SET source = excluded.source, group_name = excluded.g
 
 	recordCount = query("feed.count_records", `
 SELECT (SELECT count(*) FROM plimsoll_feeds.vulnerability WHERE source = @source AND group_name = @group AND valid_to IS NULL)
-  + (SELECT count(*) FROM plimsoll_feeds.fact WHERE source = @source AND group_name = @group AND valid_to IS NULL)`)
+  + (SELECT count(*) FROM plimsoll_feeds.fact WHERE source = @source AND group_name = @group AND valid_to IS NULL)
+  + (SELECT count(*) FROM plimsoll_feeds.file WHERE source = @source AND group_name = @group)`)
 
 	groupCommitted = query("feed.committed", `
 UPDATE plimsoll_feeds.feed_group SET cursor = @cursor, record_count = @records, skipped_count = @skipped,
@@ -309,6 +316,9 @@ func (c CommitFeed) merge(ctx context.Context, tx pgx.Tx, out *Committed) error 
 		if _, err := exec(ctx, tx, statement, c.key()); err != nil {
 			return fmt.Errorf("write scores: %w", err)
 		}
+	}
+	if err := c.mergeFiles(ctx, tx); err != nil {
+		return fmt.Errorf("write files: %w", err)
 	}
 	if differs < analyzeFrom {
 		return nil

@@ -33,6 +33,10 @@ CREATE TEMPORARY TABLE stage_fact (kind text, key text, value jsonb, content_has
 CREATE TEMPORARY TABLE stage_score (id text, probability real, percentile real, scored_on date) ON COMMIT DROP`),
 		command("feed.analyze_score", `ANALYZE stage_score`)},
 
+	"stage_file": {command("feed.stage_file", `
+CREATE TEMPORARY TABLE stage_file (name text, digest text, version text, built_at timestamptz) ON COMMIT DROP`),
+		command("feed.analyze_file", `ANALYZE stage_file`)},
+
 	"stage_difference": {command("feed.stage_difference", `
 CREATE TEMPORARY TABLE stage_difference (
   kind text, record text, namespace text, package text, scope text, added boolean, removed boolean
@@ -48,6 +52,7 @@ var stagedColumns = map[string][]string{
 	"stage_advisory":      {"advisory_id", "namespace", "package", "scope", "ranges", "versions", "state", "detail", "content_hash"},
 	"stage_fact":          {"kind", "key", "value", "content_hash"},
 	"stage_score":         {"id", "probability", "percentile", "scored_on"},
+	"stage_file":          {"name", "digest", "version", "built_at"},
 	"stage_removed":       {"record"},
 }
 
@@ -60,6 +65,7 @@ const (
 	maxNamespace  = 128
 	maxPackage    = 1024
 	maxScope      = 512
+	maxFile       = 256
 )
 
 var (
@@ -74,7 +80,7 @@ type Staging struct {
 	bad     func(id string, err error)
 	seen    map[string]struct{}
 	waiting map[string]*waiting
-	total   int // vulnerabilities, facts and scores
+	total   int // vulnerabilities, facts, scores and files
 }
 
 type waiting struct {

@@ -595,6 +595,21 @@ CREATE TABLE plimsoll_feeds.driver_run (
 );
 
 CREATE INDEX driver_run_source ON plimsoll_feeds.driver_run USING btree (source, id);
+CREATE TABLE plimsoll_feeds.content (
+  digest text NOT NULL
+  size bigint NOT NULL
+  CONSTRAINT content_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text))
+  CONSTRAINT content_pkey PRIMARY KEY (digest)
+);
+
+CREATE TABLE plimsoll_feeds.content_part (
+  digest text NOT NULL
+  part integer NOT NULL
+  data bytea NOT NULL STORAGE e
+  CONSTRAINT content_part_digest_fkey FOREIGN KEY (digest) REFERENCES plimsoll_feeds.content(digest) ON DELETE CASCADE
+  CONSTRAINT content_part_pkey PRIMARY KEY (digest, part)
+);
+
 CREATE TABLE plimsoll_feeds.fact (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL
@@ -649,6 +664,20 @@ CREATE TABLE plimsoll_feeds.feed_switch (
   CONSTRAINT feed_switch_pkey PRIMARY KEY (source, group_name)
 );
 
+CREATE TABLE plimsoll_feeds.file (
+  source text NOT NULL
+  group_name text NOT NULL
+  name text NOT NULL
+  digest text NOT NULL
+  version text NOT NULL
+  built_at timestamp with time zone
+  fetched_at timestamp with time zone NOT NULL
+  CONSTRAINT file_digest_fkey FOREIGN KEY (digest) REFERENCES plimsoll_feeds.content(digest)
+  CONSTRAINT file_pkey PRIMARY KEY (source, group_name, name)
+  CONSTRAINT file_source_group_name_fkey FOREIGN KEY (source, group_name) REFERENCES plimsoll_feeds.feed_group(source, group_name) ON DELETE CASCADE
+);
+
+CREATE INDEX file_digest ON plimsoll_feeds.file USING btree (digest);
 CREATE TABLE plimsoll_feeds.generation (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL

@@ -1,6 +1,9 @@
 package feed
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Score is how likely a vulnerability is to be exploited within 30 days (FIRST, EPSS).
 type Score struct {
@@ -59,4 +62,12 @@ type Exclusion struct {
 	Package         string   `json:"package,omitempty"` // name, with * as wildcard
 	Versions        []string `json:"versions,omitempty"`
 	Reason          string   `json:"reason,omitempty"`
+}
+
+// File is a file that is passed on as it is (malware signatures).
+type File struct {
+	Name    string     // "daily.cvd"; unique in its source
+	Version string     // what the file says of itself; empty: nothing
+	Built   *time.Time // as the file says
+	Content *io.SectionReader
 }

@@ -116,6 +116,7 @@ type Sink interface {
 	Lifecycle(Lifecycle) error
 	Release(Release) error
 	Exclusion(Exclusion) error
+	File(File) error
 	// Bad reports a record that had to be skipped, whole or in part.
 	Bad(id string, err error)
 }

@@ -27,6 +27,7 @@ type Sink struct {
 	Lifecycles []feed.Lifecycle
 	Releases   []feed.Release
 	Exclusions []feed.Exclusion
+	Files      []feed.File
 	Skipped    []string // "id: error"
 }
 
@@ -47,6 +48,9 @@ func (s *Sink) Release(v feed.Release) error { s.Releases = append(s.Releases, v
 
 // Exclusion keeps an exclusion.
 func (s *Sink) Exclusion(v feed.Exclusion) error { s.Exclusions = append(s.Exclusions, v); return nil }
+
+// File keeps a file.
+func (s *Sink) File(f feed.File) error { s.Files = append(s.Files, f); return nil }
 
 // Bad keeps the report.
 func (s *Sink) Bad(id string, err error) {

@@ -11,6 +11,7 @@ import (
 	"plimsoll/engine/feed/azurelinux"
 	"plimsoll/engine/feed/bitnami"
 	"plimsoll/engine/feed/chainguard"
+	"plimsoll/engine/feed/clamav"
 	"plimsoll/engine/feed/debian"
 	"plimsoll/engine/feed/echo"
 	"plimsoll/engine/feed/endoflife"
@@ -43,6 +44,6 @@ func All() []feed.Driver {
 		fedora.Driver, minimos.Driver, oracle.Driver, photon.Driver, redhat.Driver, rocky.Driver, suse.Driver, ubuntu.Driver, wolfi.Driver,
 		ghsa.Driver, osv.Driver, bitnami.Driver, govulndb.Driver, rubysec.Driver,
 		nvd.Driver, kev.Driver, epss.Driver, endoflife.Driver, msrc.Driver, exclusion.Driver,
-		gems.Driver, npm.Driver,
+		gems.Driver, npm.Driver, clamav.Driver,
 	}
 }
