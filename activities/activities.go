@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"plimsoll/activities/fetch"
+	"plimsoll/activities/malware"
 	"plimsoll/activities/registry"
 	"plimsoll/engine/feed"
 	"plimsoll/engine/image"
@@ -70,6 +71,7 @@ type Activities struct {
 	subscriptions *persistence.Subscriptions
 	blobs         blob.Store
 	facts         *facts.Loader
+	signatures    *malware.Folder // nil: none is kept
 
 	pass     *image.Pass
 	registry *registry.Client
@@ -94,8 +96,13 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		return nil, fmt.Errorf("feeds: %w", err)
 	}
 	deps.Feeds = cmp.Or(deps.Feeds, deps.Pool)
+	var folder *malware.Folder
+	if analysis.Malware.SignaturesDir != "" {
+		folder = malware.NewFolder(analysis.Malware)
+	}
 	return &Activities{
-		analysis: analysis, feeds: feeds, now: time.Now, watch: deps.Watch, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
+		signatures: folder,
+		analysis:   analysis, feeds: feeds, now: time.Now, watch: deps.Watch, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
 		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
 		images:      persistence.NewImages(deps.Pool),
 		progress:    persistence.NewProgresses(deps.Pool),

@@ -66,6 +66,11 @@ func newSystem(t *testing.T, change ...func(*activities.Analysis)) *system {
 
 func newSystemWith(t *testing.T, depend func(*activities.Deps), change ...func(*activities.Analysis)) *system {
 	t.Helper()
+	return newSystemOf(t, depend, func(*activities.Feeds) {}, change...)
+}
+
+func newSystemOf(t *testing.T, depend func(*activities.Deps), feed func(*activities.Feeds), change ...func(*activities.Analysis)) *system {
+	t.Helper()
 	s := &system{t: t, pool: pgtest.New(t), mirror: t.TempDir()}
 	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,6 +100,7 @@ func newSystemWith(t *testing.T, depend func(*activities.Deps), change ...func(*
 	feeds.MirrorURL = config.SecretURL("file://" + filepath.ToSlash(s.mirror))
 	feeds.Only = []string{"osv"}
 	feeds.OSV.Ecosystems = []string{"Debian", "npm"}
+	feed(&feeds)
 	analysis := activities.DefaultAnalysis()
 	analysis.ScratchDir = t.TempDir()
 	for _, c := range change {

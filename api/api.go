@@ -136,6 +136,9 @@ func (a *API) timeout(r *http.Request) time.Duration {
 	if currentRoute(r) == routeKey(http.MethodPost, basePath+"/system/feeds") {
 		return a.config.FeedSyncWait + syncGrace
 	}
+	if currentRoute(r) == routeKey(http.MethodGet, basePath+"/system/feeds/{feed}/files/{file_name}") {
+		return max(downloadTimeout, a.config.RequestTimeout)
+	}
 	if a.operations[currentRoute(r)].raw {
 		return max(uploadTimeout, a.config.RequestTimeout)
 	}

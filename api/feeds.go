@@ -11,6 +11,7 @@ import (
 	"plimsoll/api/oas"
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/clamav"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -20,6 +21,8 @@ type Feeds interface {
 	Groups(ctx context.Context) ([]persistence.FeedGroup, error)
 	Generation(ctx context.Context) (int64, error)
 	Records(ctx context.Context, q persistence.RecordQuestion, after persistence.RecordKey, limit int) ([]persistence.VulnerabilityRecord, error)
+	Files(ctx context.Context, source string) ([]persistence.FeedFile, error)
+	OpenFile(ctx context.Context, digest string) (*persistence.FileReader, error)
 	History(ctx context.Context, q persistence.HistoryQuestion) ([]persistence.RecordChange, error)
 	// Lifecycle tells how long a distribution is supported: persistence.ErrNotFound.
 	Lifecycle(ctx context.Context, d *catalog.Distro) (feed.Lifecycle, error)
@@ -29,31 +32,63 @@ type Feeds interface {
 	DriverRuns(ctx context.Context, f persistence.RunFilter) ([]persistence.DriverRun, error)
 }
 
-// vulnerabilityFeed is the one feed clients look for by name.
-const vulnerabilityFeed = "vulnerabilities"
+// Feeds clients look for by name: the sources all together, and the one that is no vulnerability data.
+const (
+	vulnerabilityFeed = "vulnerabilities"
+	signatureFeed     = clamav.Name
+)
 
-// ListFeeds answers one feed with the groups of all sources.
+// ListFeeds answers a feed with the groups of all sources, and one of malware signatures where these are wanted or there.
 func (h *handlers) ListFeeds(ctx context.Context, _ oas.ListFeedsRequestObject) (oas.ListFeedsResponseObject, error) {
-	state, err := h.feedState(ctx, persistence.FeedChoice{})
+	groups, on, err := h.feedGroups(ctx, persistence.FeedChoice{})
 	if err != nil {
 		return nil, err
 	}
-	return oas.ListFeeds200JSONResponse{state}, nil
+	var signatures, others []persistence.FeedGroup
+	used := false
+	for _, g := range groups {
+		if g.Source == clamav.Name {
+			signatures, used = append(signatures, g), used || g.Enabled || g.LastSync != nil
+		} else {
+			others = append(others, g)
+		}
+	}
+	out := oas.ListFeeds200JSONResponse{feedBody(vulnerabilityFeed, others, on)}
+	if !used {
+		return out, nil
+	}
+	files, err := h.deps.Feeds.Files(ctx, clamav.Name)
+	if err != nil {
+		return nil, fmt.Errorf("list files of %s: %w", signatureFeed, err)
+	}
+	return append(out, signatureBody(feedBody(signatureFeed, signatures, on), files)), nil
 }
 
 // feedState is the one feed with the chosen groups.
 func (h *handlers) feedState(ctx context.Context, chosen persistence.FeedChoice) (oas.FeedMetadata, error) {
+	groups, on, err := h.feedGroups(ctx, chosen)
+	if err != nil {
+		return oas.FeedMetadata{}, err
+	}
+	return feedBody(vulnerabilityFeed, groups, on), nil
+}
+
+// feedGroups are the chosen groups, and whether anything is synchronised at all.
+func (h *handlers) feedGroups(ctx context.Context, chosen persistence.FeedChoice) ([]persistence.FeedGroup, bool, error) {
 	groups, err := h.deps.Feeds.Groups(ctx)
 	if err != nil {
-		return oas.FeedMetadata{}, fmt.Errorf("list feed groups: %w", err)
+		return nil, false, fmt.Errorf("list feed groups: %w", err)
 	}
 	on, err := h.deps.Feeds.On(ctx)
 	if err != nil {
-		return oas.FeedMetadata{}, fmt.Errorf("load feed switch: %w", err)
+		return nil, false, fmt.Errorf("load feed switch: %w", err)
 	}
-	groups = slices.DeleteFunc(groups, func(g persistence.FeedGroup) bool { return !chosen.Has(g) })
+	return slices.DeleteFunc(groups, func(g persistence.FeedGroup) bool { return !chosen.Has(g) }), on, nil
+}
+
+func feedBody(name string, groups []persistence.FeedGroup, on bool) oas.FeedMetadata {
 	now := time.Now()
-	state := oas.FeedMetadata{Name: vulnerabilityFeed, Enabled: on, LastFullSync: lastFullSync(groups)}
+	state := oas.FeedMetadata{Name: name, Enabled: on, LastFullSync: lastFullSync(groups)}
 	state.Groups = each(groups, func(g persistence.FeedGroup) oas.FeedGroupMetadata { return groupBody(g, now) })
 	for _, g := range groups {
 		created := utc(g.CreatedAt)
@@ -64,7 +99,7 @@ func (h *handlers) feedState(ctx context.Context, chosen persistence.FeedChoice)
 			state.UpdatedAt = at
 		}
 	}
-	return state, nil
+	return state
 }
 
 func groupBody(g persistence.FeedGroup, now time.Time) oas.FeedGroupMetadata {

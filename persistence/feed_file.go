@@ -59,12 +59,12 @@ FROM stage_file s JOIN stage_difference d ON d.kind = 'file' AND d.record = s.na
 ON CONFLICT (source, group_name, name) DO UPDATE SET digest = excluded.digest, version = excluded.version,
   built_at = excluded.built_at, fetched_at = excluded.fetched_at`)
 
-	// Groups that the configuration no longer names keep their data, but pass nothing on.
+	// Groups that no driver offers any more keep their data, but pass nothing on.
 	fileList = query("feed.files", `
 SELECT f.group_name AS group, f.name, f.digest, c.size, f.version, f.built_at, f.fetched_at
 FROM plimsoll_feeds.file f JOIN plimsoll_feeds.content c ON c.digest = f.digest
 JOIN plimsoll_feeds.feed_group g ON g.source = f.source AND g.group_name = f.group_name
-WHERE f.source = @source AND g.configured ORDER BY f.name, f.group_name`)
+WHERE f.source = @source AND g.offered ORDER BY f.name, f.group_name`)
 )
 
 // File takes a file. Its content is stored at once, unless it is known; the row follows with the commit.
@@ -135,14 +135,15 @@ func (c CommitFeed) mergeFiles(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// Files returns what the configured groups of a source pass on, by name.
+// Files returns what the groups pass on that a source has, by name, also those switched off.
 func (s *Feeds) Files(ctx context.Context, source string) ([]FeedFile, error) {
 	list, err := many[FeedFile](ctx, s.pool, fileList, args{"source": source})
 	return list, wrap(err, "list files of feed %s", source)
 }
 
 // OpenFile returns the content of a file by its digest: ErrNotFound. Reading fails with blob.ErrCorrupt, instead of ending,
-// when the bytes are not those, also because a newer file replaced them meanwhile.
+// when the bytes are not those, also because a newer file replaced them meanwhile; the last part is handed out only after
+// all of them were proven.
 func (s *Feeds) OpenFile(ctx context.Context, digest string) (*FileReader, error) {
 	size, err := value[int64](ctx, s.pool, contentSize, args{"digest": digest})
 	if err != nil {
@@ -168,7 +169,7 @@ func (r *FileReader) Size() int64 { return r.size }
 
 // Read implements io.Reader.
 func (r *FileReader) Read(p []byte) (int, error) {
-	if len(r.buf) == 0 {
+	for len(r.buf) == 0 {
 		if err := r.next(); err != nil {
 			return 0, err
 		}
@@ -179,21 +180,26 @@ func (r *FileReader) Read(p []byte) (int, error) {
 }
 
 func (r *FileReader) next() error {
-	if r.left == 0 {
-		if digestText(r.sum) != r.digest {
-			return fmt.Errorf("read feed file %s: %w", r.digest, blob.ErrCorrupt)
-		}
+	if r.left == 0 && r.part > 0 {
 		return io.EOF
 	}
-	data, err := value[[]byte](r.ctx, r.pool, partGet, args{"digest": r.digest, "part": r.part})
-	if errors.Is(err, ErrNotFound) || err == nil && (len(data) == 0 || int64(len(data)) > r.left) {
+	var data []byte
+	var err error
+	if r.left > 0 {
+		data, err = value[[]byte](r.ctx, r.pool, partGet, args{"digest": r.digest, "part": r.part})
+		if errors.Is(err, ErrNotFound) || err == nil && (len(data) == 0 || int64(len(data)) > r.left) {
+			err = blob.ErrCorrupt
+		}
+	}
+	_, _ = r.sum.Write(data) // never fails
+	r.left -= int64(len(data))
+	if err == nil && r.left == 0 && digestText(r.sum) != r.digest {
 		err = blob.ErrCorrupt
 	}
 	if err != nil {
 		return fmt.Errorf("read feed file %s: %w", r.digest, err)
 	}
-	_, _ = r.sum.Write(data) // never fails
-	r.buf, r.left = data, r.left-int64(len(data))
+	r.buf = data
 	r.part++
 	return nil
 }

@@ -111,12 +111,12 @@ func TestDamagedFeedFilesAreNotServed(t *testing.T) {
 	}
 }
 
-func TestFilesOfGroupsNobodyConfiguresAreNotPassedOn(t *testing.T) {
+func TestFilesOfGroupsNoDriverOffersAreNotPassedOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.passOn("main", "main.cvd", "1", []byte("a"))
 	w.passOn("own", "own.ndb", "", []byte("b"))
-	if err := w.feeds.Ensure(t.Context(), "clamav_db", []string{"main"}); err != nil {
+	if err := w.feeds.Ensure(t.Context(), persistence.Offer{Source: "clamav_db", Groups: []string{"main"}, Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	if list := w.files(); len(list) != 1 || list[0].Name != "main.cvd" {
@@ -128,7 +128,7 @@ func TestSignaturesDoNotMakeVulnerabilityDataOld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.commit("npm", record("GHSA-1", feed.High, "npm", "left-pad", "1.3.0"))
-	if err := w.feeds.Ensure(t.Context(), "clamav_db", []string{"main"}); err != nil {
+	if err := w.feeds.Ensure(t.Context(), persistence.Offer{Source: "clamav_db", Groups: []string{"main"}, Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	status, err := w.feeds.Status(t.Context())

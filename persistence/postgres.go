@@ -104,7 +104,7 @@ const (
 	lockCorrectionRules int32 = 0x504c0009 // rules of an account
 	lockCorrections     int32 = 0x504c000a // what follows from them
 	lockForget          int32 = 0x504c0020 // whoever removes old feed data
-	lockFile   int32 = 0x504c0010 // contents of feed files
+	lockFile            int32 = 0x504c0010 // contents of feed files
 )
 
 // wrap says what was attempted; nil stays nil.

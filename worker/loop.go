@@ -91,6 +91,23 @@ func (w *Worker) revive(ctx context.Context) error {
 	})
 }
 
+// signaturesEvery is the rhythm in which a folder of malware signatures is compared with the feed.
+const signaturesEvery = time.Minute
+
+// keepSignatures keeps the folder of a clamd beside this worker.
+func (w *Worker) keepSignatures(ctx context.Context) error {
+	return every(ctx, signaturesEvery, func(ctx context.Context) error {
+		files, changed, err := w.deps.Activities.KeepSignatures(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.From(ctx).Warn("malware signatures not distributed", zap.Error(err))
+		case changed:
+			log.From(ctx).Info("malware signatures distributed", zap.Int("files", files))
+		}
+		return err
+	})
+}
+
 // every calls do at once and then in a rhythm, slower while it fails, until ctx ends.
 func every(ctx context.Context, rhythm time.Duration, do func(context.Context) error) error {
 	wait := rhythm

@@ -71,6 +71,9 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	var g errgroup.Group
 	g.Go(func() error { return w.report(ctx, started) })
+	if w.deps.Activities.KeepsSignatures() {
+		g.Go(func() error { return w.keepSignatures(ctx) })
+	}
 	if slices.Contains(w.queues, workflows.QueueControl) {
 		g.Go(func() error { return w.dispatch(ctx) })
 		g.Go(func() error { return w.collect(ctx) })

@@ -935,6 +935,34 @@ type ExplainedPackage struct {
 	Vuln *string `json:"vuln,omitempty"`
 }
 
+// FeedFile defines model for FeedFile.
+type FeedFile struct {
+	// BuiltAt As the file says.
+	BuiltAt *time.Time `json:"built_at,omitempty"`
+
+	// Digest SHA-256 of the content.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// Name Example: daily.cvd
+	Name string `json:"name"`
+
+	// ReceivedAt Since when the content is this.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// Size In bytes.
+	Size int64 `json:"size"`
+
+	// Version What the file says of itself.
+	Version *string `json:"version,omitempty"`
+}
+
+// FeedFileList defines model for FeedFileList.
+type FeedFileList struct {
+	Items []FeedFile `json:"items"`
+}
+
 // FeedGroupMetadata defines model for FeedGroupMetadata.
 type FeedGroupMetadata struct {
 	// Alarms Reasons to look at the group. refused: what its source delivers has no records or less than half of what it had, and is not taken over; stale: the last success is too long ago; unreadable: so many records cannot be read that the format may have changed.
@@ -4113,6 +4141,18 @@ type ClientInterface interface {
 	// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
 	SwitchFeed(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListFeedFiles Files a feed passes on as they are
+	//
+	// Of the feed clamav_db, the databases that clamd loads. Other feeds have none.
+	//
+	// Corresponds with GET /system/feeds/{feed}/files (the `ListFeedFiles` operationId).
+	ListFeedFiles(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadFeedFile Content of a file a feed passes on
+	//
+	// Corresponds with GET /system/feeds/{feed}/files/{file_name} (the `DownloadFeedFile` operationId).
+	DownloadFeedFile(ctx context.Context, feed FeedName, fileName string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	//
 	// Corresponds with GET /system/policy-spec (the `GetPolicySpec` operationId).
@@ -6328,6 +6368,38 @@ func (c *Client) DeleteFeed(ctx context.Context, feed FeedName, params *DeleteFe
 // Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
 func (c *Client) SwitchFeed(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSwitchFeedRequest(c.Server, feed, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFeedFiles Files a feed passes on as they are
+//
+// Of the feed clamav_db, the databases that clamd loads. Other feeds have none.
+//
+// Corresponds with GET /system/feeds/{feed}/files (the `ListFeedFiles` operationId).
+func (c *Client) ListFeedFiles(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFeedFilesRequest(c.Server, feed)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadFeedFile Content of a file a feed passes on
+//
+// Corresponds with GET /system/feeds/{feed}/files/{file_name} (the `DownloadFeedFile` operationId).
+func (c *Client) DownloadFeedFile(ctx context.Context, feed FeedName, fileName string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadFeedFileRequest(c.Server, feed, fileName)
 	if err != nil {
 		return nil, err
 	}
@@ -12733,6 +12805,81 @@ func NewSwitchFeedRequest(server string, feed FeedName, params *SwitchFeedParams
 	return req, nil
 }
 
+// NewListFeedFilesRequest constructs an http.Request for the ListFeedFiles method
+func NewListFeedFilesRequest(server string, feed FeedName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feeds/%s/files", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDownloadFeedFileRequest constructs an http.Request for the DownloadFeedFile method
+func NewDownloadFeedFileRequest(server string, feed FeedName, fileName string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "file_name", fileName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feeds/%s/files/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetPolicySpecRequest constructs an http.Request for the GetPolicySpec method
 func NewGetPolicySpecRequest(server string) (*http.Request, error) {
 	var err error
@@ -14087,6 +14234,22 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
 	SwitchFeedWithResponse(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*SwitchFeedReply, error)
+
+	// ListFeedFilesWithResponse Files a feed passes on as they are
+	//
+	// Of the feed clamav_db, the databases that clamd loads. Other feeds have none.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /system/feeds/{feed}/files (the `ListFeedFiles` operationId).
+	ListFeedFilesWithResponse(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*ListFeedFilesReply, error)
+
+	// DownloadFeedFileWithResponse Content of a file a feed passes on
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /system/feeds/{feed}/files/{file_name} (the `DownloadFeedFile` operationId).
+	DownloadFeedFileWithResponse(ctx context.Context, feed FeedName, fileName string, reqEditors ...RequestEditorFn) (*DownloadFeedFileReply, error)
 
 	// GetPolicySpecWithResponse Gates, triggers and parameters a rule may use
 	//
@@ -18991,6 +19154,102 @@ func (r SwitchFeedReply) ContentType() string {
 	return ""
 }
 
+type ListFeedFilesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FeedFileList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFeedFilesReply) GetJSON200() *FeedFileList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListFeedFilesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFeedFilesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFeedFilesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFeedFilesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFeedFilesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadFeedFileReply200Headers the declared response headers of an HTTP 200 response for DownloadFeedFile
+type DownloadFeedFileReply200Headers struct {
+	ETag *string
+}
+
+type DownloadFeedFileReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadFeedFileReply200Headers
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DownloadFeedFileReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadFeedFileReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadFeedFileReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadFeedFileReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadFeedFileReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetPolicySpecReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21139,6 +21398,34 @@ func (c *ClientWithResponses) SwitchFeedWithResponse(ctx context.Context, feed F
 		return nil, err
 	}
 	return ParseSwitchFeedReply(rsp)
+}
+
+// ListFeedFilesWithResponse Files a feed passes on as they are
+//
+// Of the feed clamav_db, the databases that clamd loads. Other feeds have none.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /system/feeds/{feed}/files (the `ListFeedFiles` operationId).
+func (c *ClientWithResponses) ListFeedFilesWithResponse(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*ListFeedFilesReply, error) {
+	rsp, err := c.ListFeedFiles(ctx, feed, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFeedFilesReply(rsp)
+}
+
+// DownloadFeedFileWithResponse Content of a file a feed passes on
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /system/feeds/{feed}/files/{file_name} (the `DownloadFeedFile` operationId).
+func (c *ClientWithResponses) DownloadFeedFileWithResponse(ctx context.Context, feed FeedName, fileName string, reqEditors ...RequestEditorFn) (*DownloadFeedFileReply, error) {
+	rsp, err := c.DownloadFeedFile(ctx, feed, fileName, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadFeedFileReply(rsp)
 }
 
 // GetPolicySpecWithResponse Gates, triggers and parameters a rule may use
@@ -24577,6 +24864,78 @@ func ParseSwitchFeedReply(rsp *http.Response) (*SwitchFeedReply, error) {
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListFeedFilesReply parses an HTTP response from a ListFeedFilesWithResponse call
+func ParseListFeedFilesReply(rsp *http.Response) (*ListFeedFilesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFeedFilesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FeedFileList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDownloadFeedFileReply parses an HTTP response from a DownloadFeedFileWithResponse call
+func ParseDownloadFeedFileReply(rsp *http.Response) (*DownloadFeedFileReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadFeedFileReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadFeedFileReply200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

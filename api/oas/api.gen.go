@@ -935,6 +935,34 @@ type ExplainedPackage struct {
 	Vuln *string `json:"vuln,omitempty"`
 }
 
+// FeedFile defines model for FeedFile.
+type FeedFile struct {
+	// BuiltAt As the file says.
+	BuiltAt *time.Time `json:"built_at,omitempty"`
+
+	// Digest SHA-256 of the content.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// Name Example: daily.cvd
+	Name string `json:"name"`
+
+	// ReceivedAt Since when the content is this.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// Size In bytes.
+	Size int64 `json:"size"`
+
+	// Version What the file says of itself.
+	Version *string `json:"version,omitempty"`
+}
+
+// FeedFileList defines model for FeedFileList.
+type FeedFileList struct {
+	Items []FeedFile `json:"items"`
+}
+
 // FeedGroupMetadata defines model for FeedGroupMetadata.
 type FeedGroupMetadata struct {
 	// Alarms Reasons to look at the group. refused: what its source delivers has no records or less than half of what it had, and is not taken over; stale: the last success is too long ago; unreadable: so many records cannot be read that the format may have changed.
@@ -3473,6 +3501,12 @@ type ServerInterface interface {
 	// SwitchFeed Switch a feed or a group on or off
 	// (PUT /system/feeds/{feed})
 	SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams)
+	// ListFeedFiles Files a feed passes on as they are
+	// (GET /system/feeds/{feed}/files)
+	ListFeedFiles(w http.ResponseWriter, r *http.Request, feed FeedName)
+	// DownloadFeedFile Content of a file a feed passes on
+	// (GET /system/feeds/{feed}/files/{file_name})
+	DownloadFeedFile(w http.ResponseWriter, r *http.Request, feed FeedName, fileName string)
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	// (GET /system/policy-spec)
 	GetPolicySpec(w http.ResponseWriter, r *http.Request)
@@ -4109,6 +4143,18 @@ func (_ Unimplemented) DeleteFeed(w http.ResponseWriter, r *http.Request, feed F
 // SwitchFeed Switch a feed or a group on or off
 // (PUT /system/feeds/{feed})
 func (_ Unimplemented) SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListFeedFiles Files a feed passes on as they are
+// (GET /system/feeds/{feed}/files)
+func (_ Unimplemented) ListFeedFiles(w http.ResponseWriter, r *http.Request, feed FeedName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DownloadFeedFile Content of a file a feed passes on
+// (GET /system/feeds/{feed}/files/{file_name})
+func (_ Unimplemented) DownloadFeedFile(w http.ResponseWriter, r *http.Request, feed FeedName, fileName string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -9578,6 +9624,67 @@ func (siw *ServerInterfaceWrapper) SwitchFeed(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListFeedFiles operation middleware
+func (siw *ServerInterfaceWrapper) ListFeedFiles(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "feed" -------------
+	var feed FeedName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", chi.URLParam(r, "feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListFeedFiles(w, r, feed)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DownloadFeedFile operation middleware
+func (siw *ServerInterfaceWrapper) DownloadFeedFile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "feed" -------------
+	var feed FeedName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", chi.URLParam(r, "feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "file_name" -------------
+	var fileName string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "file_name", chi.URLParam(r, "file_name"), &fileName, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "file_name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DownloadFeedFile(w, r, feed, fileName)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetPolicySpec operation middleware
 func (siw *ServerInterfaceWrapper) GetPolicySpec(w http.ResponseWriter, r *http.Request) {
 
@@ -10180,6 +10287,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/system/feeds/{feed}", wrapper.SwitchFeed)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system/feeds/{feed}/files", wrapper.ListFeedFiles)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system/feeds/{feed}/files/{file_name}", wrapper.DownloadFeedFile)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/system/policy-spec", wrapper.GetPolicySpec)
@@ -14235,6 +14348,99 @@ func (response SwitchFeeddefaultJSONResponse) VisitSwitchFeedResponse(w http.Res
 	return err
 }
 
+type ListFeedFilesRequestObject struct {
+	Feed FeedName `json:"feed"`
+}
+
+type ListFeedFilesResponseObject interface {
+	VisitListFeedFilesResponse(w http.ResponseWriter) error
+}
+
+type ListFeedFiles200JSONResponse FeedFileList
+
+func (response ListFeedFiles200JSONResponse) VisitListFeedFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeedFilesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListFeedFilesdefaultJSONResponse) VisitListFeedFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadFeedFileRequestObject struct {
+	Feed     FeedName `json:"feed"`
+	FileName string   `json:"file_name"`
+}
+
+type DownloadFeedFileResponseObject interface {
+	VisitDownloadFeedFileResponse(w http.ResponseWriter) error
+}
+
+type DownloadFeedFile200ResponseHeaders struct {
+	ETag *string
+}
+
+type DownloadFeedFile200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	Headers       DownloadFeedFile200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadFeedFile200ApplicationoctetStreamResponse) VisitDownloadFeedFileResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadFeedFiledefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DownloadFeedFiledefaultJSONResponse) VisitDownloadFeedFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetPolicySpecRequestObject struct {
 }
 
@@ -14815,6 +15021,12 @@ type StrictServerInterface interface {
 	// SwitchFeed Switch a feed or a group on or off
 	// (PUT /system/feeds/{feed})
 	SwitchFeed(ctx context.Context, request SwitchFeedRequestObject) (SwitchFeedResponseObject, error)
+	// ListFeedFiles Files a feed passes on as they are
+	// (GET /system/feeds/{feed}/files)
+	ListFeedFiles(ctx context.Context, request ListFeedFilesRequestObject) (ListFeedFilesResponseObject, error)
+	// DownloadFeedFile Content of a file a feed passes on
+	// (GET /system/feeds/{feed}/files/{file_name})
+	DownloadFeedFile(ctx context.Context, request DownloadFeedFileRequestObject) (DownloadFeedFileResponseObject, error)
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	// (GET /system/policy-spec)
 	GetPolicySpec(ctx context.Context, request GetPolicySpecRequestObject) (GetPolicySpecResponseObject, error)
@@ -17804,6 +18016,59 @@ func (sh *strictHandler) SwitchFeed(w http.ResponseWriter, r *http.Request, feed
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SwitchFeedResponseObject); ok {
 		if err := validResponse.VisitSwitchFeedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListFeedFiles operation middleware
+func (sh *strictHandler) ListFeedFiles(w http.ResponseWriter, r *http.Request, feed FeedName) {
+	var request ListFeedFilesRequestObject
+
+	request.Feed = feed
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFeedFiles(ctx, request.(ListFeedFilesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFeedFiles")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListFeedFilesResponseObject); ok {
+		if err := validResponse.VisitListFeedFilesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DownloadFeedFile operation middleware
+func (sh *strictHandler) DownloadFeedFile(w http.ResponseWriter, r *http.Request, feed FeedName, fileName string) {
+	var request DownloadFeedFileRequestObject
+
+	request.Feed = feed
+	request.FileName = fileName
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadFeedFile(ctx, request.(DownloadFeedFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadFeedFile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DownloadFeedFileResponseObject); ok {
+		if err := validResponse.VisitDownloadFeedFileResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -29,8 +29,19 @@ const StreamMax = 1 << 20
 // Daemon is where clamd listens, as addresses of the configuration.
 type Daemon struct{ Unix, TCP string }
 
-// Start runs clamd until the test ends.
+// Database is a database (.ndb) with one signature, by which clamd knows EICAR as name and ".UNOFFICIAL".
+func Database(name string) string { return name + ":0:*:" + hex.EncodeToString(EICAR) + "\n" }
+
+// Start runs clamd until the test ends, with a database that knows EICAR as Signature.
 func Start(t testing.TB) Daemon {
+	t.Helper()
+	database := t.TempDir()
+	write(t, filepath.Join(database, "test.ndb"), Database(strings.TrimSuffix(Signature, ".UNOFFICIAL")))
+	return StartWith(t, database)
+}
+
+// StartWith runs clamd until the test ends, with the databases of a folder; it has to hold one.
+func StartWith(t testing.TB, database string) Daemon {
 	t.Helper()
 	path := program(t)
 	dir, err := os.MkdirTemp("", "clamd") // a socket's path must be short
@@ -38,12 +49,6 @@ func Start(t testing.TB) Daemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	database := filepath.Join(dir, "database")
-	if err := os.Mkdir(database, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	signature := "Plimsoll.Test.Eicar:0:*:" + hex.EncodeToString(EICAR) + "\n"
-	write(t, filepath.Join(database, "test.ndb"), signature)
 	socket, address := filepath.Join(dir, "ctl"), nettest.FreeAddr(t)
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -24,13 +24,16 @@ import (
 // Name is the source name.
 const Name = "clamav_db"
 
+// Daily is the group of the official database that changes every day, by whose version ClamAV's signatures are known.
+const Daily = "daily"
+
 const (
 	host = "database.clamav.net"
 	none = "none"
 )
 
 // official are the databases everybody has.
-var official = []string{"main", "daily", "bytecode"}
+var official = []string{"main", Daily, "bytecode"}
 
 var (
 	// ErrName means that a file's name is none clamd would load, or there twice.
