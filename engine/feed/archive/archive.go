@@ -18,7 +18,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/therootcompany/xz"
 
 	"plimsoll/engine/feed"
 )
@@ -53,7 +53,7 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// dictionary bounds the memory a decoder may ask for, in bytes.
+// dictionary bounds the memory a document may have its decoder take, in bytes; it is what `xz -9` and `zstd --ultra` ask for.
 const dictionary = 64 << 20
 
 // Open reads a document through whatever it is compressed with: gzip, bzip2, xz, Zstandard, or nothing.
@@ -74,7 +74,7 @@ func open(r io.Reader, most int64) (io.ReadCloser, error) {
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		out = bzip2.NewReader(in)
 	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		out, err = xz.ReaderConfig{DictCap: 1 << 20}.NewReader(in)
+		out, err = xz.NewReader(in, dictionary)
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		var d *zstd.Decoder
 		d, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(dictionary), zstd.WithDecoderMaxMemory(dictionary))
@@ -83,7 +83,7 @@ func open(r io.Reader, most int64) (io.ReadCloser, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, damage(err)
 	}
 	return &bounded{in: out, left: most, free: free}, nil
 }
@@ -104,9 +104,17 @@ func (b *bounded) Read(p []byte) (int, error) {
 		return n, ErrTooLarge
 	}
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("%w: %w", ErrFormat, err)
+		err = damage(err)
 	}
 	return n, err
+}
+
+// damage tells what asks for too much memory from what cannot be read.
+func damage(err error) error {
+	if errors.Is(err, xz.ErrMemlimit) || errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return fmt.Errorf("%w: %w", ErrFormat, err)
 }
 
 func (b *bounded) Close() error {
