@@ -32,7 +32,7 @@ type host struct {
 	fault  func(w http.ResponseWriter, r *http.Request, next http.Handler)
 }
 
-func newHost(t *testing.T) *host {
+func newHost(t testing.TB) *host {
 	t.Helper()
 	h := &host{}
 	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))

@@ -70,6 +70,7 @@ func userName(user string) string {
 	}
 	if !strings.HasPrefix(user, "$") { // ${UID:-1000} is not split
 		user, _, _ = strings.Cut(user, ":")
+		user = strings.TrimSpace(user)
 	}
 	if user == "" || strings.Trim(user, "0") == "" {
 		return root
