@@ -11,6 +11,7 @@ import (
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/builtin"
 	"plimsoll/engine/catalog/hints"
+	"plimsoll/engine/catalog/search/suite"
 	"plimsoll/engine/image"
 	"plimsoll/persistence"
 )
@@ -36,7 +37,7 @@ type Analysis struct {
 	Owned   bool           `yaml:"owned_package_filtering" doc:"Neither list nor match language packages whose files an OS package owns: they count as that package. Holds for images analysed from then on, and for others once they are submitted with force."`
 	Cache   int64          `yaml:"layer_cache_bytes" doc:"Results of layers that no image needs any more are kept up to this size, as stored and in bytes, for the next image that shares them; those used longest ago go first, but none within a day of its last use."`
 	Malware malware.Config `yaml:"malware" doc:"Scanning of files by ClamAV."`
-	Search  Search         `yaml:"search" doc:"Searches in the text files of every layer, and files kept. Changing what is searched for or kept reads every layer again."`
+	Search  suite.Settings `yaml:"search" doc:"Searches in the text files of every layer, and files kept. Changing what is searched for or kept reads every layer again."`
 }
 
 // DefaultAnalysis suits images of tens of gigabytes on a small machine.
@@ -46,7 +47,7 @@ func DefaultAnalysis() Analysis {
 		Timeout: 12 * time.Hour, LayerTimeout: 4 * time.Hour, StallTimeout: reg.StallTimeout,
 		MaxLayerBytes: limits.CompressedBytes, MaxLayerUnpacked: limits.DecompressedBytes, MaxFileBytes: limits.FileBytes,
 		MaxManifestBytes: reg.ManifestBytes, MaxConfigBytes: reg.ConfigBytes, MemoryBytes: limits.MemoryBytes,
-		LockFiles: true, Cache: 1 << 30, Owned: true, Malware: malware.DefaultConfig(), Search: DefaultSearch(),
+		LockFiles: true, Cache: 1 << 30, Owned: true, Malware: malware.DefaultConfig(), Search: suite.Default(),
 	}
 }
 
@@ -101,7 +102,7 @@ func (a Analysis) analyzers() ([]catalog.Analyzer, error) {
 	if a.Malware.Enabled {
 		chosen = append(chosen, malware.New(a.Malware).Analyzer())
 	}
-	searches, fault := a.Search.analyzers()
+	searches, fault := a.Search.Analyzers()
 	return append(chosen, searches...), errors.Join(err, fault)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,7 +23,7 @@ func newImageAdd(c *connection) *cobra.Command {
 	var (
 		force, wait               bool
 		dockerfile, tag, platform string
-		from                      string
+		from, searches            string
 		annotations               []string
 		timeout                   time.Duration
 	)
@@ -30,8 +31,14 @@ func newImageAdd(c *connection) *cobra.Command {
 		Use: "add IMAGE", Short: "Submit an image for analysis", Args: cobra.ExactArgs(1),
 		Long: "IMAGE is registry/repository:tag, or registry/repository@sha256:... together with --tag.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if searches != "" && (from == "" || from == "registry") {
+				return errors.New("--searches goes with --from: the server has settings of its own for what it analyses")
+			}
 			if from != "" && from != "registry" {
-				return c.addFrom(cmd, addition{args[0], from, platform, dockerfile, annotations, force, wait, timeout})
+				return c.addFrom(cmd, addition{
+					image: args[0], from: from, platform: platform, dockerfile: dockerfile, searches: searches,
+					annotations: annotations, force: force, wait: wait, timeout: timeout,
+				})
 			}
 			body, err := analysisRequest(args[0], tag, platform, dockerfile, annotations)
 			if err != nil {
@@ -59,6 +66,7 @@ func newImageAdd(c *connection) *cobra.Command {
 	f.DurationVar(&timeout, "timeout", 0, "with --wait: give up after this time (0: never)")
 	f.StringVar(&dockerfile, "dockerfile", "", "Dockerfile the image was built from")
 	f.StringVar(&from, "from", "registry", "analyse here and import: "+strings.Join(source.Schemes(), ", ")+", or a file with its document (Syft's JSON), - for standard input")
+	f.StringVar(&searches, "searches", "", "with --from: YAML file with what to search files for and which to keep, in the form of the server's worker.analysis.search (default: credentials, and /etc/passwd)")
 	f.StringVar(&tag, "tag", "", "with a digest: the tag to file it under")
 	f.StringVar(&platform, "platform", "", "platform to take from a manifest list: os/architecture[/variant], or all for one image for each")
 	f.StringArrayVar(&annotations, "annotation", nil, "key=value, repeatable")

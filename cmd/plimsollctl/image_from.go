@@ -13,12 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"plimsoll/api/client"
+	"plimsoll/engine/catalog"
 	"plimsoll/internal/source"
 )
 
 // addition is what `image add` was told.
 type addition struct {
 	image, from, platform, dockerfile string
+	searches                          string // file with settings
+	packagesOnly                      bool   // search for nothing
 	annotations                       []string
 	force, wait                       bool
 	timeout                           time.Duration
@@ -37,11 +40,11 @@ func (c *connection) addFrom(cmd *cobra.Command, a addition) error {
 	if err != nil {
 		return err
 	}
-	document, err := a.document(ctx, cmd.InOrStdin(), cmd.ErrOrStderr())
+	found, err := a.read(ctx, cmd.InOrStdin(), cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	finish, err := c.upload(ctx, a, document)
+	finish, err := c.upload(ctx, a, found)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", a.image, err)
 	}
@@ -60,13 +63,20 @@ func (c *connection) addFrom(cmd *cobra.Command, a addition) error {
 	return c.waitFor(cmd, r.JSON200.ImageDigest, a.timeout, waitInterval)
 }
 
-func (a addition) document(ctx context.Context, input io.Reader, out io.Writer) ([]byte, error) {
+// read analyses the source, or takes the finished document.
+func (a addition) read(ctx context.Context, input io.Reader, out io.Writer) (*local, error) {
 	if isSource(a.from) {
-		found, err := analyzeLocal(ctx, a.from, source.Options{Tag: a.image, Platform: a.platform}, out)
-		if err != nil {
-			return nil, err
+		var searches []catalog.Analyzer
+		if !a.packagesOnly {
+			var err error
+			if searches, err = searchesOf(a.searches); err != nil {
+				return nil, err
+			}
 		}
-		return found.document, nil
+		return analyzeLocal(ctx, a.from, source.Options{Tag: a.image, Platform: a.platform}, searches, out)
+	}
+	if a.searches != "" {
+		return nil, errors.New("--searches goes with an image that is analysed here; a finished document says what was found")
 	}
 	if a.from != "-" {
 		file, err := os.Open(a.from)
@@ -83,11 +93,11 @@ func (a addition) document(ctx context.Context, input io.Reader, out io.Writer) 
 	if len(document) > maxDocument {
 		return nil, fmt.Errorf("the document is larger than %d bytes", maxDocument)
 	}
-	return document, nil
+	return &local{document: document}, nil
 }
 
 // upload brings the documents to the server and says how to finish the import. What is not finished is taken back.
-func (c *connection) upload(ctx context.Context, a addition, document []byte) (finish *client.ImageImportManifest, err error) {
+func (c *connection) upload(ctx context.Context, a addition, found *local) (finish *client.ImageImportManifest, err error) {
 	opened, err := ask(c.api.OpenImageImportWithResponse(ctx, &client.OpenImageImportParams{}))
 	if err != nil {
 		return nil, err
@@ -99,7 +109,7 @@ func (c *connection) upload(ctx context.Context, a addition, document []byte) (f
 			err = errors.Join(err, again)
 		}
 	}()
-	said, err := ask(c.api.AddImportSbomWithBodyWithResponse(ctx, operation, &client.AddImportSbomParams{}, mediaOf(document), bytes.NewReader(document)))
+	said, err := ask(c.api.AddImportSbomWithBodyWithResponse(ctx, operation, &client.AddImportSbomParams{}, mediaOf(found.document), bytes.NewReader(found.document)))
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +118,9 @@ func (c *connection) upload(ctx context.Context, a addition, document []byte) (f
 	}
 	finish = &client.ImageImportManifest{
 		Contents: *said.JSON200.Contents, Digest: *said.JSON200.ImageDigest, OperationUuid: operation, Tags: []string{a.image},
+	}
+	if err := c.uploadFindings(ctx, operation, found, &finish.Contents); err != nil {
+		return nil, err
 	}
 	if a.dockerfile != "" {
 		text, err := os.ReadFile(a.dockerfile)
@@ -121,4 +134,33 @@ func (c *connection) upload(ctx context.Context, a addition, document []byte) (f
 		finish.Contents.Dockerfile = &added.JSON200.Digest
 	}
 	return finish, nil
+}
+
+// jsonMedia is the media type of what searches found.
+const jsonMedia = "application/json"
+
+// uploadFindings brings what searches found, and files kept.
+func (c *connection) uploadFindings(ctx context.Context, operation string, found *local, into *client.ImportContentDigests) error {
+	if found.secrets != nil {
+		r, err := ask(c.api.AddImportSecretSearchesWithBodyWithResponse(ctx, operation, &client.AddImportSecretSearchesParams{}, jsonMedia, bytes.NewReader(found.secrets)))
+		if err != nil {
+			return fmt.Errorf("secret search: %w", err)
+		}
+		into.SecretSearches = &r.JSON200.Digest
+	}
+	if found.content != nil {
+		r, err := ask(c.api.AddImportContentSearchesWithBodyWithResponse(ctx, operation, &client.AddImportContentSearchesParams{}, jsonMedia, bytes.NewReader(found.content)))
+		if err != nil {
+			return fmt.Errorf("content search: %w", err)
+		}
+		into.ContentSearches = &r.JSON200.Digest
+	}
+	if found.kept != nil {
+		r, err := ask(c.api.AddImportFileContentsWithBodyWithResponse(ctx, operation, &client.AddImportFileContentsParams{}, jsonMedia, bytes.NewReader(found.kept)))
+		if err != nil {
+			return fmt.Errorf("kept files: %w", err)
+		}
+		into.FileContents = &r.JSON200.Digest
+	}
+	return nil
 }

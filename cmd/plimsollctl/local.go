@@ -15,22 +15,28 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/catalog/builtin"
+	"plimsoll/engine/catalog/search/content"
+	"plimsoll/engine/catalog/search/retrieve"
+	"plimsoll/engine/catalog/search/secret"
+	"plimsoll/engine/catalog/search/suite"
 	"plimsoll/engine/image"
 	"plimsoll/engine/imported"
 	"plimsoll/engine/match"
 	"plimsoll/engine/sbom"
+	"plimsoll/internal/config"
 	"plimsoll/internal/source"
 )
 
 // local is an image analysed on this machine, with the engine the server has.
 type local struct {
 	document []byte // native, with files, manifest and configuration
-	digest   string
-	name     string // the source's own tag; may be empty
+	// What searches found and files kept, in the form of imports; nil: nothing was looked for.
+	secrets, content, kept []byte
 }
 
-// analyzeLocal reads an image from a source. What it says to a person goes to out.
-func analyzeLocal(ctx context.Context, from string, options source.Options, out io.Writer) (*local, error) {
+// analyzeLocal reads an image from a source, with these analyzers beside those for packages. What it says to a person
+// goes to out.
+func analyzeLocal(ctx context.Context, from string, options source.Options, searches []catalog.Analyzer, out io.Writer) (*local, error) {
 	scratch, err := os.MkdirTemp("", "plimsollctl-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for large files: %w", err)
@@ -45,7 +51,7 @@ func analyzeLocal(ctx context.Context, from string, options source.Options, out 
 		return nil, err
 	}
 	defer img.Close()
-	layers, err := readLayers(ctx, img, scratch, out)
+	layers, err := readLayers(ctx, img, scratch, searches, out)
 	if err != nil {
 		return nil, err
 	}
@@ -55,19 +61,15 @@ func analyzeLocal(ctx context.Context, from string, options source.Options, out 
 			layers[0].Incomplete = append(layers[0].Incomplete, catalog.Incompleteness{Path: path, Reason: catalog.ReasonUnreadable})
 		}
 	}
-	document, err := describeLocal(img, layers)
-	if err != nil {
-		return nil, err
-	}
-	return &local{document: document, digest: img.Digest, name: img.Name}, nil
+	return describeLocal(img, layers, searches)
 }
 
-func readLayers(ctx context.Context, img *source.Image, scratch string, out io.Writer) ([]*image.Layer, error) {
+func readLayers(ctx context.Context, img *source.Image, scratch string, searches []catalog.Analyzer, out io.Writer) ([]*image.Layer, error) {
 	analyzers, err := builtin.Choose(builtin.Choice{})
 	if err != nil {
 		return nil, err
 	}
-	pass := image.NewPass(analyzers, image.DefaultLimits, scratch)
+	pass := image.NewPass(append(analyzers, searches...), image.DefaultLimits, scratch)
 	show := newMeter(out, img.Layers)
 	defer show.close()
 	layers := make([]*image.Layer, 0, len(img.Layers))
@@ -88,8 +90,8 @@ func readLayers(ctx context.Context, img *source.Image, scratch string, out io.W
 	return layers, nil
 }
 
-func describeLocal(img *source.Image, layers []*image.Layer) ([]byte, error) {
-	found, _, err := image.Assemble(layers, match.DistroNamespace)
+func describeLocal(img *source.Image, layers []*image.Layer, searches []catalog.Analyzer) (*local, error) {
+	found, findings, err := image.Assemble(layers, match.DistroNamespace)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +113,39 @@ func describeLocal(img *source.Image, layers []*image.Layer) ([]byte, error) {
 	if err := sbom.Native(&document, subject, found, time.Now()); err != nil {
 		return nil, err
 	}
-	return imported.AddFiles(document.Bytes(), layers)
+	var out local
+	if out.document, err = imported.AddFiles(document.Bytes(), layers); err != nil {
+		return nil, err
+	}
+	return &out, out.take(findings, layers, searches)
+}
+
+// take adds what the searches found that were made.
+func (l *local) take(findings image.Findings, layers []*image.Layer, searches []catalog.Analyzer) (err error) {
+	for _, s := range searches {
+		switch s.Name {
+		case secret.Name:
+			l.secrets, err = imported.Searched(findings.Hits, catalog.SearchSecret, layers)
+		case content.Name:
+			l.content, err = imported.Searched(findings.Hits, catalog.SearchContent, layers)
+		case retrieve.Name:
+			l.kept, err = imported.Kept(findings.Retrieved)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// searchesOf are the searches a file asks for, in the form of the server's worker.analysis.search; those of a server
+// nobody has tuned when there is none.
+func searchesOf(file string) ([]catalog.Analyzer, error) {
+	settings := suite.Default()
+	if _, err := config.Load(&settings, config.Source{File: file}); err != nil {
+		return nil, fmt.Errorf("searches: %w", err)
+	}
+	return settings.Analyzers()
 }
 
 // meter shows how far the layers are read: a bar on a terminal, a line per layer elsewhere.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,7 +31,7 @@ func importServer(t *testing.T, refuse string, look ...func(*http.Request)) (url
 			fmt.Fprint(w, `{"code":413,"error_type":"REQUEST_TOO_LARGE","message":"too large","detail":{},"httpcode":413}`)
 		case strings.HasSuffix(r.URL.Path, "/sbom"):
 			fmt.Fprintf(w, `{"digest":%q,"created_at":"2026-01-01T00:00:00Z","image_digest":%q,"contents":{"packages":%q,"image_config":%q,"manifest":%q}}`, digest, digest, digest, digest, digest)
-		case strings.HasSuffix(r.URL.Path, "/dockerfile"):
+		case strings.HasSuffix(r.URL.Path, "/dockerfile"), strings.HasSuffix(r.URL.Path, "-searches"), strings.HasSuffix(r.URL.Path, "/file-contents"):
 			fmt.Fprintf(w, `{"digest":%q,"created_at":"2026-01-01T00:00:00Z"}`, digest)
 		case r.URL.Path == "/v2/images":
 			fmt.Fprintf(w, `{"image_digest":%q,"analysis_status":"not_analyzed","image_content":{"metadata":{}},"image_detail":[],"annotations":{}}`, digest)
@@ -80,9 +82,48 @@ func TestAnImageIsAnalysedHereAndImported(t *testing.T) {
 	if err != nil || !strings.Contains(stdout, "not_analyzed") || !strings.Contains(stderr, "layer 1 of 1") {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
 	}
-	want := "POST /v2/imports/images, POST /v2/imports/images/op1/sbom, POST /v2/imports/images/op1/dockerfile, POST /v2/images"
+	want := "POST /v2/imports/images, POST /v2/imports/images/op1/sbom, POST /v2/imports/images/op1/secret-searches, POST /v2/imports/images/op1/file-contents, POST /v2/imports/images/op1/dockerfile, POST /v2/images"
 	if got := strings.Join(*asked, ", "); got != want {
 		t.Errorf("asked %s, want %s", got, want)
+	}
+}
+
+func TestWhatIsSearchedForIsTheUsersChoice(t *testing.T) {
+	t.Parallel()
+	sent := map[string]string{}
+	url, _ := importServer(t, "", func(r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err == nil {
+			sent[path.Base(r.URL.Path)] = string(body)
+		}
+	})
+	dir := tree(t)
+	settings := filepath.Join(t.TempDir(), "searches.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("secrets: {enabled: false}\ncontent: {expressions: [{name: release, regex: 'VERSION_ID=\\d+'}], store_values: true}\nretrieved_files: {paths: [/etc/os-release]}\n")
+	if _, stderr, err := perform(t, url, "image", "add", "r.example/app:1", "--from", "dir:"+dir, "--searches", settings); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	if _, asked := sent["secret-searches"]; asked || !strings.Contains(sent["content-searches"], `"classification":"release","line_number":2`) ||
+		!strings.Contains(sent["content-searches"], `"value":"VERSION_ID=12"`) || !strings.Contains(sent["file-contents"], `"/etc/os-release"`) ||
+		!strings.Contains(sent["images"], `"content_searches":"sha256:`) {
+		t.Errorf("sent %v", sent)
+	}
+	write("content: {expressions: [{name: broken, regex: '('}]}\n")
+	if _, _, err := perform(t, url, "image", "add", "r.example/app:1", "--from", "dir:"+dir, "--searches", settings); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("a rule that is none: %v", err)
+	}
+	write("secret: {}\n")
+	if _, _, err := perform(t, url, "image", "add", "r.example/app:1", "--from", "dir:"+dir, "--searches", settings); err == nil || !strings.Contains(err.Error(), `"secret"`) {
+		t.Errorf("a misspelt key: %v", err)
+	}
+	for _, from := range []string{"registry", settings} {
+		if _, _, err := perform(t, url, "image", "add", "r.example/app:1", "--from", from, "--searches", settings); err == nil || !strings.Contains(err.Error(), "--searches goes with") {
+			t.Errorf("from %s: %v", from, err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func newSBOMCreate(c *connection) *cobra.Command {
 		Use: "create SOURCE", Short: "Print the bill of materials of an image on this machine", Args: cobra.ExactArgs(1),
 		Long: "SOURCE is one of " + strings.Join(source.Schemes(), ", ") + ".\n\nThe document is the native one (Syft's JSON); `image add TAG --from FILE` imports it. With -o text a list of packages is printed.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, err := analyzeLocal(cmd.Context(), args[0], source.Options{Tag: tag, Platform: platform}, cmd.ErrOrStderr())
+			found, err := analyzeLocal(cmd.Context(), args[0], source.Options{Tag: tag, Platform: platform}, nil, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}

@@ -19,11 +19,12 @@ func newScan(c *connection) *cobra.Command {
 		Use: "scan SOURCE", Short: "Show what is known to be wrong with a bill of materials or an image here; nothing is stored", Args: cobra.ExactArgs(1),
 		Long: "SOURCE is a file with a bill of materials, - for standard input, or a source as `image add --from` takes it, such as dir:PATH.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.from = args[0]
-			document, err := a.document(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr())
+			a.from, a.packagesOnly = args[0], true
+			found, err := a.read(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
+			document := found.document
 			r, err := ask(c.api.ScanSbomWithBodyWithResponse(cmd.Context(), &client.ScanSbomParams{VendorOnly: &vendorOnly}, mediaOf(document), bytes.NewReader(document)))
 			if err != nil {
 				return err

@@ -145,6 +145,47 @@ func TestSearchesAndKeptFilesAreFindings(t *testing.T) {
 	}
 }
 
+func TestFindingsAreReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	digest, p := parts(2, native("", ""))
+	layers := []*image.Layer{{Digest: layerID(0), DiffID: diffID(0)}, {Digest: layerID(1), DiffID: diffID(1)}}
+	hit := func(kind, name string, line, layer int, path string, removed bool, value string) image.Hit {
+		return image.Hit{SearchHit: catalog.SearchHit{Search: kind, Name: name, Line: line, Value: value}, Path: path, Layer: layerID(layer), Removed: removed}
+	}
+	want := image.Findings{
+		Hits: []image.Hit{
+			hit(catalog.SearchSecret, "KEY", 3, 1, "/a", false, ""), hit(catalog.SearchSecret, "KEY", 3, 0, "/a", true, ""), hit(catalog.SearchSecret, "KEY", 5, 0, "/a", true, ""),
+			hit(catalog.SearchSecret, "TOKEN", 1, 0, "/b", false, ""), hit(catalog.SearchContent, "TODO", 1, 0, "/a", false, "TODO: sail"),
+		},
+		Retrieved: []image.Retrieved{{RetrievedFile: catalog.RetrievedFile{Content: []byte("ahoy\x00")}, Path: "/etc/motd"}},
+	}
+	var err error
+	for kind, into := range map[string]*[]byte{catalog.SearchSecret: &p.SecretSearches, catalog.SearchContent: &p.ContentSearches} {
+		if *into, err = imported.Searched(want.Hits, kind, layers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.FileContents, err = imported.Kept(want.Retrieved); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, read(t, digest, p).Findings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHitsComeByPathWhateverTheirOrder(t *testing.T) {
+	t.Parallel()
+	digest, p := parts(1, native("", ""))
+	p.SecretSearches = []byte(`[{"location":{"path":"/b"},"content_searches":[{"classification":"A","line_number":1}]},{"location":{"path":"/a"},"content_searches":[{"classification":"A","line_number":2,"value":"` + strings.Repeat("x", 1000) + `"}]},{"location":{"path":"/b"},"content_searches":[{"classification":"B","line_number":3}]}]`)
+	var got []string
+	for _, h := range read(t, digest, p).Findings.Hits {
+		got = append(got, fmt.Sprint(h.Path, h.Name, h.Line, len(h.Value)))
+	}
+	if diff := cmp.Diff([]string{"/aA2 256", "/bA1 0", "/bB3 0"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWhatCannotBeUsedIsTold(t *testing.T) {
 	t.Parallel()
 	digest, p := parts(1, native(`{"id":"x","name":"nameless version","type":"npm"},{"id":"y","name":"a\u0000b","version":"1","type":"npm"}`,

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/catalog/search"
 	"plimsoll/engine/image"
 	"plimsoll/engine/match"
 	"plimsoll/engine/sbom"
 )
 
 // ReaderVersion is raised whenever the same documents are read to something else.
-const ReaderVersion = 1
+const ReaderVersion = 2
 
 // Parts are the uploaded documents; those after Config may be missing.
 type Parts struct {
@@ -146,13 +147,21 @@ func compare(a, b catalog.Package) int {
 		strings.Compare(a.SourceVersion, b.SourceVersion), strings.Compare(a.Location, b.Location), strings.Compare(a.PURL, b.PURL))
 }
 
-// searched is a line of uploaded search results.
+// searched is a line of uploaded search results. Removed and Value are additions to the published form: the file is gone in a
+// later layer, and what was found, for searches that are to keep it.
 type searched struct {
-	Location location `json:"location"`
-	Found    []struct {
-		Classification string `json:"classification"`
-		Line           int    `json:"line_number"`
-	} `json:"content_searches"`
+	Location location       `json:"location"`
+	Found    []searchResult `json:"content_searches"`
+	Removed  bool           `json:"removed,omitempty"`
+}
+
+type searchResult struct {
+	Classification string `json:"classification"`
+	Line           int    `json:"line_number"`
+	Offset         int    `json:"line_offset"` // this and the next two are not known here, and the form asks for them
+	Position       int    `json:"seek_position"`
+	Length         int    `json:"length"`
+	Value          string `json:"value,omitempty"`
 }
 
 // kept is a line of uploaded file contents; JSON has the bytes in base64.
@@ -195,8 +204,8 @@ func (c *Content) hits(kind string, document []byte, most int) error {
 	if len(document) == 0 {
 		return nil
 	}
-	place := c.placer()
-	return eachElement(document, "", func(raw json.RawMessage) error {
+	place, first := c.placer(), len(c.Findings.Hits)
+	err := eachElement(document, "", func(raw json.RawMessage) error {
 		var s searched
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return err
@@ -204,7 +213,7 @@ func (c *Content) hits(kind string, document []byte, most int) error {
 		if !absolute(s.Location.Path) {
 			return fmt.Errorf("search result of %q: no absolute path", clip(s.Location.Path))
 		}
-		hit := image.Hit{Path: s.Location.Path}
+		hit := image.Hit{Path: s.Location.Path, Removed: s.Removed}
 		if len(c.Description.Layers) > 0 {
 			hit.Layer = c.Description.Layers[place(s.Location.LayerID)].Digest
 		}
@@ -212,9 +221,16 @@ func (c *Content) hits(kind string, document []byte, most int) error {
 			if len(c.Findings.Hits) == most {
 				return fmt.Errorf("%w: more than %d search results", ErrLimit, most)
 			}
-			hit.SearchHit = catalog.SearchHit{Search: kind, Name: catalog.Text(f.Classification), Line: f.Line}
+			hit.SearchHit = catalog.SearchHit{Search: kind, Name: catalog.Text(f.Classification), Line: f.Line, Value: clipValue(f.Value)}
 			c.Findings.Hits = append(c.Findings.Hits, hit)
 		}
 		return nil
 	})
+	// Readers take what comes by path.
+	slices.SortStableFunc(c.Findings.Hits[first:], func(a, b image.Hit) int { return strings.Compare(a.Path, b.Path) })
+	return err
+}
+
+func clipValue(value string) string {
+	return catalog.Text(value[:min(len(value), search.MaxValue)])
 }

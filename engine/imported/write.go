@@ -33,6 +33,45 @@ func AddFiles(document []byte, layers []*image.Layer) ([]byte, error) {
 	return json.Marshal(members)
 }
 
+// Searched writes the hits of one search (catalog.SearchSecret, catalog.SearchContent) as Read takes them.
+func Searched(hits []image.Hit, search string, layers []*image.Layer) ([]byte, error) {
+	names := make(map[string]string, len(layers)) // diff ids by digest
+	for _, l := range layers {
+		names[l.Digest] = l.DiffID
+	}
+	list := []searched{}
+	for i := range hits {
+		h := &hits[i]
+		if h.Search != search {
+			continue
+		}
+		place := location{Path: h.Path, LayerID: names[h.Layer]}
+		if n := len(list); n == 0 || list[n-1].Location != place || list[n-1].Removed != h.Removed {
+			list = append(list, searched{Location: place, Removed: h.Removed})
+		}
+		into := &list[len(list)-1]
+		into.Found = append(into.Found, searchResult{Classification: h.Name, Line: h.Line, Value: h.Value})
+	}
+	document, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("write search results: %w", err)
+	}
+	return document, nil
+}
+
+// Kept writes files kept as Read takes them.
+func Kept(files []image.Retrieved) ([]byte, error) {
+	list := make([]kept, len(files))
+	for i := range files {
+		list[i] = kept{Location: location{Path: files[i].Path}, Contents: files[i].Content}
+	}
+	document, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("write kept files: %w", err)
+	}
+	return document, nil
+}
+
 var fileWords = func() map[catalog.EntryType]string {
 	words := make(map[catalog.EntryType]string, len(fileTypes))
 	for word, kind := range fileTypes {

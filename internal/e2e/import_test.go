@@ -1,10 +1,17 @@
 package e2e
 
 import (
+	"archive/tar"
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -27,7 +34,7 @@ func TestImagesImportedFromHereAnswerAsThoseFromARegistry(t *testing.T) { //noli
 	s := newSystem(t)
 	c := admin(t, s.api)
 	registry := newSource(t)
-	img := sampleImage(t)
+	img := plantedImage(t)
 	pulled := registry.push(t, img, "sample/app:1")
 	syncFeeds(t, c)
 	pulledDigest := submit(t, c, pulled, false).ImageDigest
@@ -53,7 +60,7 @@ func TestImagesImportedFromHereAnswerAsThoseFromARegistry(t *testing.T) { //noli
 			if err := json.Unmarshal([]byte(stdout), &image); err != nil {
 				t.Fatalf("%v in %s", err, stdout)
 			}
-			if !strings.Contains(stderr, "layer 3 of 3") {
+			if !strings.Contains(stderr, "layer 5 of 5") {
 				t.Errorf("no progress in %q", stderr)
 			}
 			if tt.digest != "" && image.ImageDigest != tt.digest {
@@ -71,7 +78,7 @@ func TestImagesImportedFromHereAnswerAsThoseFromARegistry(t *testing.T) { //noli
 			}
 		})
 	}
-	t.Run("what one account says of an image is no other's answer", func(t *testing.T) { wantLiesKept(t, s, c, pulledDigest) })
+	t.Run("what one account says of an image is no other's answer", func(t *testing.T) { wantLiesKept(t, s, c, img, pulledDigest) })
 	if n := registry.blobReads.Load() - reads; n != 0 {
 		t.Errorf("%d blobs were pulled for imports", n)
 	}
@@ -108,7 +115,71 @@ func savedLayout(t testing.TB, img v1.Image) string {
 	return dir
 }
 
-// wantSameAnswers compares findings, packages and files of two records of one image.
+// plantedImage is the sample with a credential in a file, and one in a file that is deleted again.
+func plantedImage(t testing.TB) v1.Image {
+	t.Helper()
+	img := sampleImage(t)
+	for _, files := range []map[string]string{
+		{"srv/.aws/credentials": "[default]\naws_access_key_id = AKIAQ3XN7KSPLT2MB6WD\n", "srv/key.pem": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\n"},
+		{"srv/.wh.key.pem": ""},
+	} {
+		var content bytes.Buffer
+		w := tar.NewWriter(&content)
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(files[name]))}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(w, files[name]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content.Bytes())), nil },
+			tarball.WithMediaType("application/vnd.oci.image.layer.v1.tar+gzip"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if img, err = mutate.AppendLayers(img, layer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return img
+}
+
+// planted are the hits and the kept file that plantedImage shows, wherever it was analysed.
+var planted = []string{
+	"/etc/passwd kept", "/srv/.aws/credentials AWS_ACCESS_KEY [2] false",
+	"/srv/app/.aws/credentials AWS_ACCESS_KEY [2] false", "/srv/app/.aws/credentials AWS_SECRET_KEY [3] false", // the sample's own
+	"/srv/key.pem PRIV_KEY [1] true",
+}
+
+func searched(t testing.TB, c *client.ClientWithResponses, digest string) (all []string) {
+	t.Helper()
+	secrets, err := c.GetImageSecretSearchWithResponse(t.Context(), digest, &client.GetImageSecretSearchParams{})
+	if err != nil || secrets.JSON200 == nil {
+		t.Fatalf("secret search: %v", err)
+	}
+	for _, file := range *secrets.JSON200 {
+		for _, m := range file.Matches {
+			all = append(all, fmt.Sprint(file.Path, " ", m.Name, " ", m.Lines, " ", *m.Removed))
+		}
+	}
+	kept, err := c.GetImageRetrievedFilesWithResponse(t.Context(), digest, &client.GetImageRetrievedFilesParams{})
+	if err != nil || kept.JSON200 == nil {
+		t.Fatalf("kept files: %v", err)
+	}
+	for _, file := range *kept.JSON200 {
+		if content, err := base64.StdEncoding.DecodeString(file.B64Content); err == nil && len(content) > 0 {
+			all = append(all, file.Path+" kept")
+		}
+	}
+	sort.Strings(all)
+	return all
+}
+
+// wantSameAnswers compares findings, packages, files and search results of two records of one image.
 func wantSameAnswers(t *testing.T, c *client.ClientWithResponses, digest string, own *client.ClientWithResponses, imported string) {
 	t.Helper()
 	if diff := cmp.Diff(findings(t, c, digest), findings(t, own, imported)); diff != "" {
@@ -117,6 +188,11 @@ func wantSameAnswers(t *testing.T, c *client.ClientWithResponses, digest string,
 	for _, kind := range []string{"os", "npm", "java", "python", "go"} {
 		if diff := cmp.Diff(names(t, c, digest, kind), names(t, own, imported, kind)); diff != "" {
 			t.Errorf("%s (-pulled +imported):\n%s", kind, diff)
+		}
+	}
+	for who, got := range map[string][]string{"pulled": searched(t, c, digest), "imported": searched(t, own, imported)} {
+		if diff := cmp.Diff(planted, got); diff != "" {
+			t.Errorf("searches of the %s image (-want +got):\n%s", who, diff)
 		}
 	}
 	if diff := cmp.Diff(files(t, c, digest), files(t, own, imported)); diff != "" {
@@ -145,9 +221,9 @@ func files(t testing.TB, c *client.ClientWithResponses, digest string) []client.
 
 // wantLiesKept imports the digest that others have with a package list that hides all but one package, and calls
 // that one by another's name.
-func wantLiesKept(t *testing.T, s *system, c *client.ClientWithResponses, digest string) {
+func wantLiesKept(t *testing.T, s *system, c *client.ClientWithResponses, img v1.Image, digest string) {
 	before := findings(t, c, digest)
-	stdout, stderr, code := ctl{api: s.api}.run(t, "sbom", "create", "oci-layout:"+savedLayout(t, sampleImage(t)))
+	stdout, stderr, code := ctl{api: s.api}.run(t, "sbom", "create", "oci-layout:"+savedLayout(t, img))
 	if code != 0 {
 		t.Fatal(stderr)
 	}

@@ -1,4 +1,6 @@
-package activities
+// Package suite is what an operator or a client says about searches in files and files kept: settings, and the analyzers that
+// follow from them. Server and command line share it, so that an image analysed here or there shows the same.
+package suite
 
 import (
 	"errors"
@@ -18,8 +20,8 @@ const (
 	ScopeSquashed  = "squashed"   // what a container sees
 )
 
-// Search is the configuration section of searches in files and of files kept.
-type Search struct {
+// Settings is the configuration section of searches in files and of files kept.
+type Settings struct {
 	Secrets   SecretSearch  `yaml:"secrets" doc:"Search for credentials left in files."`
 	Content   ContentSearch `yaml:"content" doc:"Search for expressions of your own."`
 	Retrieved KeptFiles     `yaml:"retrieved_files" doc:"Files whose content is kept with the analysis, for policies and people to look into."`
@@ -49,9 +51,9 @@ type KeptFiles struct {
 	MaxBytes int64    `yaml:"max_file_bytes" doc:"Largest file to keep, in bytes; a larger one is reported as not looked into."`
 }
 
-// DefaultSearch looks for credentials and keeps /etc/passwd.
-func DefaultSearch() Search {
-	return Search{
+// Default looks for credentials and keeps /etc/passwd.
+func Default() Settings {
+	return Settings{
 		Secrets:   SecretSearch{Enabled: true, MaxBytes: secret.DefaultMaxBytes, Skip: secret.DefaultSkip()},
 		Content:   ContentSearch{MaxBytes: content.DefaultMaxBytes},
 		Retrieved: KeptFiles{Paths: retrieve.DefaultPaths(), MaxBytes: retrieve.DefaultMaxBytes},
@@ -60,19 +62,19 @@ func DefaultSearch() Search {
 }
 
 // Squashed reports whether answers list only what a container sees.
-func (s Search) Squashed() bool { return s.Scope == ScopeSquashed }
+func (s Settings) Squashed() bool { return s.Scope == ScopeSquashed }
 
 // Validate reports every fault of the section at once.
-func (s Search) Validate() error {
-	_, err := s.analyzers()
+func (s Settings) Validate() error {
+	_, err := s.Analyzers()
 	if s.Scope != ScopeAllLayers && s.Scope != ScopeSquashed {
 		err = errors.Join(err, fmt.Errorf("scope: must be %s or %s, is %q", ScopeAllLayers, ScopeSquashed, s.Scope))
 	}
 	return err
 }
 
-// analyzers are the searches that have something to look for. What is turned off is checked all the same.
-func (s Search) analyzers() ([]catalog.Analyzer, error) {
+// Analyzers are the searches that have something to look for. What is turned off is checked all the same.
+func (s Settings) Analyzers() ([]catalog.Analyzer, error) {
 	var chosen []catalog.Analyzer
 	var faults []error
 	add := func(section string, wanted bool, a catalog.Analyzer, err error) {
