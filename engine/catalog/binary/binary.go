@@ -30,7 +30,7 @@ const MetadataType = "BinaryMetadata"
 
 // Analyzer returns the analyzer of all classifiers.
 func Analyzer() catalog.Analyzer {
-	return catalog.Analyzer{Name: "binary-classifier", Version: 2, MaxSize: maxSize, Wants: wants, Analyze: analyze}
+	return catalog.Analyzer{Name: "binary-classifier", Version: 3, MaxSize: maxSize, Wants: wants, Analyze: analyze}
 }
 
 func wants(c catalog.Candidate) bool {

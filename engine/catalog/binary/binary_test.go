@@ -55,6 +55,10 @@ func TestBusyBoxMayBeTheSystem(t *testing.T) {
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ file, content, want string }{
+		{"/var/www/html/wp-includes/version.php", "<?php\n/**\n * The WordPress version string.\n *\n * @global string $wp_version\n */\n$wp_version = '6.5.2';\n\n$wp_db_version = 57155;\n$wp_local_package = 'de_DE';\n", "wordpress 6.5.2"},
+		{"/srv/wp-includes/version.php", "<?php\r\n$wp_version = '4.9';\r\n", "wordpress 4.9"},
+		{"/srv/wp-includes/version.php", "<?php\n$wp_version = '5.2-alpha-44833';\n", "wordpress 5.2-alpha-44833"},
+		{"/srv/plugin/version.php", "<?php\n// $wp_version = '6.0';\n$wp_versions = '6.0';\nif ($wp_version == '6.0') {}\n", ""},
 		{"/usr/local/bin/python3.11", "pymalloc_debug\x003.11.2\x00strict\x00<prefix>/lib/", "python 3.11.2"},
 		{"/usr/local/lib/libpython3.7m.so.1.0", "hts Reserved.\x00linux\x003.7.4\x00%.80s (%.80s) %.80s\x00", "python 3.7.4"},
 		{"/usr/local/lib/libpython3.12.so.1.0", "/root/.pyenv/versions/3.12.1/lib\x00/tmp/python-build/Python-3.12.1\x00GNU AS", "python 3.12.1"},

@@ -123,6 +123,16 @@ var languages = []Classifier{
 		Vendors: []string{"golang"}, Products: []string{"go"},
 	},
 	{
+		// wp-includes/version.php, of a release or of its locale's package. Plugins have an analyzer of their own.
+		Name: "wordpress", Package: "wordpress", PURL: generic("wordpress"),
+		Names: []string{"version.php"}, Text: func(head []byte) bool { return bytes.HasPrefix(head, []byte("<?php")) },
+		Patterns: []Pattern{{
+			Anchors: []string{"\n$wp_version"}, After: 64,
+			Regexp: regexp.MustCompile(`\A\n\$wp_version[ \t]{0,8}=[ \t]{0,8}['"](?P<version>[0-9]{1,2}\.[0-9]{1,2}(?:\.[0-9]{1,3}){0,2}(?:-(?:alpha|beta|RC)[0-9]{0,2}(?:-[0-9]{1,6})?)?)['"]`),
+		}},
+		Vendors: []string{"wordpress"}, Products: []string{"wordpress"},
+	},
+	{
 		// version.c: sccs string.
 		Name: "bash", Package: "bash", PURL: generic("bash"),
 		Names: []string{"bash"}, Patterns: []Pattern{after("@(#)Bash version ", n3, `\(`)},
