@@ -45,7 +45,7 @@ func samples(t testing.TB) map[string][]byte {
 	for name, text := range rare {
 		all[name] = []byte(text)
 	}
-	for name, database := range rpmDatabases(t) {
+	for name, database := range databases(t) {
 		all[name] = database
 	}
 	return all
@@ -108,8 +108,8 @@ func jar(t testing.TB) []byte {
 	return out.Bytes()
 }
 
-// rpmDatabases are real ones, one of each format.
-func rpmDatabases(t testing.TB) map[string][]byte {
+// databases are real ones: of rpm one of each format, and a cache of Conan.
+func databases(t testing.TB) map[string][]byte {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/knqyf263/go-rpmdb").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +126,11 @@ func rpmDatabases(t testing.TB) map[string][]byte {
 		}
 		all[name] = content
 	}
+	cache, err := os.ReadFile(filepath.Join("..", "receipt", "testdata", "cache.sqlite3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["root/.conan2/p/cache.sqlite3"] = cache
 	return all
 }
 

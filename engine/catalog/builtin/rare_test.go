@@ -31,6 +31,7 @@ var rare = map[string]string{
 	"var/db/pkg/dev-lang/rust-1.2/PF":                           "rust-1.2\n",
 	"snap/core/current/meta/snap.yaml":                          "name: core\nversion: 16-2\narchitectures:\n- amd64\n",
 	"var/www/wp-content/plugins/x/x.php":                        "<?php\n/*\nPlugin Name: X\nVersion: 5.3\n*/\n",
+	"var/www/wp-includes/version.php":                           "<?php\n$wp_version = '6.5.2';\n",
 	"home/opam/.opam/default/.opam-switch/install":              "dune.3.7.2\n",
 	"app/conan.lock":                                            `{"version": "0.5", "requires": ["zlib/1.2.13#x"]}`,
 	"app/pubspec.lock":                                          "packages:\n  x:\n    dependency: direct main\n    version: \"1.3.2\"\n",

@@ -13,7 +13,7 @@ import (
 )
 
 // wantsConan: CACHE/data/NAME/VERSION/USER/CHANNEL/package/ID/conaninfo.txt (docs.conan.io/1, "Conan cache"). The
-// cache of Conan 2 has no names in it; there the lock file tells.
+// folders of Conan 2 have no names; there a database tells (conanCache).
 func wantsConan(c catalog.Candidate) bool {
 	if !strings.HasSuffix(c.Path, "/conaninfo.txt") {
 		return false
@@ -24,18 +24,28 @@ func wantsConan(c catalog.Candidate) bool {
 
 func conan(_ context.Context, f *catalog.File) (catalog.Evidence, error) {
 	place := tail(f.Path, 8)
-	name, version, user, channel := place[1], place[2], place[3], place[4]
-	qualifiers := map[string]string{}
-	if user != "_" { // stands for none
-		qualifiers["user"], qualifiers["channel"] = user, channel
-	}
 	list := listing.Installed(f, catalog.TypeConan, "ConaninfoMetadata")
-	list.Add(catalog.Package{
+	user, channel := place[3], place[4]
+	if user == "_" { // stands for none
+		user, channel = "", ""
+	}
+	list.Add(conanPackage(place[1], place[2], user, channel, place[6]))
+	return list.Evidence()
+}
+
+func conanPackage(name, version, user, channel, id string) catalog.Package {
+	qualifiers := map[string]string{}
+	if user != "" {
+		qualifiers["user"] = user
+	}
+	if channel != "" {
+		qualifiers["channel"] = channel
+	}
+	return catalog.Package{
 		Name: name, Version: version, PURL: catalog.PURL(packageurl.TypeConan, "", name, version, qualifiers),
 		CPEs:     cpe.Candidates([]string{name, name + "_project"}, []string{name}, version, cpe.AnySoftware),
-		Metadata: map[string]string{"package-id": place[6]},
-	})
-	return list.Evidence()
+		Metadata: map[string]string{"package-id": id},
+	}
 }
 
 // wantsMacports: PREFIX/var/macports/registry/portfiles/NAME-VERSION_REVISION/DIGEST-SIZE/Portfile

@@ -1,6 +1,6 @@
 // Package receipt finds what installers beside the operating system's put into an image, by the receipt each of them
 // leaves: Bitnami and vcpkg an SPDX document for every component, Conan and MacPorts a file at a place that names the
-// package.
+// package, Conan 2 a database.
 package receipt
 
 import (
@@ -22,6 +22,7 @@ func Analyzers() []catalog.Analyzer {
 		{Name: "bitnami-component", Version: 1, MaxSize: maxSize, Wants: wantsBitnami, Analyze: bitnami},
 		{Name: "vcpkg-port", Version: 1, MaxSize: maxSize, Wants: wantsVcpkg, Analyze: vcpkg},
 		{Name: "conan-package", Version: 1, MaxSize: maxSize, Wants: wantsConan, Analyze: conan},
+		{Name: "conan-cache", Version: 1, MaxSize: maxSize, Wants: wantsConanCache, Analyze: conanCache},
 		{Name: "macports-registry", Version: 1, MaxSize: maxSize, Wants: wantsMacports, Analyze: macports},
 	}
 }

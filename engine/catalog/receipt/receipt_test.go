@@ -1,6 +1,8 @@
 package receipt
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -94,6 +96,45 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
+// The fixture was made by SQLite, with the tables of Conan 2.
+func conanFixture(t testing.TB) string {
+	t.Helper()
+	content, err := os.ReadFile("testdata/cache.sqlite3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func TestACacheOfConan2ListsItsBinaries(t *testing.T) {
+	t.Parallel()
+	const place = "/root/.conan2/p/cache.sqlite3"
+	packages, err := reading(t, file(place, conanFixture(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range packages {
+		if p.Location != place || p.Metadata["package-id"] == "" {
+			t.Errorf("package %+v", p)
+		}
+		if !strings.HasPrefix(p.Name, "lib") {
+			got = append(got, p.PURL)
+		}
+	}
+	want := []string{"pkg:conan/fmt@10.2.1?channel=stable&user=acme", "pkg:conan/openssl@3.2.1", "pkg:conan/poco@1.13.3?user=acme", "pkg:conan/zlib@1.3.1"}
+	if diff := cmp.Diff(want, got); diff != "" || len(packages) != 16 {
+		t.Errorf("%d packages; without a recipe alone and what is being built:\n%s", len(packages), diff)
+	}
+	odd := strings.ReplaceAll(conanFixture(t), "openssl/3.2.1", "openssl-3.2.1")
+	if packages, err := reading(t, file(place, odd)); len(packages) != 15 || !errors.Is(err, errReference) {
+		t.Errorf("a reference that is none: %d packages, %v", len(packages), err)
+	}
+	if wantsConanCache(catalog.Candidate{Entry: catalog.Entry{Path: place, Type: catalog.Regular}, Head: []byte("something else")}) {
+		t.Error("a file that is no database is wanted")
+	}
+}
+
 func TestOtherFilesAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -117,6 +158,7 @@ func TestADocumentThatIsNoneIsAFault(t *testing.T) {
 func FuzzReceipts(f *testing.F) {
 	f.Add("/opt/bitnami/redis/.spdx-redis.spdx", redis)
 	f.Add("/vcpkg_installed/x64-linux/share/zlib/vcpkg.spdx.json", zlib)
+	f.Add("/p/cache.sqlite3", conanFixture(f))
 	f.Add("/data/a/1/_/_/package/x/conaninfo.txt", "")
 	f.Add("/macports/registry/portfiles/a-1_0/x/Portfile", "")
 	f.Fuzz(func(t *testing.T, name, content string) {

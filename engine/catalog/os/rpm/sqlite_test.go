@@ -5,8 +5,25 @@ import (
 	"slices"
 )
 
-// sqlitePage is the page size of databases made here.
-const sqlitePage = 512
+const (
+	sqlitePage = 512 // page size of databases made here
+
+	sqliteHeader   = 100 // bytes of the file before the first page's own (sqlite.org/fileformat.html, 1.3)
+	sqliteInterior = 5   // table b-tree pages (1.6)
+	sqliteLeaf     = 13
+)
+
+// localPart is how many bytes of a row its page holds (1.6, "Cell Payload Overflow Pages").
+func localPart(size int) int {
+	if size <= sqlitePage-35 {
+		return size
+	}
+	least := (sqlitePage-12)*32/255 - 23
+	if k := least + (size-least)%(sqlitePage-4); k <= sqlitePage-35 {
+		return k
+	}
+	return least
+}
 
 // sqliteFile makes a SQLite database with the table Packages on page 2 and overflow pages after it.
 func sqliteFile(blobs ...[]byte) []byte {
@@ -55,9 +72,8 @@ func leaf(page []byte, at int, overflow *[]byte, rows ...[]byte) {
 	page[at] = sqliteLeaf
 	binary.BigEndian.PutUint16(page[at+3:], uint16(len(rows)))
 	end := sqlitePage
-	sizes := btrees{usable: sqlitePage}
 	for i, row := range rows {
-		here := sizes.local(int64(len(row)))
+		here := localPart(len(row))
 		cell := append(appendVarint(nil, uint64(len(row))), byte(i+1))
 		cell = append(cell, row[:here]...)
 		if row = row[here:]; len(row) > 0 {
