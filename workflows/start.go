@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +40,7 @@ func ResolveImageOptions(in ResolveImageInput, nonce string) client.StartWorkflo
 		ID: ResolveImageID(in.Account, nonce), TaskQueue: QueueControl,
 		WorkflowExecutionTimeout: resolveLimit,
 		StaticSummary:            in.Ref,
+		Priority:                 share(in.Account, awaited),
 		TypedSearchAttributes:    temporal.NewSearchAttributes(keyAccount.ValueSet(in.Account)),
 	}
 }
@@ -51,6 +54,7 @@ func AnalyzeImageOptions(in AnalyzeImageInput) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID: AnalyzeImageID(in.Account, in.Digest), TaskQueue: QueueControl,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		Priority:              share(in.Account, ordinary),
 		TypedSearchAttributes: imageAttributes(in.Account, in.Digest),
 	}
 }
@@ -60,6 +64,7 @@ func DeleteImageOptions(in DeleteImageInput) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID: DeleteImageID(in.Account, in.Digest), TaskQueue: QueueControl,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		Priority:              share(in.Account, ordinary),
 		TypedSearchAttributes: imageAttributes(in.Account, in.Digest),
 	}
 }
@@ -78,12 +83,34 @@ func RescanOptions(in RescanInput) client.StartWorkflowOptions {
 	options := client.StartWorkflowOptions{
 		ID: RescanID(in.Generation), TaskQueue: QueueRescan,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		Priority:                 temporal.Priority{PriorityKey: patient},
 	}
 	if in.Account != "" {
 		options.ID = CorrectID(in.Account, -in.Generation)
 		options.TypedSearchAttributes = temporal.NewSearchAttributes(keyAccount.ValueSet(in.Account))
 	}
 	return options
+}
+
+// Priorities of tasks that wait in a queue; lower numbers go first (Temporal, "Task Queue Priority"). Steps inherit them from
+// their workflow, and runs that continue as new from the run before.
+const (
+	awaited  = 2 // a person waits for the answer
+	ordinary = 3
+	patient  = 4 // nobody waits
+)
+
+// maxFairnessKey is Temporal's bound, in bytes.
+const maxFairnessKey = 64
+
+// share gives every account its share of the workers: a thousand images of one account do not keep another's waiting. It has
+// an effect where the server is told to be fair (matching.enableFairness).
+func share(account string, priority int) temporal.Priority {
+	if len(account) > maxFairnessKey {
+		sum := sha256.Sum256([]byte(account))
+		account = hex.EncodeToString(sum[:])
+	}
+	return temporal.Priority{PriorityKey: priority, FairnessKey: account}
 }
 
 func imageAttributes(account, digest string) temporal.SearchAttributes {

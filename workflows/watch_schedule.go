@@ -142,6 +142,7 @@ func StartListTags(ctx context.Context, c Client, in ListTagsInput, nonce string
 	opts := client.StartWorkflowOptions{
 		ID: ListTagsID(in.Account, nonce), TaskQueue: QueueControl, WorkflowExecutionTimeout: resolveLimit,
 		StaticSummary:         in.Repository,
+		Priority:              share(in.Account, awaited),
 		TypedSearchAttributes: temporal.NewSearchAttributes(keyAccount.ValueSet(in.Account)),
 	}
 	return c.ExecuteWorkflow(ctx, opts, ListTagsName, in)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -41,9 +42,13 @@ func startTemporal(ctx context.Context, dir string, cfg Config, want Servers, sa
 	if _, err := endLeftover(ctx, pidFile, database+" ", syscall.SIGTERM, cfg.StopTimeout); err != nil {
 		return nil, fmt.Errorf("take over the workflow database: %w", err)
 	}
+	fair, err := fairness(home, database)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.StartTimeout, fmt.Errorf("waited for %s", cfg.StartTimeout))
 	defer cancel()
-	t, err := runTemporal(ctx, program, home, filepath.Join(dir, "log", "temporal.log"), database, pidFile, cfg.StopTimeout, want)
+	t, err := runTemporal(ctx, program, home, filepath.Join(dir, "log", "temporal.log"), database, pidFile, cfg.StopTimeout, fair, want)
 	if err != nil {
 		return nil, err
 	}
@@ -51,14 +56,28 @@ func startTemporal(ctx context.Context, dir string, cfg Config, want Servers, sa
 	return t, nil
 }
 
+// fairness reports whether tasks of accounts are to be dispatched in turns. The server keeps such tasks in other tables and
+// does not look into those it had before: a database that began without stays without, or its waiting tasks would be lost.
+func fairness(home, database string) (bool, error) {
+	mark := filepath.Join(home, "fair")
+	if _, err := os.Stat(database); errors.Is(err, fs.ErrNotExist) {
+		return true, writeWhole(mark, "")
+	}
+	_, err := os.Stat(mark)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("look into workflow folder: %w", err)
+	}
+	return err == nil, nil
+}
+
 // portTaken is how the server's log says that somebody took one of its ports between choosing and listening. It
 // chooses some of them itself.
 const portTaken = "address already in use"
 
 // runTemporal starts the server and waits until it answers, again with other ports when one was taken.
-func runTemporal(ctx context.Context, program, home, log, database, pidFile string, patience time.Duration, want Servers) (*temporal, error) {
+func runTemporal(ctx context.Context, program, home, log, database, pidFile string, patience time.Duration, fair bool, want Servers) (*temporal, error) {
 	for attempt := 1; ; attempt++ {
-		t, err := launchTemporal(ctx, program, home, log, database, want)
+		t, err := launchTemporal(ctx, program, home, log, database, fair, want)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +96,7 @@ func runTemporal(ctx context.Context, program, home, log, database, pidFile stri
 	}
 }
 
-func launchTemporal(ctx context.Context, program, home, log, database string, want Servers) (*temporal, error) {
+func launchTemporal(ctx context.Context, program, home, log, database string, fair bool, want Servers) (*temporal, error) {
 	uiHost, uiPort, err := net.SplitHostPort(want.TemporalUIAddr)
 	if err != nil {
 		return nil, fmt.Errorf("address of the Temporal web page %q: %w", want.TemporalUIAddr, err)
@@ -96,6 +115,9 @@ func launchTemporal(ctx context.Context, program, home, log, database string, wa
 		"--ui-ip", uiHost, "--ui-port", uiPort,
 		"--namespace", want.Namespace, "--log-level", "warn",
 		"--disable-config-file", "--disable-config-env", "--color", "never",
+	}
+	if fair {
+		args = append(args, "--dynamic-config-value", "matching.enableFairness=true")
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	cmd.Dir, cmd.Env = home, childEnviron(home)
