@@ -98,7 +98,7 @@ type Feeds struct {
 	Exclusions Source `yaml:"exclusions" doc:"Curated false positives of your own; extra names the documents as host/path."`
 	Gems       Source `yaml:"gems" doc:"Names and versions of all gems, for policies about packages."`
 	NPM        Source `yaml:"npm" doc:"What the npm registry knows of the packages listed under extra, for policies about packages."`
-	ClamAV     Source `yaml:"clamav_db" doc:"ClamAV's signatures, for workers that keep clamd's folder (worker.analysis.malware.signatures_dir). ecosystems chooses among main, daily and bytecode, or none; extra adds files of your own (.ndb, .hdb, .yara and others) as host/path. ClamAV's servers may refuse programs they do not know: name a mirror of your own under feeds.hosts then."`
+	ClamAV     Source `yaml:"clamav_db" doc:"ClamAV's signatures, for workers that keep clamd's folder (worker.analysis.malware.signatures_dir). ecosystems chooses among main, daily and bytecode, or none; extra adds files of your own (.ndb, .hdb, .yara and others) as host/path. ClamAV's servers may refuse programs they do not know: name a mirror of your own under feeds.hosts then. feeds.upstream does not apply."`
 }
 
 // Retention is how long the past of the feeds is kept.
@@ -226,7 +226,11 @@ func (f Feeds) fetch(scratch string) fetch.Config {
 func (f Feeds) drivers() []feed.Driver {
 	out := sources.All()
 	if f.Upstream != "" {
-		out = relay.Drivers(out)
+		for i, d := range relay.Drivers(out) {
+			if d.Name != clamav.Name { // the feed service passes on records, not files
+				out[i] = d
+			}
+		}
 	}
 	for _, e := range f.External {
 		out = append(out, external.New(e.Name))

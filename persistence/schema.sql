@@ -571,6 +571,21 @@ CREATE TABLE plimsoll_feeds.change (
   CONSTRAINT change_pkey PRIMARY KEY (generation, namespace, package)
 );
 
+CREATE TABLE plimsoll_feeds.content (
+  digest text NOT NULL
+  size bigint NOT NULL
+  CONSTRAINT content_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text))
+  CONSTRAINT content_pkey PRIMARY KEY (digest)
+);
+
+CREATE TABLE plimsoll_feeds.content_part (
+  digest text NOT NULL
+  part integer NOT NULL
+  data bytea NOT NULL STORAGE e
+  CONSTRAINT content_part_digest_fkey FOREIGN KEY (digest) REFERENCES plimsoll_feeds.content(digest) ON DELETE CASCADE
+  CONSTRAINT content_part_pkey PRIMARY KEY (digest, part)
+);
+
 CREATE TABLE plimsoll_feeds.driver_run (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   sync_run bigint NOT NULL
@@ -595,21 +610,6 @@ CREATE TABLE plimsoll_feeds.driver_run (
 );
 
 CREATE INDEX driver_run_source ON plimsoll_feeds.driver_run USING btree (source, id);
-CREATE TABLE plimsoll_feeds.content (
-  digest text NOT NULL
-  size bigint NOT NULL
-  CONSTRAINT content_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text))
-  CONSTRAINT content_pkey PRIMARY KEY (digest)
-);
-
-CREATE TABLE plimsoll_feeds.content_part (
-  digest text NOT NULL
-  part integer NOT NULL
-  data bytea NOT NULL STORAGE e
-  CONSTRAINT content_part_digest_fkey FOREIGN KEY (digest) REFERENCES plimsoll_feeds.content(digest) ON DELETE CASCADE
-  CONSTRAINT content_part_pkey PRIMARY KEY (digest, part)
-);
-
 CREATE TABLE plimsoll_feeds.fact (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL

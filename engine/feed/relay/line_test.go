@@ -39,6 +39,7 @@ func (s *sink) Exclusion(v feed.Exclusion) error {
 	s.got = append(s.got, "exclusion "+v.ID)
 	return nil
 }
+func (s *sink) File(v feed.File) error   { s.got = append(s.got, "file "+v.Name); return nil }
 func (s *sink) Bad(id string, err error) { s.got = append(s.got, "bad "+id+": "+err.Error()) }
 
 func TestADocumentIsReadAsItWasWritten(t *testing.T) {

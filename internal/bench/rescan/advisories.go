@@ -67,6 +67,7 @@ func (c *collector) Exploited(feed.Exploited) error { return nil }
 func (c *collector) Lifecycle(feed.Lifecycle) error { return nil }
 func (c *collector) Release(feed.Release) error     { return nil }
 func (c *collector) Exclusion(feed.Exclusion) error { return nil }
+func (c *collector) File(feed.File) error           { return nil }
 func (c *collector) Bad(string, error)              {}
 
 // readBundle reads an OSV bundle; one that is not there holds nothing.
