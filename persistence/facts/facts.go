@@ -12,6 +12,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -34,6 +35,7 @@ type Loader struct {
 	feeds    *persistence.Feeds
 	rules    *persistence.Corrections
 	blobs    blob.Store
+	status   *status // nil: asked anew each time
 }
 
 // New returns a loader; the feeds may live in another database.
@@ -64,10 +66,11 @@ func (l *Loader) OfRecord(ctx context.Context, record persistence.Image) (policy
 }
 
 // Remembering returns a loader for many images at once: what the feeds say of a vulnerability is read for the first image
-// that has it. It is not to outlive the judging of those images.
+// that has it, their state once. It is not to outlive the judging of those images.
 func (l *Loader) Remembering() *Loader {
 	many := *l
 	many.matches = l.matches.Remembering()
+	many.status = &status{}
 	return &many
 }
 
@@ -236,11 +239,33 @@ func (s *stored) Vulnerabilities(ctx context.Context) ([]policy.Vulnerability, e
 
 // FeedStatus describes the feeds behind the matches.
 func (s *stored) FeedStatus(ctx context.Context) (policy.FeedStatus, error) {
-	status, err := s.feeds.Status(ctx)
+	known, err := s.status.of(ctx, s.feeds)
 	if err != nil {
 		return policy.FeedStatus{}, fmt.Errorf("load feed status: %w", err)
 	}
-	return policy.FeedStatus(status), nil
+	return policy.FeedStatus(known), nil
+}
+
+// status is the state of the feeds, once it is known.
+type status struct {
+	mu    sync.Mutex
+	known *persistence.FeedStatus
+}
+
+func (s *status) of(ctx context.Context, feeds *persistence.Feeds) (persistence.FeedStatus, error) {
+	if s == nil {
+		return feeds.Status(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil {
+		now, err := feeds.Status(ctx)
+		if err != nil {
+			return now, err
+		}
+		s.known = &now
+	}
+	return *s.known, nil
 }
 
 // Lifecycle tells how long the distribution is supported.
