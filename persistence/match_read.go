@@ -18,24 +18,30 @@ var (
 func current(alias string) string { return alias + `.valid_to IS NULL` }
 
 // vulnerabilitiesOf lists the findings of an image among what holds in a state. A package that the account has corrected is
-// another one there; what was found before the correction keeps its date.
+// another one there; what was found before the correction keeps its date. What the image holds comes first and by itself:
+// joined by an expression, the planner reads the whole dictionary.
 func vulnerabilitiesOf(holds func(alias string) string) string {
 	return `
+WITH held AS MATERIALIZED (
+  SELECT e.path, coalesce(c.replacement_id, e.package_id) AS package_id, c.package_id AS corrected, c.valid_from AS corrected_at, a.analyzed_at
+  FROM plimsoll.image i
+  JOIN plimsoll.analysis a ON a.id = i.analysis_id
+  JOIN plimsoll.image_package e ON e.analysis_id = a.id AND NOT e.suppressed
+  LEFT JOIN plimsoll.package_correction c ON c.account = i.account AND c.package_id = e.package_id AND ` + holds("c") + `
+  WHERE i.account = @account AND i.digest = @digest
+)
 SELECT m.vulnerability, m.source, m.group_name, m.namespace, m.target, m.scope, m.severity::int AS severity,
   m.fix_version, m.fix_state, m.also, m.confidence, m.valid_from,
-  greatest(a.analyzed_at, CASE WHEN c.package_id IS NULL THEN m.since ELSE coalesce((
+  greatest(h.analyzed_at, CASE WHEN h.corrected IS NULL THEN m.since ELSE coalesce((
     SELECT o.since FROM plimsoll.package_match o
-    WHERE o.package_id = c.package_id AND o.vulnerability = m.vulnerability AND ` + holds("o") + `), greatest(m.since, c.valid_from)) END) AS detected_at,
+    WHERE o.package_id = h.corrected AND o.vulnerability = m.vulnerability AND ` + holds("o") + `), greatest(m.since, h.corrected_at)) END) AS detected_at,
   p.type AS package_type, p.name AS package_name, p.version AS package_version, p.arch AS package_arch,
-  p.purl, e.path
-FROM plimsoll.image i
-JOIN plimsoll.analysis a ON a.id = i.analysis_id
-JOIN plimsoll.image_package e ON e.analysis_id = a.id AND NOT e.suppressed
-LEFT JOIN plimsoll.package_correction c ON c.account = i.account AND c.package_id = e.package_id AND ` + holds("c") + `
-JOIN plimsoll.package p ON p.id = coalesce(c.replacement_id, e.package_id)
-JOIN plimsoll.package_match m ON m.package_id = p.id AND ` + holds("m") + `
-WHERE i.account = @account AND i.digest = @digest AND (@wont_fix OR m.fix_state <> 'wont-fix')
-ORDER BY m.severity DESC, m.vulnerability, p.name, p.version, p.arch, p.type, e.path, m.source, p.id`
+  p.purl, h.path
+FROM held h
+JOIN plimsoll.package_match m ON m.package_id = h.package_id AND ` + holds("m") + `
+JOIN plimsoll.package p ON p.id = h.package_id
+WHERE @wont_fix OR m.fix_state <> 'wont-fix'
+ORDER BY m.severity DESC, m.vulnerability, p.name, p.version, p.arch, p.type, h.path, m.source, p.id`
 }
 
 // detailsOf reads what is said in a state of the feeds. The advisory tells since when the feed carries the fix as it is.
