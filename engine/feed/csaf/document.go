@@ -47,8 +47,12 @@ type Header struct {
 	Severity struct {
 		Text string `json:"text"`
 	} `json:"aggregate_severity"`
+	Publisher struct {
+		Name string `json:"name"`
+	} `json:"publisher"`
 	Tracking struct {
 		ID       string `json:"id"`
+		Version  string `json:"version"`
 		Status   string `json:"status"`
 		Released Moment `json:"initial_release_date"`
 		Modified Moment `json:"current_release_date"`
@@ -63,7 +67,10 @@ type Component struct{ Product, Platform string } // ids
 
 // Vulnerability is what a document says about one flaw. Lists of products hold ids, those of combinations included.
 type Vulnerability struct {
-	CVE   string `json:"cve"`
+	CVE string `json:"cve"`
+	IDs []struct {
+		Text string `json:"text"`
+	} `json:"ids"` // names that others gave
 	Title string `json:"title"`
 	CWE   struct {
 		ID string `json:"id"`
