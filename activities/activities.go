@@ -67,6 +67,7 @@ type Activities struct {
 	referrers   *persistence.Referrers
 	services    *persistence.Services
 	imports     *persistence.Imports
+	annotations *persistence.Annotations
 
 	subscriptions *persistence.Subscriptions
 	blobs         blob.Store
@@ -118,6 +119,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		referrers:   persistence.NewReferrers(deps.Pool),
 		services:    persistence.NewServices(deps.Pool),
 		imports:     persistence.NewImports(deps.Pool),
+		annotations: persistence.NewAnnotations(deps.Pool),
 
 		subscriptions: persistence.NewSubscriptions(deps.Pool),
 		blobs:         deps.Blobs,
@@ -166,6 +168,7 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.RescansStarted, a.rescansStarted)
 	bind(b, workflows.RescanMatches, a.rescanMatches)
 	bind(b, workflows.RescanVerdicts, a.rescanVerdicts)
+	bind(b, workflows.AnnotatedVerdicts, a.annotatedVerdicts)
 	bind(b, workflows.PollTag, a.pollTag)
 	bind(b, workflows.NoteTags, a.noteTags)
 	bind(b, workflows.AddTags, a.addTags)

@@ -24,6 +24,7 @@ import (
 const (
 	causeAnalysis = "analysis"
 	causeFeed     = "feed"
+	causeVex      = "vex" // what the account says about vulnerabilities changed
 )
 
 func (a *Activities) evaluateImage(ctx context.Context, in workflows.EvaluateInput) (out workflows.EvaluateResult, err error) {

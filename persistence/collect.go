@@ -46,7 +46,8 @@ DELETE FROM plimsoll.blob b WHERE b.touched_at < now() - @grace::interval
   AND NOT EXISTS (SELECT FROM plimsoll.analysis a WHERE a.findings_blob = b.digest)
   AND NOT EXISTS (SELECT FROM plimsoll.layer l WHERE l.entries_blob = b.digest)
   AND NOT EXISTS (SELECT FROM plimsoll.layer l WHERE l.evidence_blob = b.digest)
-  AND NOT EXISTS (SELECT FROM plimsoll.import_content c WHERE c.digest = b.digest)`)
+  AND NOT EXISTS (SELECT FROM plimsoll.import_content c WHERE c.digest = b.digest)
+  AND NOT EXISTS (SELECT FROM plimsoll.vex_document v WHERE v.digest = b.digest)`)
 
 	unlimited = query("session.unlimited", `SELECT set_config('statement_timeout', '0', true)`)
 )

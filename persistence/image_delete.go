@@ -51,11 +51,14 @@ func (s *Images) MarkDeleting(ctx context.Context, account, digest string, force
 	return out, wrap(err, "delete image %s", digest)
 }
 
-// Delete removes an image that is marked, with its tags, transitions, evaluations and progress, and its analysis
+// Delete removes an image that is marked, with its tags, transitions, evaluations, annotations and progress, and its analysis
 // unless another image has it. Removing what is gone is no error; ErrSuperseded when the image was added again.
 func (s *Images) Delete(ctx context.Context, account, digest string) error {
 	err := inTx(ctx, s.pool, func(tx pgx.Tx) error {
 		key := args{"account": account, "digest": digest}
+		if _, err := exec(ctx, tx, annotationsWithImage, key); err != nil {
+			return err
+		}
 		analysisID, err := value[*int64](ctx, tx, imageDelete, key)
 		if errors.Is(err, ErrNotFound) {
 			_, err := one[fence](ctx, tx, runLock, key)

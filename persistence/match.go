@@ -58,6 +58,7 @@ const (
 type VulnerabilityFilter struct {
 	Kind           VulnerabilityKind // empty: all
 	IncludeWontFix bool              // also what the publisher will not fix
+	HideSuppressed bool              // leave out what is annotated as not affected or fixed
 	Description    bool              // fill in Detail.Description and Detail.References
 }
 
@@ -84,6 +85,14 @@ type ImageVulnerability struct {
 	PackageArch    string
 	PURL           string
 	Path           string
+
+	// Annotation is what the account or its documents say about it; nil: nothing, or it is not asked for.
+	Annotation *Annotation
+}
+
+// Suppressed reports whether it is said to need no further work.
+func (v *ImageVulnerability) Suppressed() bool {
+	return v.Annotation != nil && v.Annotation.Status.Suppresses()
 }
 
 // Matches stores which vulnerabilities dictionary entries have. The feed store may be another database: nothing joins

@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"plimsoll/engine/catalog"
@@ -94,9 +95,15 @@ type detailRow struct {
 	Advisory    *advisoryDetail
 }
 
-// Vulnerabilities returns the findings of an image, worst first: ErrNotFound, ErrNotAnalyzed.
+// Vulnerabilities returns the findings of an image with what is said about them, worst first: ErrNotFound, ErrNotAnalyzed.
 func (s *Matches) Vulnerabilities(ctx context.Context, account, digest string, f VulnerabilityFilter) ([]ImageVulnerability, error) {
 	list, err := s.findings(ctx, account, digest, f, imageVulnerabilities, args{}, vulnerabilityDetails, args{})
+	if err == nil {
+		err = s.annotate(ctx, account, digest, list)
+	}
+	if err == nil && f.HideSuppressed {
+		list = slices.DeleteFunc(list, func(v ImageVulnerability) bool { return v.Suppressed() })
+	}
 	return list, wrap(err, "load vulnerabilities of %s", digest)
 }
 

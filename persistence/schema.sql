@@ -106,6 +106,30 @@ CREATE TABLE plimsoll.analysis_setup (
   CONSTRAINT analysis_setup_pkey PRIMARY KEY (digest)
 );
 
+CREATE TABLE plimsoll.annotation (
+  account text NOT NULL
+  image_digest text NOT NULL
+  vulnerability text NOT NULL
+  package_type text NOT NULL DEFAULT ''::text
+  package_name text NOT NULL DEFAULT ''::text
+  package_version text NOT NULL DEFAULT ''::text
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  version integer NOT NULL DEFAULT 1
+  status text NOT NULL
+  justification text NOT NULL DEFAULT ''::text
+  status_notes text NOT NULL DEFAULT ''::text
+  impact_statement text NOT NULL DEFAULT ''::text
+  action_statement text NOT NULL DEFAULT ''::text
+  additional_details text NOT NULL DEFAULT ''::text
+  author text NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT annotation_account_image_digest_fkey FOREIGN KEY (account, image_digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
+  CONSTRAINT annotation_pkey PRIMARY KEY (account, image_digest, vulnerability, package_type, package_name, package_version)
+  CONSTRAINT annotation_status_check CHECK ((status = ANY (ARRAY['not_affected'::text, 'affected'::text, 'fixed'::text, 'under_investigation'::text])))
+);
+
+CREATE UNIQUE INDEX annotation_id ON plimsoll.annotation USING btree (account, id);
 CREATE TABLE plimsoll.app_user (
   id uuid NOT NULL DEFAULT gen_random_uuid()
   username text NOT NULL
@@ -525,6 +549,97 @@ CREATE TABLE plimsoll.subscription (
 
 CREATE UNIQUE INDEX subscription_id ON plimsoll.subscription USING btree (account, id);
 CREATE INDEX subscription_watched ON plimsoll.subscription USING btree (account, id) WHERE (active AND (type = ANY (ARRAY['tag_update'::text, 'repo_update'::text])));
+CREATE TABLE plimsoll.vex_change (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  account text NOT NULL
+  action text NOT NULL
+  changed_by text NOT NULL
+  changed_at timestamp with time zone NOT NULL DEFAULT now()
+  document text NOT NULL DEFAULT ''::text
+  annotation uuid
+  version integer NOT NULL DEFAULT 0
+  image_digest text NOT NULL DEFAULT ''::text
+  vulnerability text NOT NULL DEFAULT ''::text
+  package_type text NOT NULL DEFAULT ''::text
+  package_name text NOT NULL DEFAULT ''::text
+  package_version text NOT NULL DEFAULT ''::text
+  status text NOT NULL DEFAULT ''::text
+  justification text NOT NULL DEFAULT ''::text
+  status_notes text NOT NULL DEFAULT ''::text
+  impact_statement text NOT NULL DEFAULT ''::text
+  action_statement text NOT NULL DEFAULT ''::text
+  additional_details text NOT NULL DEFAULT ''::text
+  author text NOT NULL DEFAULT ''::text
+  images integer NOT NULL DEFAULT 0
+  CONSTRAINT vex_change_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT vex_change_action_check CHECK ((action = ANY (ARRAY['annotation_added'::text, 'annotation_changed'::text, 'annotation_deleted'::text, 'annotation_deleted_with_image'::text, 'document_imported'::text, 'document_replaced'::text, 'document_deleted'::text])))
+  CONSTRAINT vex_change_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX vex_change_annotation ON plimsoll.vex_change USING btree (account, annotation, id) WHERE (annotation IS NOT NULL);
+CREATE INDEX vex_change_page ON plimsoll.vex_change USING btree (account, id DESC);
+CREATE TABLE plimsoll.vex_claim (
+  account text NOT NULL
+  document text NOT NULL
+  position integer NOT NULL
+  names text[] NOT NULL
+  given text NOT NULL
+  image text NOT NULL
+  package text NOT NULL
+  unclear text NOT NULL
+  status text NOT NULL
+  justification text NOT NULL
+  status_notes text NOT NULL
+  impact_statement text NOT NULL
+  action_statement text NOT NULL
+  additional_details text NOT NULL
+  author text NOT NULL
+  stated_at timestamp with time zone NOT NULL
+  CONSTRAINT vex_claim_account_document_fkey FOREIGN KEY (account, document) REFERENCES plimsoll.vex_document(account, digest) ON DELETE CASCADE
+  CONSTRAINT vex_claim_pkey PRIMARY KEY (account, document, "position")
+);
+
+CREATE TABLE plimsoll.vex_document (
+  account text NOT NULL
+  digest text NOT NULL
+  size bigint NOT NULL
+  format text NOT NULL
+  document_id text NOT NULL
+  document_version text NOT NULL
+  author text NOT NULL
+  issued_at timestamp with time zone
+  statements integer NOT NULL
+  claims integer NOT NULL
+  refused integer NOT NULL
+  refusals jsonb NOT NULL
+  imported_by text NOT NULL
+  imported_at timestamp with time zone NOT NULL
+  CONSTRAINT vex_document_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT vex_document_digest_fkey FOREIGN KEY (digest) REFERENCES plimsoll.blob(digest)
+  CONSTRAINT vex_document_pkey PRIMARY KEY (account, digest)
+);
+
+CREATE INDEX vex_document_blob ON plimsoll.vex_document USING btree (digest);
+CREATE UNIQUE INDEX vex_document_name ON plimsoll.vex_document USING btree (account, format, document_id) WHERE (document_id <> ''::text);
+CREATE INDEX vex_document_page ON plimsoll.vex_document USING btree (account, imported_at DESC, digest);
+CREATE TABLE plimsoll.vex_image (
+  change bigint NOT NULL
+  account text NOT NULL
+  digest text NOT NULL
+  CONSTRAINT vex_image_pkey PRIMARY KEY (change, account, digest)
+);
+
+CREATE TABLE plimsoll.vex_name (
+  account text NOT NULL
+  name text NOT NULL
+  package text NOT NULL
+  document text NOT NULL
+  position integer NOT NULL
+  CONSTRAINT vex_name_account_document_position_fkey FOREIGN KEY (account, document, "position") REFERENCES plimsoll.vex_claim(account, document, "position") ON DELETE CASCADE
+  CONSTRAINT vex_name_pkey PRIMARY KEY (account, name, package, document, "position")
+);
+
+CREATE INDEX vex_name_claim ON plimsoll.vex_name USING btree (account, document, "position");
 CREATE TABLE plimsoll.watched_tag (
   account text NOT NULL
   subscription text NOT NULL

@@ -37,6 +37,7 @@ type fakes struct {
 	through   int64
 	ended     []workflows.EndSyncInput
 	portion   func(in workflows.RescanPortion) workflows.RescanProgress
+	annotated func(in workflows.AnnotatedPortion) workflows.RescanProgress
 }
 
 func digestOf(i int) string { return fmt.Sprintf("sha256:%064x", i) }
@@ -92,7 +93,8 @@ func newFakes() *fakes {
 		group: func(_ context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
 			return workflows.GroupResult{Source: in.Source, Group: in.Group, Unchanged: true}, nil
 		},
-		portion: func(workflows.RescanPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
+		portion:   func(workflows.RescanPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
+		annotated: func(workflows.AnnotatedPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
 	}
 }
 
@@ -180,6 +182,9 @@ func (f *fakes) register(r workflows.Registry) {
 	})
 	bind(f, r, workflows.RescanVerdicts, func(_ context.Context, in workflows.RescanPortion) (workflows.RescanProgress, error) {
 		return f.portion(in), nil
+	})
+	bind(f, r, workflows.AnnotatedVerdicts, func(_ context.Context, in workflows.AnnotatedPortion) (workflows.RescanProgress, error) {
+		return f.annotated(in), nil
 	})
 }
 

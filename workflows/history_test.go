@@ -155,6 +155,13 @@ var scenarios = []scenario{
 	{"rescan_change_set_resumed", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartRescan(ctx, c, workflows.RescanInput{Generation: 51, Resume: &workflows.RescanResume{Cursor: "c"}})
 	})},
+	{"judge_annotated", func(f *fakes) {
+		f.annotated = func(in workflows.AnnotatedPortion) workflows.RescanProgress {
+			return workflows.RescanProgress{Cursor: map[string]string{"": "a"}[in.Cursor], Images: 2, Verdicts: 1}
+		}
+	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartJudgeAnnotated(ctx, c, workflows.JudgeAnnotatedInput{Account: "acme", Change: 7})
+	})},
 }
 
 // watchRun starts a look as its schedule does.

@@ -86,6 +86,7 @@ func TestLargestPayloadsStaySmall(t *testing.T) {
 		workflows.ListTagsInput{Account: account, Repository: ref},
 		workflows.ListTagsResult{Tags: 1 << 20, Blob: digest},
 		groups, synced,
+		workflows.JudgeAnnotatedInput{Account: account, Change: big, Resume: &workflows.JudgeAnnotatedResume{Cursor: digest}},
 		workflows.RescanInput{Generation: big, Resume: &workflows.RescanResume{Cursor: strings.Repeat("c", 600)}},
 	} {
 		encoded, err := converter.GetDefaultDataConverter().ToPayload(payload)

@@ -24,6 +24,7 @@ func All() []Definition {
 		{SyncFeedsName, QueueFeeds, SyncFeeds},
 		{SyncOnScheduleName, QueueFeeds, SyncFeedsOnSchedule},
 		{RescanChangeSetName, QueueRescan, RescanChangeSet},
+		{JudgeAnnotatedName, QueueRescan, JudgeAnnotated},
 	}
 }
 

@@ -171,6 +171,8 @@ func Start(ctx context.Context, c Client, name string, input []byte) error {
 		err = startFrom(ctx, c, input, StartSyncFeeds)
 	case RescanChangeSetName:
 		err = startFrom(ctx, c, input, StartRescan)
+	case JudgeAnnotatedName:
+		err = startFrom(ctx, c, input, StartJudgeAnnotated)
 	default:
 		return fmt.Errorf("start %q: %w", name, ErrUnknown)
 	}

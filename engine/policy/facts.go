@@ -7,6 +7,7 @@ import (
 
 	"plimsoll/engine/catalog"
 	"plimsoll/engine/feed"
+	"plimsoll/engine/vex"
 )
 
 // Facts is what an evaluation may ask about one image. Each method is called at most once per evaluation and
@@ -70,6 +71,8 @@ type Vulnerability struct {
 	DetectedAt time.Time `json:"detected_at,omitzero"`
 	// FixObservedAt is when the feed first carried these fix versions; zero when that is not known.
 	FixObservedAt time.Time `json:"fix_observed_at,omitzero"`
+	// Annotation is what the account or its documents say about it; empty: nothing.
+	Annotation vex.Status `json:"annotation,omitempty"`
 	// NVD and Vendor are the scores NVD and the feed's own publisher give, of any CVSS version.
 	NVD    []feed.CVSS `json:"nvd,omitempty"`
 	Vendor []feed.CVSS `json:"vendor,omitempty"`

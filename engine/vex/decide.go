@@ -27,7 +27,7 @@ type Finding struct {
 // Latest returns for each finding the index of the claim that decides, -1 where none speaks about it: of those that do,
 // the latest one; said at the same time, the one that asks for the most. The order of claims does not matter.
 func Latest(img Image, findings []Finding, claims []Claim) []int {
-	known := img.all()
+	known := img.Known()
 	parsed := parser{}
 	byName := map[string][]int{}
 	for i := range claims {
@@ -78,4 +78,27 @@ func (p parser) speaks(c *Claim, purl string) bool {
 	}
 	statement, is := p.read(c.Package), p.read(purl)
 	return statement != nil && is != nil && names(*statement, *is)
+}
+
+// Covered tells for each claim whether it speaks about one of the findings.
+func Covered(img Image, findings []Finding, claims []Claim) []bool {
+	known := img.Known()
+	parsed := parser{}
+	purls := map[string][]string{}
+	for _, f := range findings {
+		for _, name := range f.Names {
+			purls[strings.ToUpper(name)] = append(purls[strings.ToUpper(name)], f.PURL)
+		}
+	}
+	out := make([]bool, len(claims))
+	for i := range claims {
+		c := &claims[i]
+		if c.Unclear != "" || c.Image != "" && !slices.Contains(known, c.Image) {
+			continue
+		}
+		out[i] = slices.ContainsFunc(c.Names, func(name string) bool {
+			return slices.ContainsFunc(purls[strings.ToUpper(name)], func(purl string) bool { return parsed.speaks(c, purl) })
+		})
+	}
+	return out
 }

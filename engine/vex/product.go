@@ -191,8 +191,8 @@ type Image struct {
 	Tags    []string // registry/repository:tag, those it has now
 }
 
-// Names under which products may name the image.
-func (i Image) all() []string {
+// Known lists what Product.Image may be for the image.
+func (i Image) Known() []string {
 	out := slices.Clone(i.Digests)
 	for _, name := range slices.Concat(i.Names, i.Tags) {
 		at := max(strings.LastIndexByte(name, '/'), 0)

@@ -230,6 +230,9 @@ func (s *stored) Vulnerabilities(ctx context.Context) ([]policy.Vulnerability, e
 			FeedGroup: match.FeedGroup(v.Namespace), URL: v.Detail.URL, WillNotFix: v.FixState == feed.StateWontFix,
 			DetectedAt: v.DetectedAt, FixObservedAt: v.FixObservedAt, Vendor: v.Detail.CVSS,
 		}
+		if v.Annotation != nil {
+			out[i].Annotation = v.Annotation.Status
+		}
 		if v.FixVersion != "" {
 			out[i].FixedIn = []string{v.FixVersion}
 		}
