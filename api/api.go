@@ -36,6 +36,7 @@ type Deps struct {
 	Imports     Imports
 	Layers      Layers
 	Matches     Matches
+	Annotations Annotations
 	Fleet       Fleet
 	Scanner     Scanner
 	Policies    Policies

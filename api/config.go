@@ -19,6 +19,8 @@ type Config struct {
 	UserBaseImages        bool          `yaml:"enable_user_base_image" doc:"Let images that users annotated with anchore.user/marked_base_image=true count as base images before any other ancestor."`
 	SBOMLicenseTexts      bool          `yaml:"sbom_license_texts" doc:"Write into SBOMs what packages state as the text of a licence; without it only names of licences are written."`
 	CompatVersion         string        `yaml:"compat_version" doc:"Product version told to agents that refuse to work with servers older than 5.11; not the version of this build."`
+	// VexAuthor signs VEX documents; empty means the account. It comes from the section of VEX.
+	VexAuthor string `yaml:"-"`
 	// SquashedFindings leaves out of lists what searches found in files of lower layers that are gone. It comes from the
 	// section of the analysis, whose setting it is.
 	SquashedFindings bool `yaml:"-"`

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,7 @@ func TestEveryOperationConforms(t *testing.T) {
 		ask("/v2/query" + path)
 	}
 	s.admin(http.MethodPost, "/v2/vulnerability-scan", importedPackages).wants(http.StatusOK)
+	s.annotateAll(digest)
 	s.starter.tags = map[string][]string{"docker.io/library/ship": {"1"}}
 	s.admin(http.MethodPost, "/v2/repositories?repository=library/ship", "").wants(http.StatusOK)
 	var subscribed []oas.Subscription
@@ -189,7 +191,7 @@ func decodedByClient(t *testing.T, s *server) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		understood := results[0].Elem().FieldByName("JSON200")
+		understood := results[0].Elem().FieldByName("JSON" + strconv.Itoa(recorder.Code))
 		if !strings.HasPrefix(recorder.Header().Get("Content-Type"), "application/json") {
 			if got := results[0].Elem().FieldByName("Body").Bytes(); !bytes.Equal(got, recorder.Body.Bytes()) {
 				t.Errorf("%s hands over %q", name, got)

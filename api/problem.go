@@ -60,6 +60,9 @@ const (
 	codeAnalysisTimeout     = "ANALYSIS_TIMEOUT"
 	codeScannerUnreachable  = "MALWARE_SCANNER_UNREACHABLE"
 	codeAnalysisFailed      = "ANALYSIS_FAILED"
+	codeAnnotationNotFound  = "ANNOTATION_NOT_FOUND"
+	codeVexNotFound         = "VEX_NOT_FOUND"
+	codeVexInvalid          = "VEX_INVALID"
 )
 
 // failure is one line of the catalogue.
@@ -91,6 +94,9 @@ var failures = []failure{
 	{codeRegistryNotFound, http.StatusNotFound, "No credential for that registry in the account."},
 	{codeImportNotFound, http.StatusNotFound, "No such import operation in the account."},
 	{codeImportInvalid, http.StatusBadRequest, "The documents of an image import cannot be read, contradict each other, or were not uploaded."},
+	{codeAnnotationNotFound, http.StatusNotFound, "The image has no such annotation."},
+	{codeVexNotFound, http.StatusNotFound, "No such VEX document in the account."},
+	{codeVexInvalid, http.StatusBadRequest, "The VEX document cannot be read, or none of its statements can be used."},
 	{codeAccountExists, http.StatusConflict, "An account of that name exists."},
 	{codeUserExists, http.StatusConflict, "A user of that name exists."},
 	{codePolicyExists, http.StatusConflict, "A policy with that id exists in the account."},

@@ -51,6 +51,7 @@ func (h *handlers) GetImageVulnerabilities(ctx context.Context, req oas.GetImage
 	filter := persistence.VulnerabilityFilter{
 		Kind:           persistence.VulnerabilityKind(req.VulnType),
 		IncludeWontFix: !orElse(req.Params.VendorOnly, true),
+		HideSuppressed: !orElse(req.Params.IncludeSuppressed, true),
 		Description:    describe,
 	}
 	found, flaws, err := h.known(ctx, req.ImageDigest, filter, req.Params.AsOf)
@@ -174,6 +175,9 @@ func vulnerabilityBody(v persistence.ImageVulnerability, flaws map[string]persis
 	}
 	if v.FixVersion != "" {
 		body.Fix, body.SuggestedFixVersion = v.FixVersion, &v.FixVersion
+	}
+	if a := v.Annotation; a != nil {
+		body.AnnotationStatus, body.AnnotationUuid = new(oas.VulnAnnotationStatus(a.Status)), given(a.ID)
 	}
 	if v.Path == "" {
 		body.PackagePath = packageDB

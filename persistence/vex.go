@@ -10,7 +10,7 @@ import (
 // VexChange is a line of the trail of who said or withdrew what.
 type VexChange struct {
 	ID         int64
-	Action     string
+	Kind       string // one of the Action constants
 	ChangedBy  string
 	ChangedAt  time.Time
 	Document   string  // digest
@@ -23,7 +23,7 @@ type VexChange struct {
 }
 
 const changeSelect = `
-SELECT id, action, changed_by, changed_at, document, annotation::text AS annotation, version, image_digest, vulnerability, package_type,
+SELECT id, action AS kind, changed_by, changed_at, document, annotation::text AS annotation, version, image_digest, vulnerability, package_type,
   package_name, package_version, ` + assertionColumns + `, author, images FROM plimsoll.vex_change `
 
 var (

@@ -186,19 +186,16 @@ func (n *NewVexDocument) copyClaims(ctx context.Context, tx pgx.Tx, d VexDocumen
 	for i := range n.Read.Statements {
 		s := &n.Read.Statements[i]
 		all := append([]string{s.Vulnerability}, s.Aliases...)
-		at, author := s.At, s.Author
+		at := s.At
 		if at.IsZero() || at.Year() <= 1 || at.After(d.ImportedAt) {
 			at = d.ImportedAt
-		}
-		if author == "" {
-			author = d.Author
 		}
 		spelled = append(spelled, all...)
 		for _, p := range s.Products {
 			position := len(claims)
 			claims = append(claims, []any{
 				n.Account, d.Digest, position, all, p.Given, p.Image, p.Package, p.Unclear, string(s.Status), string(s.Justification), s.Notes, s.Impact,
-				s.Action, s.Details, author, at,
+				s.Action, s.Details, d.Author, at,
 			})
 			if p.Unclear != "" {
 				continue

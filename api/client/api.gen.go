@@ -282,6 +282,30 @@ func (e UserCreationRequestUserType) Valid() bool {
 	}
 }
 
+// Defines values for VulnAnnotationStatus.
+const (
+	Affected           VulnAnnotationStatus = "affected"
+	Fixed              VulnAnnotationStatus = "fixed"
+	NotAffected        VulnAnnotationStatus = "not_affected"
+	UnderInvestigation VulnAnnotationStatus = "under_investigation"
+)
+
+// Valid indicates whether the value is a known member of the VulnAnnotationStatus enum.
+func (e VulnAnnotationStatus) Valid() bool {
+	switch e {
+	case Affected:
+		return true
+	case Fixed:
+		return true
+	case NotAffected:
+		return true
+	case UnderInvestigation:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchScope.
 const (
 	SearchScopeAllLayers SearchScope = "all_layers"
@@ -315,6 +339,27 @@ func (e TaskStatus) Valid() bool {
 	case TaskStatusFailed:
 		return true
 	case TaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for VulnerabilityType.
+const (
+	VulnerabilityTypeAll   VulnerabilityType = "all"
+	VulnerabilityTypeNonOs VulnerabilityType = "non-os"
+	VulnerabilityTypeOs    VulnerabilityType = "os"
+)
+
+// Valid indicates whether the value is a known member of the VulnerabilityType enum.
+func (e VulnerabilityType) Valid() bool {
+	switch e {
+	case VulnerabilityTypeAll:
+		return true
+	case VulnerabilityTypeNonOs:
+		return true
+	case VulnerabilityTypeOs:
 		return true
 	default:
 		return false
@@ -456,6 +501,48 @@ func (e GetImageVulnerabilitiesParamsVulnType) Valid() bool {
 	case GetImageVulnerabilitiesParamsVulnTypeNonOs:
 		return true
 	case GetImageVulnerabilitiesParamsVulnTypeOs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageVulnerabilitiesCyclonedxParamsVulnType.
+const (
+	GetImageVulnerabilitiesCyclonedxParamsVulnTypeAll   GetImageVulnerabilitiesCyclonedxParamsVulnType = "all"
+	GetImageVulnerabilitiesCyclonedxParamsVulnTypeNonOs GetImageVulnerabilitiesCyclonedxParamsVulnType = "non-os"
+	GetImageVulnerabilitiesCyclonedxParamsVulnTypeOs    GetImageVulnerabilitiesCyclonedxParamsVulnType = "os"
+)
+
+// Valid indicates whether the value is a known member of the GetImageVulnerabilitiesCyclonedxParamsVulnType enum.
+func (e GetImageVulnerabilitiesCyclonedxParamsVulnType) Valid() bool {
+	switch e {
+	case GetImageVulnerabilitiesCyclonedxParamsVulnTypeAll:
+		return true
+	case GetImageVulnerabilitiesCyclonedxParamsVulnTypeNonOs:
+		return true
+	case GetImageVulnerabilitiesCyclonedxParamsVulnTypeOs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageVulnerabilitiesCyclonedxXmlParamsVulnType.
+const (
+	GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeAll   GetImageVulnerabilitiesCyclonedxXmlParamsVulnType = "all"
+	GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeNonOs GetImageVulnerabilitiesCyclonedxXmlParamsVulnType = "non-os"
+	GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeOs    GetImageVulnerabilitiesCyclonedxXmlParamsVulnType = "os"
+)
+
+// Valid indicates whether the value is a known member of the GetImageVulnerabilitiesCyclonedxXmlParamsVulnType enum.
+func (e GetImageVulnerabilitiesCyclonedxXmlParamsVulnType) Valid() bool {
+	switch e {
+	case GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeAll:
+		return true
+	case GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeNonOs:
+		return true
+	case GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeOs:
 		return true
 	default:
 		return false
@@ -1228,11 +1315,13 @@ type ImageImportOperation struct {
 
 // ImagePackageVulnerability defines model for ImagePackageVulnerability.
 type ImagePackageVulnerability struct {
-	Description *string        `json:"description,omitempty"`
-	DetectedAt  *time.Time     `json:"detected_at,omitempty"`
-	Epss        *[]PackageEPSS `json:"epss,omitempty"`
-	Feed        string         `json:"feed"`
-	FeedGroup   string         `json:"feed_group"`
+	AnnotationStatus *VulnAnnotationStatus `json:"annotation_status,omitempty"`
+	AnnotationUuid   *string               `json:"annotation_uuid,omitempty"`
+	Description      *string               `json:"description,omitempty"`
+	DetectedAt       *time.Time            `json:"detected_at,omitempty"`
+	Epss             *[]PackageEPSS        `json:"epss,omitempty"`
+	Feed             string                `json:"feed"`
+	FeedGroup        string                `json:"feed_group"`
 
 	// Fix Version that fixes it; the text None when there is no fix.
 	Fix               string          `json:"fix"`
@@ -1569,6 +1658,13 @@ type PackageEvidence struct {
 	Path  string  `json:"path"`
 }
 
+// PackageIdentifier defines model for PackageIdentifier.
+type PackageIdentifier struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+}
+
 // PackageLicense defines model for PackageLicense.
 type PackageLicense struct {
 	// License As the package states it.
@@ -1599,6 +1695,17 @@ type PackageReference struct {
 	Type       string  `json:"type"`
 	Version    *string `json:"version"`
 	WillNotFix bool    `json:"will_not_fix"`
+}
+
+// PackageVulnerabilityAnnotation defines model for PackageVulnerabilityAnnotation.
+type PackageVulnerabilityAnnotation struct {
+	Annotation        VulnerabilityAnnotation `json:"annotation"`
+	PackageIdentifier *PackageIdentifier      `json:"package_identifier,omitempty"`
+}
+
+// PackageVulnerabilityAnnotationResponseList defines model for PackageVulnerabilityAnnotationResponseList.
+type PackageVulnerabilityAnnotationResponseList struct {
+	Items []PackageVulnerabilityAnnotation `json:"items"`
 }
 
 // PaginatedImageList defines model for PaginatedImageList.
@@ -2138,6 +2245,135 @@ type VendorDataObject struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// VexChange defines model for VexChange.
+type VexChange struct {
+	// Action annotation_added, annotation_changed, annotation_deleted, annotation_deleted_with_image, document_imported, document_replaced or document_deleted
+	Action     string                          `json:"action"`
+	Annotation *PackageVulnerabilityAnnotation `json:"annotation,omitempty"`
+	ChangedAt  time.Time                       `json:"changed_at"`
+
+	// ChangedBy The user.
+	ChangedBy string `json:"changed_by"`
+
+	// Document Digest of the document.
+	Document    *string `json:"document,omitempty"`
+	Id          int64   `json:"id"`
+	ImageDigest *string `json:"image_digest,omitempty"`
+
+	// ImagesAffected Images whose policies were evaluated anew.
+	ImagesAffected int `json:"images_affected"`
+}
+
+// VexChangeList defines model for VexChangeList.
+type VexChangeList struct {
+	Items []VexChange `json:"items"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	Page          string  `json:"page"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// VexDocument defines model for VexDocument.
+type VexDocument struct {
+	Author *string `json:"author,omitempty"`
+	Digest string  `json:"digest"`
+
+	// DocumentId The document's own name for itself.
+	DocumentId      *string `json:"document_id,omitempty"`
+	DocumentVersion *string `json:"document_version,omitempty"`
+
+	// Format OpenVEX, CycloneDX JSON, CycloneDX XML or CSAF
+	Format     string     `json:"format"`
+	ImportedAt time.Time  `json:"imported_at"`
+	ImportedBy string     `json:"imported_by"`
+	IssuedAt   *time.Time `json:"issued_at,omitempty"`
+
+	// ProductCount Products of all of them.
+	ProductCount int `json:"product_count"`
+
+	// RefusedCount Statements that cannot be used.
+	RefusedCount int `json:"refused_count"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// StatementCount Statements that are used.
+	StatementCount int `json:"statement_count"`
+}
+
+// VexDocumentDetail defines model for VexDocumentDetail.
+type VexDocumentDetail struct {
+	// Created Of an import: the document was not there.
+	Created  bool        `json:"created"`
+	Document VexDocument `json:"document"`
+
+	// ImagesAffected Of an import: images that have one of its vulnerabilities; their policies are evaluated anew.
+	ImagesAffected int `json:"images_affected"`
+
+	// Refused The first statements that cannot be used.
+	Refused []VexRefusal `json:"refused"`
+
+	// Unmatched The first products for which nothing holds now.
+	Unmatched      []VexUnmatched `json:"unmatched"`
+	UnmatchedCount int            `json:"unmatched_count"`
+}
+
+// VexDocumentList defines model for VexDocumentList.
+type VexDocumentList struct {
+	Items []VexDocument `json:"items"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	Page          string  `json:"page"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// VexRefusal defines model for VexRefusal.
+type VexRefusal struct {
+	Reason          string `json:"reason"`
+	VulnerabilityId string `json:"vulnerability_id"`
+}
+
+// VexUnmatched defines model for VexUnmatched.
+type VexUnmatched struct {
+	// Product As the document names it.
+	Product         string               `json:"product"`
+	Reason          string               `json:"reason"`
+	Status          VulnAnnotationStatus `json:"status"`
+	VulnerabilityId string               `json:"vulnerability_id"`
+}
+
+// VulnAnnotationStatus defines model for VulnAnnotationStatus.
+type VulnAnnotationStatus string
+
+// VulnerabilityAnnotation defines model for VulnerabilityAnnotation.
+type VulnerabilityAnnotation struct {
+	ActionStatement   *string `json:"action_statement,omitempty"`
+	AdditionalDetails *string `json:"additional_details,omitempty"`
+
+	// Author The user when absent.
+	Author    *string    `json:"author,omitempty"`
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+
+	// Document Digest of the imported document that says so; absent where a user does.
+	Document        *string `json:"document,omitempty"`
+	ImpactStatement *string `json:"impact_statement,omitempty"`
+
+	// Justification component_not_present, vulnerable_code_not_present, vulnerable_code_not_in_execute_path, vulnerable_code_cannot_be_controlled_by_adversary, inline_mitigations_already_exist or fix_not_planned
+	Justification *string              `json:"justification,omitempty"`
+	Status        VulnAnnotationStatus `json:"status"`
+	StatusNotes   *string              `json:"status_notes,omitempty"`
+	UpdatedAt     *time.Time           `json:"updated_at,omitempty"`
+
+	// Uuid Given by the server.
+	Uuid *string `json:"uuid,omitempty"`
+
+	// Version Counts changes.
+	Version         *int   `json:"version,omitempty"`
+	VulnerabilityId string `json:"vulnerability_id"`
+}
+
 // VulnerabilityChange defines model for VulnerabilityChange.
 type VulnerabilityChange struct {
 	// Cause What moved it: a change of feeds with its generation, of matching rules, the first analysis, ...
@@ -2253,6 +2489,9 @@ type ImageDigest = Digest
 // ImportOperation defines model for ImportOperation.
 type ImportOperation = string
 
+// IncludeSuppressed defines model for IncludeSuppressed.
+type IncludeSuppressed = bool
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -2285,6 +2524,17 @@ type Username = string
 
 // ValidateCredential defines model for ValidateCredential.
 type ValidateCredential = bool
+
+// VexDigest A content digest: algorithm, colon, hexadecimal value.
+//
+// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+type VexDigest = Digest
+
+// VulnAnnotation defines model for VulnAnnotation.
+type VulnAnnotation = string
+
+// VulnerabilityType defines model for VulnerabilityType.
+type VulnerabilityType string
 
 // Error The body of every failed request, except of one whose route does not exist (RFC 7807).
 type Error = ApiErrorResponse
@@ -2565,8 +2815,67 @@ type GetImageSbomSpdxTagValueParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// GetImageVexCyclonedxParams defines parameters for GetImageVexCyclonedx.
+type GetImageVexCyclonedxParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVexCyclonedxXmlParams defines parameters for GetImageVexCyclonedxXml.
+type GetImageVexCyclonedxXmlParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVexOpenvexParams defines parameters for GetImageVexOpenvex.
+type GetImageVexOpenvexParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ListImageVulnerabilityTypesParams defines parameters for ListImageVulnerabilityTypes.
 type ListImageVulnerabilityTypesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListVulnAnnotationsParams defines parameters for ListVulnAnnotations.
+type ListVulnAnnotationsParams struct {
+	VulnerabilityId *string `form:"vulnerability_id,omitempty" json:"vulnerability_id,omitempty"`
+	PackageName     *string `form:"package_name,omitempty" json:"package_name,omitempty"`
+	PackageVersion  *string `form:"package_version,omitempty" json:"package_version,omitempty"`
+	PackageType     *string `form:"package_type,omitempty" json:"package_type,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// CreateVulnAnnotationParams defines parameters for CreateVulnAnnotation.
+type CreateVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteVulnAnnotationParams defines parameters for DeleteVulnAnnotation.
+type DeleteVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetVulnAnnotationParams defines parameters for GetVulnAnnotation.
+type GetVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateVulnAnnotationParams defines parameters for UpdateVulnAnnotation.
+type UpdateVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListVulnAnnotationHistoryParams defines parameters for ListVulnAnnotationHistory.
+type ListVulnAnnotationHistoryParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -2583,7 +2892,10 @@ type GetImageVulnerabilitiesParams struct {
 	// Sort By severity, or by risk_score; highest first.
 	Sort *GetImageVulnerabilitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// AsOf What was known at this time of the packages the image holds, with the data of that time. EPSS scores are not kept and left out.
+	// IncludeSuppressed With false, leave out what is annotated as not_affected or fixed.
+	IncludeSuppressed *IncludeSuppressed `form:"include_suppressed,omitempty" json:"include_suppressed,omitempty"`
+
+	// AsOf What was known at this time of the packages the image holds, with the data of that time. EPSS scores are not kept and left out, and so is what is said about vulnerabilities in annotations.
 	AsOf *time.Time `form:"as_of,omitempty" json:"as_of,omitempty"`
 
 	// BaseDigest Mark what a base image already has: its digest, or auto for the nearest ancestor.
@@ -2598,6 +2910,42 @@ type GetImageVulnerabilitiesParamsSort string
 
 // GetImageVulnerabilitiesParamsVulnType defines parameters for GetImageVulnerabilities.
 type GetImageVulnerabilitiesParamsVulnType string
+
+// GetImageVulnerabilitiesCyclonedxParams defines parameters for GetImageVulnerabilitiesCyclonedx.
+type GetImageVulnerabilitiesCyclonedxParams struct {
+	// VendorOnly Leave out what the distribution will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// IncludeAnnotationDetail Tell what is said about each vulnerability.
+	IncludeAnnotationDetail *bool `form:"include_annotation_detail,omitempty" json:"include_annotation_detail,omitempty"`
+
+	// IncludeSuppressed With false, leave out what is annotated as not_affected or fixed.
+	IncludeSuppressed *IncludeSuppressed `form:"include_suppressed,omitempty" json:"include_suppressed,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVulnerabilitiesCyclonedxParamsVulnType defines parameters for GetImageVulnerabilitiesCyclonedx.
+type GetImageVulnerabilitiesCyclonedxParamsVulnType string
+
+// GetImageVulnerabilitiesCyclonedxXmlParams defines parameters for GetImageVulnerabilitiesCyclonedxXml.
+type GetImageVulnerabilitiesCyclonedxXmlParams struct {
+	// VendorOnly Leave out what the distribution will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// IncludeAnnotationDetail Tell what is said about each vulnerability.
+	IncludeAnnotationDetail *bool `form:"include_annotation_detail,omitempty" json:"include_annotation_detail,omitempty"`
+
+	// IncludeSuppressed With false, leave out what is annotated as not_affected or fixed.
+	IncludeSuppressed *IncludeSuppressed `form:"include_suppressed,omitempty" json:"include_suppressed,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVulnerabilitiesCyclonedxXmlParamsVulnType defines parameters for GetImageVulnerabilitiesCyclonedxXml.
+type GetImageVulnerabilitiesCyclonedxXmlParamsVulnType string
 
 // GetImageVulnerabilityChangesParams defines parameters for GetImageVulnerabilityChanges.
 type GetImageVulnerabilityChangesParams struct {
@@ -3092,6 +3440,60 @@ type SwitchFeedParams struct {
 	Group *string `form:"group,omitempty" json:"group,omitempty"`
 }
 
+// ListVexDocumentsParams defines parameters for ListVexDocuments.
+type ListVexDocumentsParams struct {
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ImportVexDocumentJSONBody defines parameters for ImportVexDocument.
+type ImportVexDocumentJSONBody = interface{}
+
+// ImportVexDocumentParams defines parameters for ImportVexDocument.
+type ImportVexDocumentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListVexChangesParams defines parameters for ListVexChanges.
+type ListVexChangesParams struct {
+	// ImageDigest Only annotations of this image.
+	ImageDigest *Digest `form:"image_digest,omitempty" json:"image_digest,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteVexDocumentParams defines parameters for DeleteVexDocument.
+type DeleteVexDocumentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetVexDocumentParams defines parameters for GetVexDocument.
+type GetVexDocumentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetVexDocumentContentParams defines parameters for GetVexDocumentContent.
+type GetVexDocumentContentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ScanSbomJSONBody defines parameters for ScanSbom.
 type ScanSbomJSONBody = interface{}
 
@@ -3123,6 +3525,12 @@ type UpdateCorrectionJSONRequestBody = CorrectionRequest
 
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
+
+// CreateVulnAnnotationJSONRequestBody defines body for CreateVulnAnnotation for application/json ContentType.
+type CreateVulnAnnotationJSONRequestBody = PackageVulnerabilityAnnotation
+
+// UpdateVulnAnnotationJSONRequestBody defines body for UpdateVulnAnnotation for application/json ContentType.
+type UpdateVulnAnnotationJSONRequestBody = PackageVulnerabilityAnnotation
 
 // AddImportContentSearchesJSONRequestBody defines body for AddImportContentSearches for application/json ContentType.
 type AddImportContentSearchesJSONRequestBody = AddImportContentSearchesJSONBody
@@ -3189,6 +3597,9 @@ type CreateSubscriptionJSONRequestBody = SubscriptionRequest
 
 // UpdateSubscriptionJSONRequestBody defines body for UpdateSubscription for application/json ContentType.
 type UpdateSubscriptionJSONRequestBody = SubscriptionUpdate
+
+// ImportVexDocumentJSONRequestBody defines body for ImportVexDocument for application/json ContentType.
+type ImportVexDocumentJSONRequestBody = ImportVexDocumentJSONBody
 
 // ScanSbomJSONRequestBody defines body for ScanSbom for application/json ContentType.
 type ScanSbomJSONRequestBody = ScanSbomJSONBody
@@ -3576,15 +3987,100 @@ type ClientInterface interface {
 	// Corresponds with GET /images/{image_digest}/sboms/spdx-tag-value (the `GetImageSbomSpdxTagValue` operationId).
 	GetImageSbomSpdxTagValue(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxTagValueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetImageVexCyclonedx What is said about the image as CycloneDX JSON
+	//
+	// Corresponds with GET /images/{image_digest}/vex/cyclonedx-json (the `GetImageVexCyclonedx` operationId).
+	GetImageVexCyclonedx(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageVexCyclonedxXml What is said about the image as CycloneDX XML
+	//
+	// Corresponds with GET /images/{image_digest}/vex/cyclonedx-xml (the `GetImageVexCyclonedxXml` operationId).
+	GetImageVexCyclonedxXml(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageVexOpenvex What is said about the image as OpenVEX
+	//
+	// Corresponds with GET /images/{image_digest}/vex/openvex (the `GetImageVexOpenvex` operationId).
+	GetImageVexOpenvex(ctx context.Context, imageDigest ImageDigest, params *GetImageVexOpenvexParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListImageVulnerabilityTypes Groupings of vulnerabilities
 	//
 	// Corresponds with GET /images/{image_digest}/vuln (the `ListImageVulnerabilityTypes` operationId).
 	ListImageVulnerabilityTypes(ctx context.Context, imageDigest ImageDigest, params *ListImageVulnerabilityTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListVulnAnnotations List what is said about vulnerabilities of the image
+	//
+	// Annotations of users, and what imported documents say about findings of the image as they are now.
+	//
+	// Corresponds with GET /images/{image_digest}/vuln-annotations (the `ListVulnAnnotations` operationId).
+	ListVulnAnnotations(ctx context.Context, imageDigest ImageDigest, params *ListVulnAnnotationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateVulnAnnotationWithBody Annotate a vulnerability of the image
+	//
+	// Without a package it holds for every package of the image that has the vulnerability.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+	CreateVulnAnnotationWithBody(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateVulnAnnotation Annotate a vulnerability of the image
+	//
+	// Without a package it holds for every package of the image that has the vulnerability.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+	CreateVulnAnnotation(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, body CreateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteVulnAnnotation Withdraw an annotation
+	//
+	// Corresponds with DELETE /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `DeleteVulnAnnotation` operationId).
+	DeleteVulnAnnotation(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *DeleteVulnAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetVulnAnnotation Show an annotation
+	//
+	// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `GetVulnAnnotation` operationId).
+	GetVulnAnnotation(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *GetVulnAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateVulnAnnotationWithBody Replace an annotation
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+	UpdateVulnAnnotationWithBody(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateVulnAnnotation Replace an annotation
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+	UpdateVulnAnnotation(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, body UpdateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListVulnAnnotationHistory How an annotation came to say what it says
+	//
+	// Also of an annotation that is withdrawn.
+	//
+	// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history (the `ListVulnAnnotationHistory` operationId).
+	ListVulnAnnotationHistory(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *ListVulnAnnotationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetImageVulnerabilities Vulnerabilities of the image
 	//
 	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 	GetImageVulnerabilities(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageVulnerabilitiesCyclonedx Vulnerabilities of the image as CycloneDX JSON
+	//
+	// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+	//
+	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-json (the `GetImageVulnerabilitiesCyclonedx` operationId).
+	GetImageVulnerabilitiesCyclonedx(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params *GetImageVulnerabilitiesCyclonedxParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImageVulnerabilitiesCyclonedxXml Vulnerabilities of the image as CycloneDX XML
+	//
+	// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+	//
+	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml (the `GetImageVulnerabilitiesCyclonedxXml` operationId).
+	GetImageVulnerabilitiesCyclonedxXml(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params *GetImageVulnerabilitiesCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetImageVulnerabilityChanges How the answer about the image moved
 	//
@@ -4184,6 +4680,51 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListVexDocuments List imported VEX documents
+	//
+	// Corresponds with GET /vex (the `ListVexDocuments` operationId).
+	ListVexDocuments(ctx context.Context, params *ListVexDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportVexDocumentWithBody Import a VEX document
+	//
+	// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+	ImportVexDocumentWithBody(ctx context.Context, params *ImportVexDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportVexDocument Import a VEX document
+	//
+	// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+	ImportVexDocument(ctx context.Context, params *ImportVexDocumentParams, body ImportVexDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListVexChanges Who said or withdrew what about vulnerabilities, and when
+	//
+	// Corresponds with GET /vex-changes (the `ListVexChanges` operationId).
+	ListVexChanges(ctx context.Context, params *ListVexChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteVexDocument Delete an imported VEX document
+	//
+	// What it says holds no longer.
+	//
+	// Corresponds with DELETE /vex/{document_digest} (the `DeleteVexDocument` operationId).
+	DeleteVexDocument(ctx context.Context, documentDigest VexDigest, params *DeleteVexDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetVexDocument Show an imported VEX document
+	//
+	// Corresponds with GET /vex/{document_digest} (the `GetVexDocument` operationId).
+	GetVexDocument(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetVexDocumentContent The document as it was imported
+	//
+	// Corresponds with GET /vex/{document_digest}/document (the `GetVexDocumentContent` operationId).
+	GetVexDocumentContent(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ScanSbomWithBody Match a bill of materials without storing anything
 	//
@@ -5003,6 +5544,51 @@ func (c *Client) GetImageSbomSpdxTagValue(ctx context.Context, imageDigest Image
 	return c.Client.Do(req)
 }
 
+// GetImageVexCyclonedx What is said about the image as CycloneDX JSON
+//
+// Corresponds with GET /images/{image_digest}/vex/cyclonedx-json (the `GetImageVexCyclonedx` operationId).
+func (c *Client) GetImageVexCyclonedx(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageVexCyclonedxRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageVexCyclonedxXml What is said about the image as CycloneDX XML
+//
+// Corresponds with GET /images/{image_digest}/vex/cyclonedx-xml (the `GetImageVexCyclonedxXml` operationId).
+func (c *Client) GetImageVexCyclonedxXml(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageVexCyclonedxXmlRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageVexOpenvex What is said about the image as OpenVEX
+//
+// Corresponds with GET /images/{image_digest}/vex/openvex (the `GetImageVexOpenvex` operationId).
+func (c *Client) GetImageVexOpenvex(ctx context.Context, imageDigest ImageDigest, params *GetImageVexOpenvexParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageVexOpenvexRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListImageVulnerabilityTypes Groupings of vulnerabilities
 //
 // Corresponds with GET /images/{image_digest}/vuln (the `ListImageVulnerabilityTypes` operationId).
@@ -5018,11 +5604,181 @@ func (c *Client) ListImageVulnerabilityTypes(ctx context.Context, imageDigest Im
 	return c.Client.Do(req)
 }
 
+// ListVulnAnnotations List what is said about vulnerabilities of the image
+//
+// Annotations of users, and what imported documents say about findings of the image as they are now.
+//
+// Corresponds with GET /images/{image_digest}/vuln-annotations (the `ListVulnAnnotations` operationId).
+func (c *Client) ListVulnAnnotations(ctx context.Context, imageDigest ImageDigest, params *ListVulnAnnotationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListVulnAnnotationsRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateVulnAnnotationWithBody Annotate a vulnerability of the image
+//
+// Without a package it holds for every package of the image that has the vulnerability.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+func (c *Client) CreateVulnAnnotationWithBody(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateVulnAnnotationRequestWithBody(c.Server, imageDigest, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateVulnAnnotation Annotate a vulnerability of the image
+//
+// Without a package it holds for every package of the image that has the vulnerability.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+func (c *Client) CreateVulnAnnotation(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, body CreateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateVulnAnnotationRequest(c.Server, imageDigest, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteVulnAnnotation Withdraw an annotation
+//
+// Corresponds with DELETE /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `DeleteVulnAnnotation` operationId).
+func (c *Client) DeleteVulnAnnotation(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *DeleteVulnAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteVulnAnnotationRequest(c.Server, imageDigest, vulnAnnotationUuid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetVulnAnnotation Show an annotation
+//
+// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `GetVulnAnnotation` operationId).
+func (c *Client) GetVulnAnnotation(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *GetVulnAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetVulnAnnotationRequest(c.Server, imageDigest, vulnAnnotationUuid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateVulnAnnotationWithBody Replace an annotation
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+func (c *Client) UpdateVulnAnnotationWithBody(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateVulnAnnotationRequestWithBody(c.Server, imageDigest, vulnAnnotationUuid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateVulnAnnotation Replace an annotation
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+func (c *Client) UpdateVulnAnnotation(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, body UpdateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateVulnAnnotationRequest(c.Server, imageDigest, vulnAnnotationUuid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListVulnAnnotationHistory How an annotation came to say what it says
+//
+// Also of an annotation that is withdrawn.
+//
+// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history (the `ListVulnAnnotationHistory` operationId).
+func (c *Client) ListVulnAnnotationHistory(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *ListVulnAnnotationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListVulnAnnotationHistoryRequest(c.Server, imageDigest, vulnAnnotationUuid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetImageVulnerabilities Vulnerabilities of the image
 //
 // Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 func (c *Client) GetImageVulnerabilities(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImageVulnerabilitiesRequest(c.Server, imageDigest, vulnType, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageVulnerabilitiesCyclonedx Vulnerabilities of the image as CycloneDX JSON
+//
+// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+//
+// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-json (the `GetImageVulnerabilitiesCyclonedx` operationId).
+func (c *Client) GetImageVulnerabilitiesCyclonedx(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params *GetImageVulnerabilitiesCyclonedxParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageVulnerabilitiesCyclonedxRequest(c.Server, imageDigest, vulnType, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImageVulnerabilitiesCyclonedxXml Vulnerabilities of the image as CycloneDX XML
+//
+// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+//
+// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml (the `GetImageVulnerabilitiesCyclonedxXml` operationId).
+func (c *Client) GetImageVulnerabilitiesCyclonedxXml(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params *GetImageVulnerabilitiesCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImageVulnerabilitiesCyclonedxXmlRequest(c.Server, imageDigest, vulnType, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6492,6 +7248,121 @@ func (c *Client) GetOwnUser(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Corresponds with GET /version (the `GetVersion` operationId).
 func (c *Client) GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetVersionRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListVexDocuments List imported VEX documents
+//
+// Corresponds with GET /vex (the `ListVexDocuments` operationId).
+func (c *Client) ListVexDocuments(ctx context.Context, params *ListVexDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListVexDocumentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportVexDocumentWithBody Import a VEX document
+//
+// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+func (c *Client) ImportVexDocumentWithBody(ctx context.Context, params *ImportVexDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportVexDocumentRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportVexDocument Import a VEX document
+//
+// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+func (c *Client) ImportVexDocument(ctx context.Context, params *ImportVexDocumentParams, body ImportVexDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportVexDocumentRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListVexChanges Who said or withdrew what about vulnerabilities, and when
+//
+// Corresponds with GET /vex-changes (the `ListVexChanges` operationId).
+func (c *Client) ListVexChanges(ctx context.Context, params *ListVexChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListVexChangesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteVexDocument Delete an imported VEX document
+//
+// What it says holds no longer.
+//
+// Corresponds with DELETE /vex/{document_digest} (the `DeleteVexDocument` operationId).
+func (c *Client) DeleteVexDocument(ctx context.Context, documentDigest VexDigest, params *DeleteVexDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteVexDocumentRequest(c.Server, documentDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetVexDocument Show an imported VEX document
+//
+// Corresponds with GET /vex/{document_digest} (the `GetVexDocument` operationId).
+func (c *Client) GetVexDocument(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetVexDocumentRequest(c.Server, documentDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetVexDocumentContent The document as it was imported
+//
+// Corresponds with GET /vex/{document_digest}/document (the `GetVexDocumentContent` operationId).
+func (c *Client) GetVexDocumentContent(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetVexDocumentContentRequest(c.Server, documentDigest, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8913,6 +9784,153 @@ func NewGetImageSbomSpdxTagValueRequest(server string, imageDigest ImageDigest, 
 	return req, nil
 }
 
+// NewGetImageVexCyclonedxRequest constructs an http.Request for the GetImageVexCyclonedx method
+func NewGetImageVexCyclonedxRequest(server string, imageDigest ImageDigest, params *GetImageVexCyclonedxParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vex/cyclonedx-json", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageVexCyclonedxXmlRequest constructs an http.Request for the GetImageVexCyclonedxXml method
+func NewGetImageVexCyclonedxXmlRequest(server string, imageDigest ImageDigest, params *GetImageVexCyclonedxXmlParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vex/cyclonedx-xml", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageVexOpenvexRequest constructs an http.Request for the GetImageVexOpenvex method
+func NewGetImageVexOpenvexRequest(server string, imageDigest ImageDigest, params *GetImageVexOpenvexParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vex/openvex", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListImageVulnerabilityTypesRequest constructs an http.Request for the ListImageVulnerabilityTypes method
 func NewListImageVulnerabilityTypesRequest(server string, imageDigest ImageDigest, params *ListImageVulnerabilityTypesParams) (*http.Request, error) {
 	var err error
@@ -8930,6 +9948,417 @@ func NewListImageVulnerabilityTypesRequest(server string, imageDigest ImageDiges
 	}
 
 	operationPath := fmt.Sprintf("/images/%s/vuln", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListVulnAnnotationsRequest constructs an http.Request for the ListVulnAnnotations method
+func NewListVulnAnnotationsRequest(server string, imageDigest ImageDigest, params *ListVulnAnnotationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln-annotations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.VulnerabilityId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "vulnerability_id", *params.VulnerabilityId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PackageName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "package_name", *params.PackageName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PackageVersion != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "package_version", *params.PackageVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PackageType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "package_type", *params.PackageType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCreateVulnAnnotationRequest calls the generic CreateVulnAnnotation builder with application/json body
+func NewCreateVulnAnnotationRequest(server string, imageDigest ImageDigest, params *CreateVulnAnnotationParams, body CreateVulnAnnotationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateVulnAnnotationRequestWithBody(server, imageDigest, params, "application/json", bodyReader)
+}
+
+// NewCreateVulnAnnotationRequestWithBody constructs an http.Request for the CreateVulnAnnotation method, with any body, and a specified content type
+func NewCreateVulnAnnotationRequestWithBody(server string, imageDigest ImageDigest, params *CreateVulnAnnotationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln-annotations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteVulnAnnotationRequest constructs an http.Request for the DeleteVulnAnnotation method
+func NewDeleteVulnAnnotationRequest(server string, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *DeleteVulnAnnotationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "vuln_annotation_uuid", vulnAnnotationUuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln-annotations/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetVulnAnnotationRequest constructs an http.Request for the GetVulnAnnotation method
+func NewGetVulnAnnotationRequest(server string, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *GetVulnAnnotationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "vuln_annotation_uuid", vulnAnnotationUuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln-annotations/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpdateVulnAnnotationRequest calls the generic UpdateVulnAnnotation builder with application/json body
+func NewUpdateVulnAnnotationRequest(server string, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, body UpdateVulnAnnotationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateVulnAnnotationRequestWithBody(server, imageDigest, vulnAnnotationUuid, params, "application/json", bodyReader)
+}
+
+// NewUpdateVulnAnnotationRequestWithBody constructs an http.Request for the UpdateVulnAnnotation method, with any body, and a specified content type
+func NewUpdateVulnAnnotationRequestWithBody(server string, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "vuln_annotation_uuid", vulnAnnotationUuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln-annotations/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListVulnAnnotationHistoryRequest constructs an http.Request for the ListVulnAnnotationHistory method
+func NewListVulnAnnotationHistoryRequest(server string, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *ListVulnAnnotationHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "vuln_annotation_uuid", vulnAnnotationUuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln-annotations/%s/history", pathParam0, pathParam1)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -9052,6 +10481,18 @@ func NewGetImageVulnerabilitiesRequest(server string, imageDigest ImageDigest, v
 
 		}
 
+		if params.IncludeSuppressed != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_suppressed", *params.IncludeSuppressed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.AsOf != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
@@ -9067,6 +10508,220 @@ func NewGetImageVulnerabilitiesRequest(server string, imageDigest ImageDigest, v
 		if params.BaseDigest != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "base_digest", *params.BaseDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageVulnerabilitiesCyclonedxRequest constructs an http.Request for the GetImageVulnerabilitiesCyclonedx method
+func NewGetImageVulnerabilitiesCyclonedxRequest(server string, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params *GetImageVulnerabilitiesCyclonedxParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "vuln_type", vulnType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln/%s/cyclonedx-json", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.VendorOnly != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "vendor_only", *params.VendorOnly, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeAnnotationDetail != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_annotation_detail", *params.IncludeAnnotationDetail, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeSuppressed != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_suppressed", *params.IncludeSuppressed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImageVulnerabilitiesCyclonedxXmlRequest constructs an http.Request for the GetImageVulnerabilitiesCyclonedxXml method
+func NewGetImageVulnerabilitiesCyclonedxXmlRequest(server string, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params *GetImageVulnerabilitiesCyclonedxXmlParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "vuln_type", vulnType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/vuln/%s/cyclonedx-xml", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.VendorOnly != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "vendor_only", *params.VendorOnly, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeAnnotationDetail != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_annotation_detail", *params.IncludeAnnotationDetail, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeSuppressed != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_suppressed", *params.IncludeSuppressed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -13063,6 +14718,382 @@ func NewGetVersionRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListVexDocumentsRequest constructs an http.Request for the ListVexDocuments method
+func NewListVexDocumentsRequest(server string, params *ListVexDocumentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vex")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewImportVexDocumentRequest calls the generic ImportVexDocument builder with application/json body
+func NewImportVexDocumentRequest(server string, params *ImportVexDocumentParams, body ImportVexDocumentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImportVexDocumentRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewImportVexDocumentRequestWithBody constructs an http.Request for the ImportVexDocument method, with any body, and a specified content type
+func NewImportVexDocumentRequestWithBody(server string, params *ImportVexDocumentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vex")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListVexChangesRequest constructs an http.Request for the ListVexChanges method
+func NewListVexChangesRequest(server string, params *ListVexChangesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vex-changes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ImageDigest != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "image_digest", *params.ImageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteVexDocumentRequest constructs an http.Request for the DeleteVexDocument method
+func NewDeleteVexDocumentRequest(server string, documentDigest VexDigest, params *DeleteVexDocumentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "document_digest", documentDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vex/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetVexDocumentRequest constructs an http.Request for the GetVexDocument method
+func NewGetVexDocumentRequest(server string, documentDigest VexDigest, params *GetVexDocumentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "document_digest", documentDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vex/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetVexDocumentContentRequest constructs an http.Request for the GetVexDocumentContent method
+func NewGetVexDocumentContentRequest(server string, documentDigest VexDigest, params *GetVexDocumentContentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "document_digest", documentDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vex/%s/document", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewScanSbomRequest calls the generic ScanSbom builder with application/json body
 func NewScanSbomRequest(server string, params *ScanSbomParams, body ScanSbomJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -13584,6 +15615,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest}/sboms/spdx-tag-value (the `GetImageSbomSpdxTagValue` operationId).
 	GetImageSbomSpdxTagValueWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageSbomSpdxTagValueParams, reqEditors ...RequestEditorFn) (*GetImageSbomSpdxTagValueReply, error)
 
+	// GetImageVexCyclonedxWithResponse What is said about the image as CycloneDX JSON
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vex/cyclonedx-json (the `GetImageVexCyclonedx` operationId).
+	GetImageVexCyclonedxWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxParams, reqEditors ...RequestEditorFn) (*GetImageVexCyclonedxReply, error)
+
+	// GetImageVexCyclonedxXmlWithResponse What is said about the image as CycloneDX XML
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vex/cyclonedx-xml (the `GetImageVexCyclonedxXml` operationId).
+	GetImageVexCyclonedxXmlWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*GetImageVexCyclonedxXmlReply, error)
+
+	// GetImageVexOpenvexWithResponse What is said about the image as OpenVEX
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vex/openvex (the `GetImageVexOpenvex` operationId).
+	GetImageVexOpenvexWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVexOpenvexParams, reqEditors ...RequestEditorFn) (*GetImageVexOpenvexReply, error)
+
 	// ListImageVulnerabilityTypesWithResponse Groupings of vulnerabilities
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -13591,12 +15643,94 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest}/vuln (the `ListImageVulnerabilityTypes` operationId).
 	ListImageVulnerabilityTypesWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListImageVulnerabilityTypesParams, reqEditors ...RequestEditorFn) (*ListImageVulnerabilityTypesReply, error)
 
+	// ListVulnAnnotationsWithResponse List what is said about vulnerabilities of the image
+	//
+	// Annotations of users, and what imported documents say about findings of the image as they are now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vuln-annotations (the `ListVulnAnnotations` operationId).
+	ListVulnAnnotationsWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListVulnAnnotationsParams, reqEditors ...RequestEditorFn) (*ListVulnAnnotationsReply, error)
+
+	// CreateVulnAnnotationWithBodyWithResponse Annotate a vulnerability of the image
+	//
+	// Without a package it holds for every package of the image that has the vulnerability.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+	CreateVulnAnnotationWithBodyWithResponse(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVulnAnnotationReply, error)
+
+	// CreateVulnAnnotationWithResponse Annotate a vulnerability of the image
+	//
+	// Without a package it holds for every package of the image that has the vulnerability.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+	CreateVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, body CreateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVulnAnnotationReply, error)
+
+	// DeleteVulnAnnotationWithResponse Withdraw an annotation
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `DeleteVulnAnnotation` operationId).
+	DeleteVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *DeleteVulnAnnotationParams, reqEditors ...RequestEditorFn) (*DeleteVulnAnnotationReply, error)
+
+	// GetVulnAnnotationWithResponse Show an annotation
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `GetVulnAnnotation` operationId).
+	GetVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *GetVulnAnnotationParams, reqEditors ...RequestEditorFn) (*GetVulnAnnotationReply, error)
+
+	// UpdateVulnAnnotationWithBodyWithResponse Replace an annotation
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+	UpdateVulnAnnotationWithBodyWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateVulnAnnotationReply, error)
+
+	// UpdateVulnAnnotationWithResponse Replace an annotation
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+	UpdateVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, body UpdateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateVulnAnnotationReply, error)
+
+	// ListVulnAnnotationHistoryWithResponse How an annotation came to say what it says
+	//
+	// Also of an annotation that is withdrawn.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history (the `ListVulnAnnotationHistory` operationId).
+	ListVulnAnnotationHistoryWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *ListVulnAnnotationHistoryParams, reqEditors ...RequestEditorFn) (*ListVulnAnnotationHistoryReply, error)
+
 	// GetImageVulnerabilitiesWithResponse Vulnerabilities of the image
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type} (the `GetImageVulnerabilities` operationId).
 	GetImageVulnerabilitiesWithResponse(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params *GetImageVulnerabilitiesParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilitiesReply, error)
+
+	// GetImageVulnerabilitiesCyclonedxWithResponse Vulnerabilities of the image as CycloneDX JSON
+	//
+	// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-json (the `GetImageVulnerabilitiesCyclonedx` operationId).
+	GetImageVulnerabilitiesCyclonedxWithResponse(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params *GetImageVulnerabilitiesCyclonedxParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilitiesCyclonedxReply, error)
+
+	// GetImageVulnerabilitiesCyclonedxXmlWithResponse Vulnerabilities of the image as CycloneDX XML
+	//
+	// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml (the `GetImageVulnerabilitiesCyclonedxXml` operationId).
+	GetImageVulnerabilitiesCyclonedxXmlWithResponse(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params *GetImageVulnerabilitiesCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilitiesCyclonedxXmlReply, error)
 
 	// GetImageVulnerabilityChangesWithResponse How the answer about the image moved
 	//
@@ -14294,6 +16428,61 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetVersionReply, error)
+
+	// ListVexDocumentsWithResponse List imported VEX documents
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /vex (the `ListVexDocuments` operationId).
+	ListVexDocumentsWithResponse(ctx context.Context, params *ListVexDocumentsParams, reqEditors ...RequestEditorFn) (*ListVexDocumentsReply, error)
+
+	// ImportVexDocumentWithBodyWithResponse Import a VEX document
+	//
+	// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+	ImportVexDocumentWithBodyWithResponse(ctx context.Context, params *ImportVexDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportVexDocumentReply, error)
+
+	// ImportVexDocumentWithResponse Import a VEX document
+	//
+	// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+	ImportVexDocumentWithResponse(ctx context.Context, params *ImportVexDocumentParams, body ImportVexDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportVexDocumentReply, error)
+
+	// ListVexChangesWithResponse Who said or withdrew what about vulnerabilities, and when
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /vex-changes (the `ListVexChanges` operationId).
+	ListVexChangesWithResponse(ctx context.Context, params *ListVexChangesParams, reqEditors ...RequestEditorFn) (*ListVexChangesReply, error)
+
+	// DeleteVexDocumentWithResponse Delete an imported VEX document
+	//
+	// What it says holds no longer.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /vex/{document_digest} (the `DeleteVexDocument` operationId).
+	DeleteVexDocumentWithResponse(ctx context.Context, documentDigest VexDigest, params *DeleteVexDocumentParams, reqEditors ...RequestEditorFn) (*DeleteVexDocumentReply, error)
+
+	// GetVexDocumentWithResponse Show an imported VEX document
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /vex/{document_digest} (the `GetVexDocument` operationId).
+	GetVexDocumentWithResponse(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentParams, reqEditors ...RequestEditorFn) (*GetVexDocumentReply, error)
+
+	// GetVexDocumentContentWithResponse The document as it was imported
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /vex/{document_digest}/document (the `GetVexDocumentContent` operationId).
+	GetVexDocumentContentWithResponse(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentContentParams, reqEditors ...RequestEditorFn) (*GetVexDocumentContentReply, error)
 
 	// ScanSbomWithBodyWithResponse Match a bill of materials without storing anything
 	//
@@ -16350,6 +18539,150 @@ func (r GetImageSbomSpdxTagValueReply) ContentType() string {
 	return ""
 }
 
+type GetImageVexCyclonedxReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageVexCyclonedxReply) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageVexCyclonedxReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageVexCyclonedxReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageVexCyclonedxReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageVexCyclonedxReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageVexCyclonedxReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageVexCyclonedxXmlReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// XML200 the response for an HTTP 200 `application/xml` response
+	XML200 *string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetXML200 returns the response for an HTTP 200 `application/xml` response
+func (r GetImageVexCyclonedxXmlReply) GetXML200() *string {
+	return r.XML200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageVexCyclonedxXmlReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageVexCyclonedxXmlReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageVexCyclonedxXmlReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageVexCyclonedxXmlReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageVexCyclonedxXmlReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageVexOpenvexReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageVexOpenvexReply) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageVexOpenvexReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageVexOpenvexReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageVexOpenvexReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageVexOpenvexReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageVexOpenvexReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListImageVulnerabilityTypesReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16398,6 +18731,287 @@ func (r ListImageVulnerabilityTypesReply) ContentType() string {
 	return ""
 }
 
+type ListVulnAnnotationsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PackageVulnerabilityAnnotationResponseList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListVulnAnnotationsReply) GetJSON200() *PackageVulnerabilityAnnotationResponseList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListVulnAnnotationsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListVulnAnnotationsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListVulnAnnotationsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListVulnAnnotationsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListVulnAnnotationsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateVulnAnnotationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PackageVulnerabilityAnnotation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateVulnAnnotationReply) GetJSON201() *PackageVulnerabilityAnnotation {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateVulnAnnotationReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateVulnAnnotationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateVulnAnnotationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateVulnAnnotationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateVulnAnnotationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteVulnAnnotationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteVulnAnnotationReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteVulnAnnotationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteVulnAnnotationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteVulnAnnotationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteVulnAnnotationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetVulnAnnotationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PackageVulnerabilityAnnotation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetVulnAnnotationReply) GetJSON200() *PackageVulnerabilityAnnotation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetVulnAnnotationReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetVulnAnnotationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetVulnAnnotationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetVulnAnnotationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetVulnAnnotationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateVulnAnnotationReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PackageVulnerabilityAnnotation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateVulnAnnotationReply) GetJSON200() *PackageVulnerabilityAnnotation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r UpdateVulnAnnotationReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateVulnAnnotationReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateVulnAnnotationReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateVulnAnnotationReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateVulnAnnotationReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListVulnAnnotationHistoryReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VexChangeList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListVulnAnnotationHistoryReply) GetJSON200() *VexChangeList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListVulnAnnotationHistoryReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListVulnAnnotationHistoryReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListVulnAnnotationHistoryReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListVulnAnnotationHistoryReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListVulnAnnotationHistoryReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetImageVulnerabilitiesReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16440,6 +19054,102 @@ func (r GetImageVulnerabilitiesReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetImageVulnerabilitiesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageVulnerabilitiesCyclonedxReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetImageVulnerabilitiesCyclonedxReply) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageVulnerabilitiesCyclonedxReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageVulnerabilitiesCyclonedxReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageVulnerabilitiesCyclonedxReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageVulnerabilitiesCyclonedxReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageVulnerabilitiesCyclonedxReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetImageVulnerabilitiesCyclonedxXmlReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// XML200 the response for an HTTP 200 `application/xml` response
+	XML200 *string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetXML200 returns the response for an HTTP 200 `application/xml` response
+func (r GetImageVulnerabilitiesCyclonedxXmlReply) GetXML200() *string {
+	return r.XML200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetImageVulnerabilitiesCyclonedxXmlReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetImageVulnerabilitiesCyclonedxXmlReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetImageVulnerabilitiesCyclonedxXmlReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetImageVulnerabilitiesCyclonedxXmlReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetImageVulnerabilitiesCyclonedxXmlReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19538,6 +22248,280 @@ func (r GetVersionReply) ContentType() string {
 	return ""
 }
 
+type ListVexDocumentsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VexDocumentList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListVexDocumentsReply) GetJSON200() *VexDocumentList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListVexDocumentsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListVexDocumentsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListVexDocumentsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListVexDocumentsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListVexDocumentsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImportVexDocumentReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VexDocumentDetail
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImportVexDocumentReply) GetJSON200() *VexDocumentDetail {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ImportVexDocumentReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportVexDocumentReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportVexDocumentReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportVexDocumentReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportVexDocumentReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListVexChangesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VexChangeList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListVexChangesReply) GetJSON200() *VexChangeList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListVexChangesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListVexChangesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListVexChangesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListVexChangesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListVexChangesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteVexDocumentReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteVexDocumentReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteVexDocumentReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteVexDocumentReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteVexDocumentReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteVexDocumentReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetVexDocumentReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VexDocumentDetail
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetVexDocumentReply) GetJSON200() *VexDocumentDetail {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetVexDocumentReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetVexDocumentReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetVexDocumentReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetVexDocumentReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetVexDocumentReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetVexDocumentContentReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetVexDocumentContentReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetVexDocumentContentReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetVexDocumentContentReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetVexDocumentContentReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetVexDocumentContentReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ScanSbomReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20263,6 +23247,45 @@ func (c *ClientWithResponses) GetImageSbomSpdxTagValueWithResponse(ctx context.C
 	return ParseGetImageSbomSpdxTagValueReply(rsp)
 }
 
+// GetImageVexCyclonedxWithResponse What is said about the image as CycloneDX JSON
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vex/cyclonedx-json (the `GetImageVexCyclonedx` operationId).
+func (c *ClientWithResponses) GetImageVexCyclonedxWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxParams, reqEditors ...RequestEditorFn) (*GetImageVexCyclonedxReply, error) {
+	rsp, err := c.GetImageVexCyclonedx(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageVexCyclonedxReply(rsp)
+}
+
+// GetImageVexCyclonedxXmlWithResponse What is said about the image as CycloneDX XML
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vex/cyclonedx-xml (the `GetImageVexCyclonedxXml` operationId).
+func (c *ClientWithResponses) GetImageVexCyclonedxXmlWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVexCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*GetImageVexCyclonedxXmlReply, error) {
+	rsp, err := c.GetImageVexCyclonedxXml(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageVexCyclonedxXmlReply(rsp)
+}
+
+// GetImageVexOpenvexWithResponse What is said about the image as OpenVEX
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vex/openvex (the `GetImageVexOpenvex` operationId).
+func (c *ClientWithResponses) GetImageVexOpenvexWithResponse(ctx context.Context, imageDigest ImageDigest, params *GetImageVexOpenvexParams, reqEditors ...RequestEditorFn) (*GetImageVexOpenvexReply, error) {
+	rsp, err := c.GetImageVexOpenvex(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageVexOpenvexReply(rsp)
+}
+
 // ListImageVulnerabilityTypesWithResponse Groupings of vulnerabilities
 //
 // Returns a wrapper object for the known response body format(s).
@@ -20276,6 +23299,118 @@ func (c *ClientWithResponses) ListImageVulnerabilityTypesWithResponse(ctx contex
 	return ParseListImageVulnerabilityTypesReply(rsp)
 }
 
+// ListVulnAnnotationsWithResponse List what is said about vulnerabilities of the image
+//
+// Annotations of users, and what imported documents say about findings of the image as they are now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vuln-annotations (the `ListVulnAnnotations` operationId).
+func (c *ClientWithResponses) ListVulnAnnotationsWithResponse(ctx context.Context, imageDigest ImageDigest, params *ListVulnAnnotationsParams, reqEditors ...RequestEditorFn) (*ListVulnAnnotationsReply, error) {
+	rsp, err := c.ListVulnAnnotations(ctx, imageDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListVulnAnnotationsReply(rsp)
+}
+
+// CreateVulnAnnotationWithBodyWithResponse Annotate a vulnerability of the image
+//
+// Without a package it holds for every package of the image that has the vulnerability.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+func (c *ClientWithResponses) CreateVulnAnnotationWithBodyWithResponse(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateVulnAnnotationReply, error) {
+	rsp, err := c.CreateVulnAnnotationWithBody(ctx, imageDigest, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateVulnAnnotationReply(rsp)
+}
+
+// CreateVulnAnnotationWithResponse Annotate a vulnerability of the image
+//
+// Without a package it holds for every package of the image that has the vulnerability.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /images/{image_digest}/vuln-annotations (the `CreateVulnAnnotation` operationId).
+func (c *ClientWithResponses) CreateVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, params *CreateVulnAnnotationParams, body CreateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVulnAnnotationReply, error) {
+	rsp, err := c.CreateVulnAnnotation(ctx, imageDigest, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateVulnAnnotationReply(rsp)
+}
+
+// DeleteVulnAnnotationWithResponse Withdraw an annotation
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `DeleteVulnAnnotation` operationId).
+func (c *ClientWithResponses) DeleteVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *DeleteVulnAnnotationParams, reqEditors ...RequestEditorFn) (*DeleteVulnAnnotationReply, error) {
+	rsp, err := c.DeleteVulnAnnotation(ctx, imageDigest, vulnAnnotationUuid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteVulnAnnotationReply(rsp)
+}
+
+// GetVulnAnnotationWithResponse Show an annotation
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `GetVulnAnnotation` operationId).
+func (c *ClientWithResponses) GetVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *GetVulnAnnotationParams, reqEditors ...RequestEditorFn) (*GetVulnAnnotationReply, error) {
+	rsp, err := c.GetVulnAnnotation(ctx, imageDigest, vulnAnnotationUuid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetVulnAnnotationReply(rsp)
+}
+
+// UpdateVulnAnnotationWithBodyWithResponse Replace an annotation
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+func (c *ClientWithResponses) UpdateVulnAnnotationWithBodyWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateVulnAnnotationReply, error) {
+	rsp, err := c.UpdateVulnAnnotationWithBody(ctx, imageDigest, vulnAnnotationUuid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateVulnAnnotationReply(rsp)
+}
+
+// UpdateVulnAnnotationWithResponse Replace an annotation
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid} (the `UpdateVulnAnnotation` operationId).
+func (c *ClientWithResponses) UpdateVulnAnnotationWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *UpdateVulnAnnotationParams, body UpdateVulnAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateVulnAnnotationReply, error) {
+	rsp, err := c.UpdateVulnAnnotation(ctx, imageDigest, vulnAnnotationUuid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateVulnAnnotationReply(rsp)
+}
+
+// ListVulnAnnotationHistoryWithResponse How an annotation came to say what it says
+//
+// Also of an annotation that is withdrawn.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history (the `ListVulnAnnotationHistory` operationId).
+func (c *ClientWithResponses) ListVulnAnnotationHistoryWithResponse(ctx context.Context, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params *ListVulnAnnotationHistoryParams, reqEditors ...RequestEditorFn) (*ListVulnAnnotationHistoryReply, error) {
+	rsp, err := c.ListVulnAnnotationHistory(ctx, imageDigest, vulnAnnotationUuid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListVulnAnnotationHistoryReply(rsp)
+}
+
 // GetImageVulnerabilitiesWithResponse Vulnerabilities of the image
 //
 // Returns a wrapper object for the known response body format(s).
@@ -20287,6 +23422,36 @@ func (c *ClientWithResponses) GetImageVulnerabilitiesWithResponse(ctx context.Co
 		return nil, err
 	}
 	return ParseGetImageVulnerabilitiesReply(rsp)
+}
+
+// GetImageVulnerabilitiesCyclonedxWithResponse Vulnerabilities of the image as CycloneDX JSON
+//
+// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-json (the `GetImageVulnerabilitiesCyclonedx` operationId).
+func (c *ClientWithResponses) GetImageVulnerabilitiesCyclonedxWithResponse(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params *GetImageVulnerabilitiesCyclonedxParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilitiesCyclonedxReply, error) {
+	rsp, err := c.GetImageVulnerabilitiesCyclonedx(ctx, imageDigest, vulnType, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageVulnerabilitiesCyclonedxReply(rsp)
+}
+
+// GetImageVulnerabilitiesCyclonedxXmlWithResponse Vulnerabilities of the image as CycloneDX XML
+//
+// A vulnerability disclosure report. include_annotation_detail needs the permission to list annotations, too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml (the `GetImageVulnerabilitiesCyclonedxXml` operationId).
+func (c *ClientWithResponses) GetImageVulnerabilitiesCyclonedxXmlWithResponse(ctx context.Context, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params *GetImageVulnerabilitiesCyclonedxXmlParams, reqEditors ...RequestEditorFn) (*GetImageVulnerabilitiesCyclonedxXmlReply, error) {
+	rsp, err := c.GetImageVulnerabilitiesCyclonedxXml(ctx, imageDigest, vulnType, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetImageVulnerabilitiesCyclonedxXmlReply(rsp)
 }
 
 // GetImageVulnerabilityChangesWithResponse How the answer about the image moved
@@ -21506,6 +24671,103 @@ func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, reqEdi
 		return nil, err
 	}
 	return ParseGetVersionReply(rsp)
+}
+
+// ListVexDocumentsWithResponse List imported VEX documents
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /vex (the `ListVexDocuments` operationId).
+func (c *ClientWithResponses) ListVexDocumentsWithResponse(ctx context.Context, params *ListVexDocumentsParams, reqEditors ...RequestEditorFn) (*ListVexDocumentsReply, error) {
+	rsp, err := c.ListVexDocuments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListVexDocumentsReply(rsp)
+}
+
+// ImportVexDocumentWithBodyWithResponse Import a VEX document
+//
+// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+func (c *ClientWithResponses) ImportVexDocumentWithBodyWithResponse(ctx context.Context, params *ImportVexDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportVexDocumentReply, error) {
+	rsp, err := c.ImportVexDocumentWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportVexDocumentReply(rsp)
+}
+
+// ImportVexDocumentWithResponse Import a VEX document
+//
+// Takes OpenVEX (also inside an in-toto attestation, whose signature is not checked), CycloneDX JSON or XML, or CSAF 2.0. What it says holds for every image of the account that it names, those added later included, until it is deleted. A later version takes the place of an earlier one of the same name. Annotations of users come first; of documents, the latest statement.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /vex (the `ImportVexDocument` operationId).
+func (c *ClientWithResponses) ImportVexDocumentWithResponse(ctx context.Context, params *ImportVexDocumentParams, body ImportVexDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportVexDocumentReply, error) {
+	rsp, err := c.ImportVexDocument(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportVexDocumentReply(rsp)
+}
+
+// ListVexChangesWithResponse Who said or withdrew what about vulnerabilities, and when
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /vex-changes (the `ListVexChanges` operationId).
+func (c *ClientWithResponses) ListVexChangesWithResponse(ctx context.Context, params *ListVexChangesParams, reqEditors ...RequestEditorFn) (*ListVexChangesReply, error) {
+	rsp, err := c.ListVexChanges(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListVexChangesReply(rsp)
+}
+
+// DeleteVexDocumentWithResponse Delete an imported VEX document
+//
+// What it says holds no longer.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /vex/{document_digest} (the `DeleteVexDocument` operationId).
+func (c *ClientWithResponses) DeleteVexDocumentWithResponse(ctx context.Context, documentDigest VexDigest, params *DeleteVexDocumentParams, reqEditors ...RequestEditorFn) (*DeleteVexDocumentReply, error) {
+	rsp, err := c.DeleteVexDocument(ctx, documentDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteVexDocumentReply(rsp)
+}
+
+// GetVexDocumentWithResponse Show an imported VEX document
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /vex/{document_digest} (the `GetVexDocument` operationId).
+func (c *ClientWithResponses) GetVexDocumentWithResponse(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentParams, reqEditors ...RequestEditorFn) (*GetVexDocumentReply, error) {
+	rsp, err := c.GetVexDocument(ctx, documentDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetVexDocumentReply(rsp)
+}
+
+// GetVexDocumentContentWithResponse The document as it was imported
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /vex/{document_digest}/document (the `GetVexDocumentContent` operationId).
+func (c *ClientWithResponses) GetVexDocumentContentWithResponse(ctx context.Context, documentDigest VexDigest, params *GetVexDocumentContentParams, reqEditors ...RequestEditorFn) (*GetVexDocumentContentReply, error) {
+	rsp, err := c.GetVexDocumentContent(ctx, documentDigest, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetVexDocumentContentReply(rsp)
 }
 
 // ScanSbomWithBodyWithResponse Match a bill of materials without storing anything
@@ -22938,6 +26200,105 @@ func ParseGetImageSbomSpdxTagValueReply(rsp *http.Response) (*GetImageSbomSpdxTa
 	return response, nil
 }
 
+// ParseGetImageVexCyclonedxReply parses an HTTP response from a GetImageVexCyclonedxWithResponse call
+func ParseGetImageVexCyclonedxReply(rsp *http.Response) (*GetImageVexCyclonedxReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageVexCyclonedxReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageVexCyclonedxXmlReply parses an HTTP response from a GetImageVexCyclonedxXmlWithResponse call
+func ParseGetImageVexCyclonedxXmlReply(rsp *http.Response) (*GetImageVexCyclonedxXmlReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageVexCyclonedxXmlReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "xml") && rsp.StatusCode == 200:
+		var dest string
+		if err := xml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.XML200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageVexOpenvexReply parses an HTTP response from a GetImageVexOpenvexWithResponse call
+func ParseGetImageVexOpenvexReply(rsp *http.Response) (*GetImageVexOpenvexReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageVexOpenvexReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListImageVulnerabilityTypesReply parses an HTTP response from a ListImageVulnerabilityTypesWithResponse call
 func ParseListImageVulnerabilityTypesReply(rsp *http.Response) (*ListImageVulnerabilityTypesReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22954,6 +26315,200 @@ func ParseListImageVulnerabilityTypesReply(rsp *http.Response) (*ListImageVulner
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListVulnAnnotationsReply parses an HTTP response from a ListVulnAnnotationsWithResponse call
+func ParseListVulnAnnotationsReply(rsp *http.Response) (*ListVulnAnnotationsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListVulnAnnotationsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PackageVulnerabilityAnnotationResponseList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateVulnAnnotationReply parses an HTTP response from a CreateVulnAnnotationWithResponse call
+func ParseCreateVulnAnnotationReply(rsp *http.Response) (*CreateVulnAnnotationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateVulnAnnotationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PackageVulnerabilityAnnotation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteVulnAnnotationReply parses an HTTP response from a DeleteVulnAnnotationWithResponse call
+func ParseDeleteVulnAnnotationReply(rsp *http.Response) (*DeleteVulnAnnotationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteVulnAnnotationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetVulnAnnotationReply parses an HTTP response from a GetVulnAnnotationWithResponse call
+func ParseGetVulnAnnotationReply(rsp *http.Response) (*GetVulnAnnotationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetVulnAnnotationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PackageVulnerabilityAnnotation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateVulnAnnotationReply parses an HTTP response from a UpdateVulnAnnotationWithResponse call
+func ParseUpdateVulnAnnotationReply(rsp *http.Response) (*UpdateVulnAnnotationReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateVulnAnnotationReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PackageVulnerabilityAnnotation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListVulnAnnotationHistoryReply parses an HTTP response from a ListVulnAnnotationHistoryWithResponse call
+func ParseListVulnAnnotationHistoryReply(rsp *http.Response) (*ListVulnAnnotationHistoryReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListVulnAnnotationHistoryReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VexChangeList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -22991,6 +26546,72 @@ func ParseGetImageVulnerabilitiesReply(rsp *http.Response) (*GetImageVulnerabili
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageVulnerabilitiesCyclonedxReply parses an HTTP response from a GetImageVulnerabilitiesCyclonedxWithResponse call
+func ParseGetImageVulnerabilitiesCyclonedxReply(rsp *http.Response) (*GetImageVulnerabilitiesCyclonedxReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageVulnerabilitiesCyclonedxReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetImageVulnerabilitiesCyclonedxXmlReply parses an HTTP response from a GetImageVulnerabilitiesCyclonedxXmlWithResponse call
+func ParseGetImageVulnerabilitiesCyclonedxXmlReply(rsp *http.Response) (*GetImageVulnerabilitiesCyclonedxXmlReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetImageVulnerabilitiesCyclonedxXmlReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "xml") && rsp.StatusCode == 200:
+		var dest string
+		if err := xml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.XML200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error
@@ -25127,6 +28748,193 @@ func ParseGetVersionReply(rsp *http.Response) (*GetVersionReply, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListVexDocumentsReply parses an HTTP response from a ListVexDocumentsWithResponse call
+func ParseListVexDocumentsReply(rsp *http.Response) (*ListVexDocumentsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListVexDocumentsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VexDocumentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImportVexDocumentReply parses an HTTP response from a ImportVexDocumentWithResponse call
+func ParseImportVexDocumentReply(rsp *http.Response) (*ImportVexDocumentReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportVexDocumentReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VexDocumentDetail
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListVexChangesReply parses an HTTP response from a ListVexChangesWithResponse call
+func ParseListVexChangesReply(rsp *http.Response) (*ListVexChangesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListVexChangesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VexChangeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteVexDocumentReply parses an HTTP response from a DeleteVexDocumentWithResponse call
+func ParseDeleteVexDocumentReply(rsp *http.Response) (*DeleteVexDocumentReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteVexDocumentReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetVexDocumentReply parses an HTTP response from a GetVexDocumentWithResponse call
+func ParseGetVexDocumentReply(rsp *http.Response) (*GetVexDocumentReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetVexDocumentReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VexDocumentDetail
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetVexDocumentContentReply parses an HTTP response from a GetVexDocumentContentWithResponse call
+func ParseGetVexDocumentContentReply(rsp *http.Response) (*GetVexDocumentContentReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetVexDocumentContentReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

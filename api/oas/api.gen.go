@@ -282,6 +282,30 @@ func (e UserCreationRequestUserType) Valid() bool {
 	}
 }
 
+// Defines values for VulnAnnotationStatus.
+const (
+	Affected           VulnAnnotationStatus = "affected"
+	Fixed              VulnAnnotationStatus = "fixed"
+	NotAffected        VulnAnnotationStatus = "not_affected"
+	UnderInvestigation VulnAnnotationStatus = "under_investigation"
+)
+
+// Valid indicates whether the value is a known member of the VulnAnnotationStatus enum.
+func (e VulnAnnotationStatus) Valid() bool {
+	switch e {
+	case Affected:
+		return true
+	case Fixed:
+		return true
+	case NotAffected:
+		return true
+	case UnderInvestigation:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchScope.
 const (
 	SearchScopeAllLayers SearchScope = "all_layers"
@@ -315,6 +339,27 @@ func (e TaskStatus) Valid() bool {
 	case TaskStatusFailed:
 		return true
 	case TaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for VulnerabilityType.
+const (
+	VulnerabilityTypeAll   VulnerabilityType = "all"
+	VulnerabilityTypeNonOs VulnerabilityType = "non-os"
+	VulnerabilityTypeOs    VulnerabilityType = "os"
+)
+
+// Valid indicates whether the value is a known member of the VulnerabilityType enum.
+func (e VulnerabilityType) Valid() bool {
+	switch e {
+	case VulnerabilityTypeAll:
+		return true
+	case VulnerabilityTypeNonOs:
+		return true
+	case VulnerabilityTypeOs:
 		return true
 	default:
 		return false
@@ -456,6 +501,48 @@ func (e GetImageVulnerabilitiesParamsVulnType) Valid() bool {
 	case GetImageVulnerabilitiesParamsVulnTypeNonOs:
 		return true
 	case GetImageVulnerabilitiesParamsVulnTypeOs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageVulnerabilitiesCyclonedxParamsVulnType.
+const (
+	GetImageVulnerabilitiesCyclonedxParamsVulnTypeAll   GetImageVulnerabilitiesCyclonedxParamsVulnType = "all"
+	GetImageVulnerabilitiesCyclonedxParamsVulnTypeNonOs GetImageVulnerabilitiesCyclonedxParamsVulnType = "non-os"
+	GetImageVulnerabilitiesCyclonedxParamsVulnTypeOs    GetImageVulnerabilitiesCyclonedxParamsVulnType = "os"
+)
+
+// Valid indicates whether the value is a known member of the GetImageVulnerabilitiesCyclonedxParamsVulnType enum.
+func (e GetImageVulnerabilitiesCyclonedxParamsVulnType) Valid() bool {
+	switch e {
+	case GetImageVulnerabilitiesCyclonedxParamsVulnTypeAll:
+		return true
+	case GetImageVulnerabilitiesCyclonedxParamsVulnTypeNonOs:
+		return true
+	case GetImageVulnerabilitiesCyclonedxParamsVulnTypeOs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetImageVulnerabilitiesCyclonedxXmlParamsVulnType.
+const (
+	GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeAll   GetImageVulnerabilitiesCyclonedxXmlParamsVulnType = "all"
+	GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeNonOs GetImageVulnerabilitiesCyclonedxXmlParamsVulnType = "non-os"
+	GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeOs    GetImageVulnerabilitiesCyclonedxXmlParamsVulnType = "os"
+)
+
+// Valid indicates whether the value is a known member of the GetImageVulnerabilitiesCyclonedxXmlParamsVulnType enum.
+func (e GetImageVulnerabilitiesCyclonedxXmlParamsVulnType) Valid() bool {
+	switch e {
+	case GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeAll:
+		return true
+	case GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeNonOs:
+		return true
+	case GetImageVulnerabilitiesCyclonedxXmlParamsVulnTypeOs:
 		return true
 	default:
 		return false
@@ -1228,11 +1315,13 @@ type ImageImportOperation struct {
 
 // ImagePackageVulnerability defines model for ImagePackageVulnerability.
 type ImagePackageVulnerability struct {
-	Description *string        `json:"description,omitempty"`
-	DetectedAt  *time.Time     `json:"detected_at,omitempty"`
-	Epss        *[]PackageEPSS `json:"epss,omitempty"`
-	Feed        string         `json:"feed"`
-	FeedGroup   string         `json:"feed_group"`
+	AnnotationStatus *VulnAnnotationStatus `json:"annotation_status,omitempty"`
+	AnnotationUuid   *string               `json:"annotation_uuid,omitempty"`
+	Description      *string               `json:"description,omitempty"`
+	DetectedAt       *time.Time            `json:"detected_at,omitempty"`
+	Epss             *[]PackageEPSS        `json:"epss,omitempty"`
+	Feed             string                `json:"feed"`
+	FeedGroup        string                `json:"feed_group"`
 
 	// Fix Version that fixes it; the text None when there is no fix.
 	Fix               string          `json:"fix"`
@@ -1569,6 +1658,13 @@ type PackageEvidence struct {
 	Path  string  `json:"path"`
 }
 
+// PackageIdentifier defines model for PackageIdentifier.
+type PackageIdentifier struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+}
+
 // PackageLicense defines model for PackageLicense.
 type PackageLicense struct {
 	// License As the package states it.
@@ -1599,6 +1695,17 @@ type PackageReference struct {
 	Type       string  `json:"type"`
 	Version    *string `json:"version"`
 	WillNotFix bool    `json:"will_not_fix"`
+}
+
+// PackageVulnerabilityAnnotation defines model for PackageVulnerabilityAnnotation.
+type PackageVulnerabilityAnnotation struct {
+	Annotation        VulnerabilityAnnotation `json:"annotation"`
+	PackageIdentifier *PackageIdentifier      `json:"package_identifier,omitempty"`
+}
+
+// PackageVulnerabilityAnnotationResponseList defines model for PackageVulnerabilityAnnotationResponseList.
+type PackageVulnerabilityAnnotationResponseList struct {
+	Items []PackageVulnerabilityAnnotation `json:"items"`
 }
 
 // PaginatedImageList defines model for PaginatedImageList.
@@ -2138,6 +2245,135 @@ type VendorDataObject struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// VexChange defines model for VexChange.
+type VexChange struct {
+	// Action annotation_added, annotation_changed, annotation_deleted, annotation_deleted_with_image, document_imported, document_replaced or document_deleted
+	Action     string                          `json:"action"`
+	Annotation *PackageVulnerabilityAnnotation `json:"annotation,omitempty"`
+	ChangedAt  time.Time                       `json:"changed_at"`
+
+	// ChangedBy The user.
+	ChangedBy string `json:"changed_by"`
+
+	// Document Digest of the document.
+	Document    *string `json:"document,omitempty"`
+	Id          int64   `json:"id"`
+	ImageDigest *string `json:"image_digest,omitempty"`
+
+	// ImagesAffected Images whose policies were evaluated anew.
+	ImagesAffected int `json:"images_affected"`
+}
+
+// VexChangeList defines model for VexChangeList.
+type VexChangeList struct {
+	Items []VexChange `json:"items"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	Page          string  `json:"page"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// VexDocument defines model for VexDocument.
+type VexDocument struct {
+	Author *string `json:"author,omitempty"`
+	Digest string  `json:"digest"`
+
+	// DocumentId The document's own name for itself.
+	DocumentId      *string `json:"document_id,omitempty"`
+	DocumentVersion *string `json:"document_version,omitempty"`
+
+	// Format OpenVEX, CycloneDX JSON, CycloneDX XML or CSAF
+	Format     string     `json:"format"`
+	ImportedAt time.Time  `json:"imported_at"`
+	ImportedBy string     `json:"imported_by"`
+	IssuedAt   *time.Time `json:"issued_at,omitempty"`
+
+	// ProductCount Products of all of them.
+	ProductCount int `json:"product_count"`
+
+	// RefusedCount Statements that cannot be used.
+	RefusedCount int `json:"refused_count"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// StatementCount Statements that are used.
+	StatementCount int `json:"statement_count"`
+}
+
+// VexDocumentDetail defines model for VexDocumentDetail.
+type VexDocumentDetail struct {
+	// Created Of an import: the document was not there.
+	Created  bool        `json:"created"`
+	Document VexDocument `json:"document"`
+
+	// ImagesAffected Of an import: images that have one of its vulnerabilities; their policies are evaluated anew.
+	ImagesAffected int `json:"images_affected"`
+
+	// Refused The first statements that cannot be used.
+	Refused []VexRefusal `json:"refused"`
+
+	// Unmatched The first products for which nothing holds now.
+	Unmatched      []VexUnmatched `json:"unmatched"`
+	UnmatchedCount int            `json:"unmatched_count"`
+}
+
+// VexDocumentList defines model for VexDocumentList.
+type VexDocumentList struct {
+	Items []VexDocument `json:"items"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	Page          string  `json:"page"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// VexRefusal defines model for VexRefusal.
+type VexRefusal struct {
+	Reason          string `json:"reason"`
+	VulnerabilityId string `json:"vulnerability_id"`
+}
+
+// VexUnmatched defines model for VexUnmatched.
+type VexUnmatched struct {
+	// Product As the document names it.
+	Product         string               `json:"product"`
+	Reason          string               `json:"reason"`
+	Status          VulnAnnotationStatus `json:"status"`
+	VulnerabilityId string               `json:"vulnerability_id"`
+}
+
+// VulnAnnotationStatus defines model for VulnAnnotationStatus.
+type VulnAnnotationStatus string
+
+// VulnerabilityAnnotation defines model for VulnerabilityAnnotation.
+type VulnerabilityAnnotation struct {
+	ActionStatement   *string `json:"action_statement,omitempty"`
+	AdditionalDetails *string `json:"additional_details,omitempty"`
+
+	// Author The user when absent.
+	Author    *string    `json:"author,omitempty"`
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+
+	// Document Digest of the imported document that says so; absent where a user does.
+	Document        *string `json:"document,omitempty"`
+	ImpactStatement *string `json:"impact_statement,omitempty"`
+
+	// Justification component_not_present, vulnerable_code_not_present, vulnerable_code_not_in_execute_path, vulnerable_code_cannot_be_controlled_by_adversary, inline_mitigations_already_exist or fix_not_planned
+	Justification *string              `json:"justification,omitempty"`
+	Status        VulnAnnotationStatus `json:"status"`
+	StatusNotes   *string              `json:"status_notes,omitempty"`
+	UpdatedAt     *time.Time           `json:"updated_at,omitempty"`
+
+	// Uuid Given by the server.
+	Uuid *string `json:"uuid,omitempty"`
+
+	// Version Counts changes.
+	Version         *int   `json:"version,omitempty"`
+	VulnerabilityId string `json:"vulnerability_id"`
+}
+
 // VulnerabilityChange defines model for VulnerabilityChange.
 type VulnerabilityChange struct {
 	// Cause What moved it: a change of feeds with its generation, of matching rules, the first analysis, ...
@@ -2253,6 +2489,9 @@ type ImageDigest = Digest
 // ImportOperation defines model for ImportOperation.
 type ImportOperation = string
 
+// IncludeSuppressed defines model for IncludeSuppressed.
+type IncludeSuppressed = bool
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -2285,6 +2524,17 @@ type Username = string
 
 // ValidateCredential defines model for ValidateCredential.
 type ValidateCredential = bool
+
+// VexDigest A content digest: algorithm, colon, hexadecimal value.
+//
+// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+type VexDigest = Digest
+
+// VulnAnnotation defines model for VulnAnnotation.
+type VulnAnnotation = string
+
+// VulnerabilityType defines model for VulnerabilityType.
+type VulnerabilityType string
 
 // Error The body of every failed request, except of one whose route does not exist (RFC 7807).
 type Error = ApiErrorResponse
@@ -2565,8 +2815,67 @@ type GetImageSbomSpdxTagValueParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// GetImageVexCyclonedxParams defines parameters for GetImageVexCyclonedx.
+type GetImageVexCyclonedxParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVexCyclonedxXmlParams defines parameters for GetImageVexCyclonedxXml.
+type GetImageVexCyclonedxXmlParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVexOpenvexParams defines parameters for GetImageVexOpenvex.
+type GetImageVexOpenvexParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ListImageVulnerabilityTypesParams defines parameters for ListImageVulnerabilityTypes.
 type ListImageVulnerabilityTypesParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListVulnAnnotationsParams defines parameters for ListVulnAnnotations.
+type ListVulnAnnotationsParams struct {
+	VulnerabilityId *string `form:"vulnerability_id,omitempty" json:"vulnerability_id,omitempty"`
+	PackageName     *string `form:"package_name,omitempty" json:"package_name,omitempty"`
+	PackageVersion  *string `form:"package_version,omitempty" json:"package_version,omitempty"`
+	PackageType     *string `form:"package_type,omitempty" json:"package_type,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// CreateVulnAnnotationParams defines parameters for CreateVulnAnnotation.
+type CreateVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteVulnAnnotationParams defines parameters for DeleteVulnAnnotation.
+type DeleteVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetVulnAnnotationParams defines parameters for GetVulnAnnotation.
+type GetVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateVulnAnnotationParams defines parameters for UpdateVulnAnnotation.
+type UpdateVulnAnnotationParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListVulnAnnotationHistoryParams defines parameters for ListVulnAnnotationHistory.
+type ListVulnAnnotationHistoryParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -2583,7 +2892,10 @@ type GetImageVulnerabilitiesParams struct {
 	// Sort By severity, or by risk_score; highest first.
 	Sort *GetImageVulnerabilitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// AsOf What was known at this time of the packages the image holds, with the data of that time. EPSS scores are not kept and left out.
+	// IncludeSuppressed With false, leave out what is annotated as not_affected or fixed.
+	IncludeSuppressed *IncludeSuppressed `form:"include_suppressed,omitempty" json:"include_suppressed,omitempty"`
+
+	// AsOf What was known at this time of the packages the image holds, with the data of that time. EPSS scores are not kept and left out, and so is what is said about vulnerabilities in annotations.
 	AsOf *time.Time `form:"as_of,omitempty" json:"as_of,omitempty"`
 
 	// BaseDigest Mark what a base image already has: its digest, or auto for the nearest ancestor.
@@ -2598,6 +2910,42 @@ type GetImageVulnerabilitiesParamsSort string
 
 // GetImageVulnerabilitiesParamsVulnType defines parameters for GetImageVulnerabilities.
 type GetImageVulnerabilitiesParamsVulnType string
+
+// GetImageVulnerabilitiesCyclonedxParams defines parameters for GetImageVulnerabilitiesCyclonedx.
+type GetImageVulnerabilitiesCyclonedxParams struct {
+	// VendorOnly Leave out what the distribution will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// IncludeAnnotationDetail Tell what is said about each vulnerability.
+	IncludeAnnotationDetail *bool `form:"include_annotation_detail,omitempty" json:"include_annotation_detail,omitempty"`
+
+	// IncludeSuppressed With false, leave out what is annotated as not_affected or fixed.
+	IncludeSuppressed *IncludeSuppressed `form:"include_suppressed,omitempty" json:"include_suppressed,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVulnerabilitiesCyclonedxParamsVulnType defines parameters for GetImageVulnerabilitiesCyclonedx.
+type GetImageVulnerabilitiesCyclonedxParamsVulnType string
+
+// GetImageVulnerabilitiesCyclonedxXmlParams defines parameters for GetImageVulnerabilitiesCyclonedxXml.
+type GetImageVulnerabilitiesCyclonedxXmlParams struct {
+	// VendorOnly Leave out what the distribution will not fix.
+	VendorOnly *bool `form:"vendor_only,omitempty" json:"vendor_only,omitempty"`
+
+	// IncludeAnnotationDetail Tell what is said about each vulnerability.
+	IncludeAnnotationDetail *bool `form:"include_annotation_detail,omitempty" json:"include_annotation_detail,omitempty"`
+
+	// IncludeSuppressed With false, leave out what is annotated as not_affected or fixed.
+	IncludeSuppressed *IncludeSuppressed `form:"include_suppressed,omitempty" json:"include_suppressed,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetImageVulnerabilitiesCyclonedxXmlParamsVulnType defines parameters for GetImageVulnerabilitiesCyclonedxXml.
+type GetImageVulnerabilitiesCyclonedxXmlParamsVulnType string
 
 // GetImageVulnerabilityChangesParams defines parameters for GetImageVulnerabilityChanges.
 type GetImageVulnerabilityChangesParams struct {
@@ -3092,6 +3440,60 @@ type SwitchFeedParams struct {
 	Group *string `form:"group,omitempty" json:"group,omitempty"`
 }
 
+// ListVexDocumentsParams defines parameters for ListVexDocuments.
+type ListVexDocumentsParams struct {
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ImportVexDocumentJSONBody defines parameters for ImportVexDocument.
+type ImportVexDocumentJSONBody = interface{}
+
+// ImportVexDocumentParams defines parameters for ImportVexDocument.
+type ImportVexDocumentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListVexChangesParams defines parameters for ListVexChanges.
+type ListVexChangesParams struct {
+	// ImageDigest Only annotations of this image.
+	ImageDigest *Digest `form:"image_digest,omitempty" json:"image_digest,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent, empty or "1".
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page; everything on one page when absent or 0.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteVexDocumentParams defines parameters for DeleteVexDocument.
+type DeleteVexDocumentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetVexDocumentParams defines parameters for GetVexDocument.
+type GetVexDocumentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetVexDocumentContentParams defines parameters for GetVexDocumentContent.
+type GetVexDocumentContentParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ScanSbomJSONBody defines parameters for ScanSbom.
 type ScanSbomJSONBody = interface{}
 
@@ -3123,6 +3525,12 @@ type UpdateCorrectionJSONRequestBody = CorrectionRequest
 
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
+
+// CreateVulnAnnotationJSONRequestBody defines body for CreateVulnAnnotation for application/json ContentType.
+type CreateVulnAnnotationJSONRequestBody = PackageVulnerabilityAnnotation
+
+// UpdateVulnAnnotationJSONRequestBody defines body for UpdateVulnAnnotation for application/json ContentType.
+type UpdateVulnAnnotationJSONRequestBody = PackageVulnerabilityAnnotation
 
 // AddImportContentSearchesJSONRequestBody defines body for AddImportContentSearches for application/json ContentType.
 type AddImportContentSearchesJSONRequestBody = AddImportContentSearchesJSONBody
@@ -3189,6 +3597,9 @@ type CreateSubscriptionJSONRequestBody = SubscriptionRequest
 
 // UpdateSubscriptionJSONRequestBody defines body for UpdateSubscription for application/json ContentType.
 type UpdateSubscriptionJSONRequestBody = SubscriptionUpdate
+
+// ImportVexDocumentJSONRequestBody defines body for ImportVexDocument for application/json ContentType.
+type ImportVexDocumentJSONRequestBody = ImportVexDocumentJSONBody
 
 // ScanSbomJSONRequestBody defines body for ScanSbom for application/json ContentType.
 type ScanSbomJSONRequestBody = ScanSbomJSONBody
@@ -3324,12 +3735,45 @@ type ServerInterface interface {
 	// GetImageSbomSpdxTagValue SBOM as SPDX tags and values
 	// (GET /images/{image_digest}/sboms/spdx-tag-value)
 	GetImageSbomSpdxTagValue(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageSbomSpdxTagValueParams)
+	// GetImageVexCyclonedx What is said about the image as CycloneDX JSON
+	// (GET /images/{image_digest}/vex/cyclonedx-json)
+	GetImageVexCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexCyclonedxParams)
+	// GetImageVexCyclonedxXml What is said about the image as CycloneDX XML
+	// (GET /images/{image_digest}/vex/cyclonedx-xml)
+	GetImageVexCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexCyclonedxXmlParams)
+	// GetImageVexOpenvex What is said about the image as OpenVEX
+	// (GET /images/{image_digest}/vex/openvex)
+	GetImageVexOpenvex(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexOpenvexParams)
 	// ListImageVulnerabilityTypes Groupings of vulnerabilities
 	// (GET /images/{image_digest}/vuln)
 	ListImageVulnerabilityTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageVulnerabilityTypesParams)
+	// ListVulnAnnotations List what is said about vulnerabilities of the image
+	// (GET /images/{image_digest}/vuln-annotations)
+	ListVulnAnnotations(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListVulnAnnotationsParams)
+	// CreateVulnAnnotation Annotate a vulnerability of the image
+	// (POST /images/{image_digest}/vuln-annotations)
+	CreateVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CreateVulnAnnotationParams)
+	// DeleteVulnAnnotation Withdraw an annotation
+	// (DELETE /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+	DeleteVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params DeleteVulnAnnotationParams)
+	// GetVulnAnnotation Show an annotation
+	// (GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+	GetVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params GetVulnAnnotationParams)
+	// UpdateVulnAnnotation Replace an annotation
+	// (PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+	UpdateVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params UpdateVulnAnnotationParams)
+	// ListVulnAnnotationHistory How an annotation came to say what it says
+	// (GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history)
+	ListVulnAnnotationHistory(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params ListVulnAnnotationHistoryParams)
 	// GetImageVulnerabilities Vulnerabilities of the image
 	// (GET /images/{image_digest}/vuln/{vuln_type})
 	GetImageVulnerabilities(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params GetImageVulnerabilitiesParams)
+	// GetImageVulnerabilitiesCyclonedx Vulnerabilities of the image as CycloneDX JSON
+	// (GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-json)
+	GetImageVulnerabilitiesCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params GetImageVulnerabilitiesCyclonedxParams)
+	// GetImageVulnerabilitiesCyclonedxXml Vulnerabilities of the image as CycloneDX XML
+	// (GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml)
+	GetImageVulnerabilitiesCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params GetImageVulnerabilitiesCyclonedxXmlParams)
 	// GetImageVulnerabilityChanges How the answer about the image moved
 	// (GET /images/{image_digest}/vulnerability-changes)
 	GetImageVulnerabilityChanges(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVulnerabilityChangesParams)
@@ -3525,6 +3969,24 @@ type ServerInterface interface {
 	// GetVersion Versions of service, API and database schema
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
+	// ListVexDocuments List imported VEX documents
+	// (GET /vex)
+	ListVexDocuments(w http.ResponseWriter, r *http.Request, params ListVexDocumentsParams)
+	// ImportVexDocument Import a VEX document
+	// (POST /vex)
+	ImportVexDocument(w http.ResponseWriter, r *http.Request, params ImportVexDocumentParams)
+	// ListVexChanges Who said or withdrew what about vulnerabilities, and when
+	// (GET /vex-changes)
+	ListVexChanges(w http.ResponseWriter, r *http.Request, params ListVexChangesParams)
+	// DeleteVexDocument Delete an imported VEX document
+	// (DELETE /vex/{document_digest})
+	DeleteVexDocument(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params DeleteVexDocumentParams)
+	// GetVexDocument Show an imported VEX document
+	// (GET /vex/{document_digest})
+	GetVexDocument(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params GetVexDocumentParams)
+	// GetVexDocumentContent The document as it was imported
+	// (GET /vex/{document_digest}/document)
+	GetVexDocumentContent(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params GetVexDocumentContentParams)
 	// ScanSbom Match a bill of materials without storing anything
 	// (POST /vulnerability-scan)
 	ScanSbom(w http.ResponseWriter, r *http.Request, params ScanSbomParams)
@@ -3792,15 +4254,81 @@ func (_ Unimplemented) GetImageSbomSpdxTagValue(w http.ResponseWriter, r *http.R
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetImageVexCyclonedx What is said about the image as CycloneDX JSON
+// (GET /images/{image_digest}/vex/cyclonedx-json)
+func (_ Unimplemented) GetImageVexCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexCyclonedxParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageVexCyclonedxXml What is said about the image as CycloneDX XML
+// (GET /images/{image_digest}/vex/cyclonedx-xml)
+func (_ Unimplemented) GetImageVexCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexCyclonedxXmlParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageVexOpenvex What is said about the image as OpenVEX
+// (GET /images/{image_digest}/vex/openvex)
+func (_ Unimplemented) GetImageVexOpenvex(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexOpenvexParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListImageVulnerabilityTypes Groupings of vulnerabilities
 // (GET /images/{image_digest}/vuln)
 func (_ Unimplemented) ListImageVulnerabilityTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageVulnerabilityTypesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListVulnAnnotations List what is said about vulnerabilities of the image
+// (GET /images/{image_digest}/vuln-annotations)
+func (_ Unimplemented) ListVulnAnnotations(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListVulnAnnotationsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateVulnAnnotation Annotate a vulnerability of the image
+// (POST /images/{image_digest}/vuln-annotations)
+func (_ Unimplemented) CreateVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CreateVulnAnnotationParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteVulnAnnotation Withdraw an annotation
+// (DELETE /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+func (_ Unimplemented) DeleteVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params DeleteVulnAnnotationParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetVulnAnnotation Show an annotation
+// (GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+func (_ Unimplemented) GetVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params GetVulnAnnotationParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateVulnAnnotation Replace an annotation
+// (PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+func (_ Unimplemented) UpdateVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params UpdateVulnAnnotationParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListVulnAnnotationHistory How an annotation came to say what it says
+// (GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history)
+func (_ Unimplemented) ListVulnAnnotationHistory(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params ListVulnAnnotationHistoryParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetImageVulnerabilities Vulnerabilities of the image
 // (GET /images/{image_digest}/vuln/{vuln_type})
 func (_ Unimplemented) GetImageVulnerabilities(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesParamsVulnType, params GetImageVulnerabilitiesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageVulnerabilitiesCyclonedx Vulnerabilities of the image as CycloneDX JSON
+// (GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-json)
+func (_ Unimplemented) GetImageVulnerabilitiesCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params GetImageVulnerabilitiesCyclonedxParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImageVulnerabilitiesCyclonedxXml Vulnerabilities of the image as CycloneDX XML
+// (GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml)
+func (_ Unimplemented) GetImageVulnerabilitiesCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params GetImageVulnerabilitiesCyclonedxXmlParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4191,6 +4719,42 @@ func (_ Unimplemented) GetOwnUser(w http.ResponseWriter, r *http.Request) {
 // GetVersion Versions of service, API and database schema
 // (GET /version)
 func (_ Unimplemented) GetVersion(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListVexDocuments List imported VEX documents
+// (GET /vex)
+func (_ Unimplemented) ListVexDocuments(w http.ResponseWriter, r *http.Request, params ListVexDocumentsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ImportVexDocument Import a VEX document
+// (POST /vex)
+func (_ Unimplemented) ImportVexDocument(w http.ResponseWriter, r *http.Request, params ImportVexDocumentParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListVexChanges Who said or withdrew what about vulnerabilities, and when
+// (GET /vex-changes)
+func (_ Unimplemented) ListVexChanges(w http.ResponseWriter, r *http.Request, params ListVexChangesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteVexDocument Delete an imported VEX document
+// (DELETE /vex/{document_digest})
+func (_ Unimplemented) DeleteVexDocument(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params DeleteVexDocumentParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetVexDocument Show an imported VEX document
+// (GET /vex/{document_digest})
+func (_ Unimplemented) GetVexDocument(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params GetVexDocumentParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetVexDocumentContent The document as it was imported
+// (GET /vex/{document_digest}/document)
+func (_ Unimplemented) GetVexDocumentContent(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params GetVexDocumentContentParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6345,6 +6909,156 @@ func (siw *ServerInterfaceWrapper) GetImageSbomSpdxTagValue(w http.ResponseWrite
 	handler.ServeHTTP(w, r)
 }
 
+// GetImageVexCyclonedx operation middleware
+func (siw *ServerInterfaceWrapper) GetImageVexCyclonedx(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageVexCyclonedxParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageVexCyclonedx(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageVexCyclonedxXml operation middleware
+func (siw *ServerInterfaceWrapper) GetImageVexCyclonedxXml(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageVexCyclonedxXmlParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageVexCyclonedxXml(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageVexOpenvex operation middleware
+func (siw *ServerInterfaceWrapper) GetImageVexOpenvex(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageVexOpenvexParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageVexOpenvex(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListImageVulnerabilityTypes operation middleware
 func (siw *ServerInterfaceWrapper) ListImageVulnerabilityTypes(w http.ResponseWriter, r *http.Request) {
 
@@ -6386,6 +7100,394 @@ func (siw *ServerInterfaceWrapper) ListImageVulnerabilityTypes(w http.ResponseWr
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListImageVulnerabilityTypes(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListVulnAnnotations operation middleware
+func (siw *ServerInterfaceWrapper) ListVulnAnnotations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListVulnAnnotationsParams
+
+	// ------------- Optional query parameter "vulnerability_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "vulnerability_id", r.URL.Query(), &params.VulnerabilityId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "vulnerability_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vulnerability_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "package_name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "package_name", r.URL.Query(), &params.PackageName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "package_name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "package_name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "package_version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "package_version", r.URL.Query(), &params.PackageVersion, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "package_version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "package_version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "package_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "package_type", r.URL.Query(), &params.PackageType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "package_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "package_type", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListVulnAnnotations(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateVulnAnnotation operation middleware
+func (siw *ServerInterfaceWrapper) CreateVulnAnnotation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateVulnAnnotationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateVulnAnnotation(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteVulnAnnotation operation middleware
+func (siw *ServerInterfaceWrapper) DeleteVulnAnnotation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "vuln_annotation_uuid" -------------
+	var vulnAnnotationUuid VulnAnnotation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "vuln_annotation_uuid", chi.URLParam(r, "vuln_annotation_uuid"), &vulnAnnotationUuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vuln_annotation_uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteVulnAnnotationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteVulnAnnotation(w, r, imageDigest, vulnAnnotationUuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetVulnAnnotation operation middleware
+func (siw *ServerInterfaceWrapper) GetVulnAnnotation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "vuln_annotation_uuid" -------------
+	var vulnAnnotationUuid VulnAnnotation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "vuln_annotation_uuid", chi.URLParam(r, "vuln_annotation_uuid"), &vulnAnnotationUuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vuln_annotation_uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetVulnAnnotationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetVulnAnnotation(w, r, imageDigest, vulnAnnotationUuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateVulnAnnotation operation middleware
+func (siw *ServerInterfaceWrapper) UpdateVulnAnnotation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "vuln_annotation_uuid" -------------
+	var vulnAnnotationUuid VulnAnnotation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "vuln_annotation_uuid", chi.URLParam(r, "vuln_annotation_uuid"), &vulnAnnotationUuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vuln_annotation_uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateVulnAnnotationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateVulnAnnotation(w, r, imageDigest, vulnAnnotationUuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListVulnAnnotationHistory operation middleware
+func (siw *ServerInterfaceWrapper) ListVulnAnnotationHistory(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "vuln_annotation_uuid" -------------
+	var vulnAnnotationUuid VulnAnnotation
+
+	err = runtime.BindStyledParameterWithOptions("simple", "vuln_annotation_uuid", chi.URLParam(r, "vuln_annotation_uuid"), &vulnAnnotationUuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vuln_annotation_uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListVulnAnnotationHistoryParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListVulnAnnotationHistory(w, r, imageDigest, vulnAnnotationUuid, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6474,6 +7576,19 @@ func (siw *ServerInterfaceWrapper) GetImageVulnerabilities(w http.ResponseWriter
 		return
 	}
 
+	// ------------- Optional query parameter "include_suppressed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_suppressed", r.URL.Query(), &params.IncludeSuppressed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include_suppressed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include_suppressed", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "as_of" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "as_of", r.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
@@ -6523,6 +7638,202 @@ func (siw *ServerInterfaceWrapper) GetImageVulnerabilities(w http.ResponseWriter
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetImageVulnerabilities(w, r, imageDigest, vulnType, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageVulnerabilitiesCyclonedx operation middleware
+func (siw *ServerInterfaceWrapper) GetImageVulnerabilitiesCyclonedx(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "vuln_type" -------------
+	var vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType
+
+	err = runtime.BindStyledParameterWithOptions("simple", "vuln_type", chi.URLParam(r, "vuln_type"), &vulnType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vuln_type", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageVulnerabilitiesCyclonedxParams
+
+	// ------------- Optional query parameter "vendor_only" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "vendor_only", r.URL.Query(), &params.VendorOnly, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "vendor_only"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vendor_only", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include_annotation_detail" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_annotation_detail", r.URL.Query(), &params.IncludeAnnotationDetail, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include_annotation_detail"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include_annotation_detail", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include_suppressed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_suppressed", r.URL.Query(), &params.IncludeSuppressed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include_suppressed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include_suppressed", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageVulnerabilitiesCyclonedx(w, r, imageDigest, vulnType, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImageVulnerabilitiesCyclonedxXml operation middleware
+func (siw *ServerInterfaceWrapper) GetImageVulnerabilitiesCyclonedxXml(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "vuln_type" -------------
+	var vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType
+
+	err = runtime.BindStyledParameterWithOptions("simple", "vuln_type", chi.URLParam(r, "vuln_type"), &vulnType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vuln_type", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImageVulnerabilitiesCyclonedxXmlParams
+
+	// ------------- Optional query parameter "vendor_only" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "vendor_only", r.URL.Query(), &params.VendorOnly, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "vendor_only"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "vendor_only", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include_annotation_detail" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_annotation_detail", r.URL.Query(), &params.IncludeAnnotationDetail, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include_annotation_detail"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include_annotation_detail", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include_suppressed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_suppressed", r.URL.Query(), &params.IncludeSuppressed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include_suppressed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include_suppressed", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImageVulnerabilitiesCyclonedxXml(w, r, imageDigest, vulnType, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9802,6 +11113,344 @@ func (siw *ServerInterfaceWrapper) GetVersion(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListVexDocuments operation middleware
+func (siw *ServerInterfaceWrapper) ListVexDocuments(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListVexDocumentsParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListVexDocuments(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ImportVexDocument operation middleware
+func (siw *ServerInterfaceWrapper) ImportVexDocument(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImportVexDocumentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ImportVexDocument(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListVexChanges operation middleware
+func (siw *ServerInterfaceWrapper) ListVexChanges(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListVexChangesParams
+
+	// ------------- Optional query parameter "image_digest" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "image_digest", r.URL.Query(), &params.ImageDigest, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "image_digest"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListVexChanges(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteVexDocument operation middleware
+func (siw *ServerInterfaceWrapper) DeleteVexDocument(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "document_digest" -------------
+	var documentDigest VexDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_digest", chi.URLParam(r, "document_digest"), &documentDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "document_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteVexDocumentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteVexDocument(w, r, documentDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetVexDocument operation middleware
+func (siw *ServerInterfaceWrapper) GetVexDocument(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "document_digest" -------------
+	var documentDigest VexDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_digest", chi.URLParam(r, "document_digest"), &documentDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "document_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetVexDocumentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetVexDocument(w, r, documentDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetVexDocumentContent operation middleware
+func (siw *ServerInterfaceWrapper) GetVexDocumentContent(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "document_digest" -------------
+	var documentDigest VexDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_digest", chi.URLParam(r, "document_digest"), &documentDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "document_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetVexDocumentContentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetVexDocumentContent(w, r, documentDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ScanSbom operation middleware
 func (siw *ServerInterfaceWrapper) ScanSbom(w http.ResponseWriter, r *http.Request) {
 
@@ -10112,10 +11761,43 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/images/{image_digest}/sboms/spdx-tag-value", wrapper.GetImageSbomSpdxTagValue)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vex/cyclonedx-json", wrapper.GetImageVexCyclonedx)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vex/cyclonedx-xml", wrapper.GetImageVexCyclonedxXml)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vex/openvex", wrapper.GetImageVexOpenvex)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/vuln", wrapper.ListImageVulnerabilityTypes)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vuln-annotations", wrapper.ListVulnAnnotations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/images/{image_digest}/vuln-annotations", wrapper.CreateVulnAnnotation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}", wrapper.DeleteVulnAnnotation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}", wrapper.GetVulnAnnotation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}", wrapper.UpdateVulnAnnotation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history", wrapper.ListVulnAnnotationHistory)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/vuln/{vuln_type}", wrapper.GetImageVulnerabilities)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vuln/{vuln_type}/cyclonedx-json", wrapper.GetImageVulnerabilitiesCyclonedx)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml", wrapper.GetImageVulnerabilitiesCyclonedxXml)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/vulnerability-changes", wrapper.GetImageVulnerabilityChanges)
@@ -10311,6 +11993,24 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/version", wrapper.GetVersion)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/vex", wrapper.ListVexDocuments)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/vex", wrapper.ImportVexDocument)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/vex-changes", wrapper.ListVexChanges)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/vex/{document_digest}", wrapper.DeleteVexDocument)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/vex/{document_digest}", wrapper.GetVexDocument)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/vex/{document_digest}/document", wrapper.GetVexDocumentContent)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/vulnerability-scan", wrapper.ScanSbom)
@@ -12018,6 +13718,132 @@ func (response GetImageSbomSpdxTagValuedefaultJSONResponse) VisitGetImageSbomSpd
 	return err
 }
 
+type GetImageVexCyclonedxRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageVexCyclonedxParams
+}
+
+type GetImageVexCyclonedxResponseObject interface {
+	VisitGetImageVexCyclonedxResponse(w http.ResponseWriter) error
+}
+
+type GetImageVexCyclonedx200JSONResponse map[string]interface{}
+
+func (response GetImageVexCyclonedx200JSONResponse) VisitGetImageVexCyclonedxResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVexCyclonedxdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageVexCyclonedxdefaultJSONResponse) VisitGetImageVexCyclonedxResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVexCyclonedxXmlRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageVexCyclonedxXmlParams
+}
+
+type GetImageVexCyclonedxXmlResponseObject interface {
+	VisitGetImageVexCyclonedxXmlResponse(w http.ResponseWriter) error
+}
+
+type GetImageVexCyclonedxXml200ApplicationxmlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetImageVexCyclonedxXml200ApplicationxmlResponse) VisitGetImageVexCyclonedxXmlResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetImageVexCyclonedxXmldefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageVexCyclonedxXmldefaultJSONResponse) VisitGetImageVexCyclonedxXmlResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVexOpenvexRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      GetImageVexOpenvexParams
+}
+
+type GetImageVexOpenvexResponseObject interface {
+	VisitGetImageVexOpenvexResponse(w http.ResponseWriter) error
+}
+
+type GetImageVexOpenvex200JSONResponse map[string]interface{}
+
+func (response GetImageVexOpenvex200JSONResponse) VisitGetImageVexOpenvexResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVexOpenvexdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageVexOpenvexdefaultJSONResponse) VisitGetImageVexOpenvexResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListImageVulnerabilityTypesRequestObject struct {
 	ImageDigest ImageDigest `json:"image_digest"`
 	Params      ListImageVulnerabilityTypesParams
@@ -12047,6 +13873,245 @@ type ListImageVulnerabilityTypesdefaultJSONResponse struct {
 }
 
 func (response ListImageVulnerabilityTypesdefaultJSONResponse) VisitListImageVulnerabilityTypesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVulnAnnotationsRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      ListVulnAnnotationsParams
+}
+
+type ListVulnAnnotationsResponseObject interface {
+	VisitListVulnAnnotationsResponse(w http.ResponseWriter) error
+}
+
+type ListVulnAnnotations200JSONResponse PackageVulnerabilityAnnotationResponseList
+
+func (response ListVulnAnnotations200JSONResponse) VisitListVulnAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVulnAnnotationsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListVulnAnnotationsdefaultJSONResponse) VisitListVulnAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVulnAnnotationRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      CreateVulnAnnotationParams
+	Body        *CreateVulnAnnotationJSONRequestBody
+}
+
+type CreateVulnAnnotationResponseObject interface {
+	VisitCreateVulnAnnotationResponse(w http.ResponseWriter) error
+}
+
+type CreateVulnAnnotation201JSONResponse PackageVulnerabilityAnnotation
+
+func (response CreateVulnAnnotation201JSONResponse) VisitCreateVulnAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateVulnAnnotationdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response CreateVulnAnnotationdefaultJSONResponse) VisitCreateVulnAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVulnAnnotationRequestObject struct {
+	ImageDigest        ImageDigest    `json:"image_digest"`
+	VulnAnnotationUuid VulnAnnotation `json:"vuln_annotation_uuid"`
+	Params             DeleteVulnAnnotationParams
+}
+
+type DeleteVulnAnnotationResponseObject interface {
+	VisitDeleteVulnAnnotationResponse(w http.ResponseWriter) error
+}
+
+type DeleteVulnAnnotation204Response = NoContentResponse
+
+func (response DeleteVulnAnnotation204Response) VisitDeleteVulnAnnotationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteVulnAnnotationdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteVulnAnnotationdefaultJSONResponse) VisitDeleteVulnAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVulnAnnotationRequestObject struct {
+	ImageDigest        ImageDigest    `json:"image_digest"`
+	VulnAnnotationUuid VulnAnnotation `json:"vuln_annotation_uuid"`
+	Params             GetVulnAnnotationParams
+}
+
+type GetVulnAnnotationResponseObject interface {
+	VisitGetVulnAnnotationResponse(w http.ResponseWriter) error
+}
+
+type GetVulnAnnotation200JSONResponse PackageVulnerabilityAnnotation
+
+func (response GetVulnAnnotation200JSONResponse) VisitGetVulnAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVulnAnnotationdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetVulnAnnotationdefaultJSONResponse) VisitGetVulnAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVulnAnnotationRequestObject struct {
+	ImageDigest        ImageDigest    `json:"image_digest"`
+	VulnAnnotationUuid VulnAnnotation `json:"vuln_annotation_uuid"`
+	Params             UpdateVulnAnnotationParams
+	Body               *UpdateVulnAnnotationJSONRequestBody
+}
+
+type UpdateVulnAnnotationResponseObject interface {
+	VisitUpdateVulnAnnotationResponse(w http.ResponseWriter) error
+}
+
+type UpdateVulnAnnotation200JSONResponse PackageVulnerabilityAnnotation
+
+func (response UpdateVulnAnnotation200JSONResponse) VisitUpdateVulnAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateVulnAnnotationdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response UpdateVulnAnnotationdefaultJSONResponse) VisitUpdateVulnAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVulnAnnotationHistoryRequestObject struct {
+	ImageDigest        ImageDigest    `json:"image_digest"`
+	VulnAnnotationUuid VulnAnnotation `json:"vuln_annotation_uuid"`
+	Params             ListVulnAnnotationHistoryParams
+}
+
+type ListVulnAnnotationHistoryResponseObject interface {
+	VisitListVulnAnnotationHistoryResponse(w http.ResponseWriter) error
+}
+
+type ListVulnAnnotationHistory200JSONResponse VexChangeList
+
+func (response ListVulnAnnotationHistory200JSONResponse) VisitListVulnAnnotationHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVulnAnnotationHistorydefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListVulnAnnotationHistorydefaultJSONResponse) VisitListVulnAnnotationHistoryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12088,6 +14153,94 @@ type GetImageVulnerabilitiesdefaultJSONResponse struct {
 }
 
 func (response GetImageVulnerabilitiesdefaultJSONResponse) VisitGetImageVulnerabilitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVulnerabilitiesCyclonedxRequestObject struct {
+	ImageDigest ImageDigest                                    `json:"image_digest"`
+	VulnType    GetImageVulnerabilitiesCyclonedxParamsVulnType `json:"vuln_type"`
+	Params      GetImageVulnerabilitiesCyclonedxParams
+}
+
+type GetImageVulnerabilitiesCyclonedxResponseObject interface {
+	VisitGetImageVulnerabilitiesCyclonedxResponse(w http.ResponseWriter) error
+}
+
+type GetImageVulnerabilitiesCyclonedx200JSONResponse map[string]interface{}
+
+func (response GetImageVulnerabilitiesCyclonedx200JSONResponse) VisitGetImageVulnerabilitiesCyclonedxResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVulnerabilitiesCyclonedxdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageVulnerabilitiesCyclonedxdefaultJSONResponse) VisitGetImageVulnerabilitiesCyclonedxResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImageVulnerabilitiesCyclonedxXmlRequestObject struct {
+	ImageDigest ImageDigest                                       `json:"image_digest"`
+	VulnType    GetImageVulnerabilitiesCyclonedxXmlParamsVulnType `json:"vuln_type"`
+	Params      GetImageVulnerabilitiesCyclonedxXmlParams
+}
+
+type GetImageVulnerabilitiesCyclonedxXmlResponseObject interface {
+	VisitGetImageVulnerabilitiesCyclonedxXmlResponse(w http.ResponseWriter) error
+}
+
+type GetImageVulnerabilitiesCyclonedxXml200ApplicationxmlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetImageVulnerabilitiesCyclonedxXml200ApplicationxmlResponse) VisitGetImageVulnerabilitiesCyclonedxXmlResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetImageVulnerabilitiesCyclonedxXmldefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetImageVulnerabilitiesCyclonedxXmldefaultJSONResponse) VisitGetImageVulnerabilitiesCyclonedxXmlResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14672,6 +16825,244 @@ func (response GetVersiondefaultJSONResponse) VisitGetVersionResponse(w http.Res
 	return err
 }
 
+type ListVexDocumentsRequestObject struct {
+	Params ListVexDocumentsParams
+}
+
+type ListVexDocumentsResponseObject interface {
+	VisitListVexDocumentsResponse(w http.ResponseWriter) error
+}
+
+type ListVexDocuments200JSONResponse VexDocumentList
+
+func (response ListVexDocuments200JSONResponse) VisitListVexDocumentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVexDocumentsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListVexDocumentsdefaultJSONResponse) VisitListVexDocumentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportVexDocumentRequestObject struct {
+	Params   ImportVexDocumentParams
+	JSONBody *ImportVexDocumentJSONRequestBody
+	Body     io.Reader
+}
+
+type ImportVexDocumentResponseObject interface {
+	VisitImportVexDocumentResponse(w http.ResponseWriter) error
+}
+
+type ImportVexDocument200JSONResponse VexDocumentDetail
+
+func (response ImportVexDocument200JSONResponse) VisitImportVexDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportVexDocumentdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ImportVexDocumentdefaultJSONResponse) VisitImportVexDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVexChangesRequestObject struct {
+	Params ListVexChangesParams
+}
+
+type ListVexChangesResponseObject interface {
+	VisitListVexChangesResponse(w http.ResponseWriter) error
+}
+
+type ListVexChanges200JSONResponse VexChangeList
+
+func (response ListVexChanges200JSONResponse) VisitListVexChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVexChangesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListVexChangesdefaultJSONResponse) VisitListVexChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteVexDocumentRequestObject struct {
+	DocumentDigest VexDigest `json:"document_digest"`
+	Params         DeleteVexDocumentParams
+}
+
+type DeleteVexDocumentResponseObject interface {
+	VisitDeleteVexDocumentResponse(w http.ResponseWriter) error
+}
+
+type DeleteVexDocument204Response = NoContentResponse
+
+func (response DeleteVexDocument204Response) VisitDeleteVexDocumentResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteVexDocumentdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteVexDocumentdefaultJSONResponse) VisitDeleteVexDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVexDocumentRequestObject struct {
+	DocumentDigest VexDigest `json:"document_digest"`
+	Params         GetVexDocumentParams
+}
+
+type GetVexDocumentResponseObject interface {
+	VisitGetVexDocumentResponse(w http.ResponseWriter) error
+}
+
+type GetVexDocument200JSONResponse VexDocumentDetail
+
+func (response GetVexDocument200JSONResponse) VisitGetVexDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVexDocumentdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetVexDocumentdefaultJSONResponse) VisitGetVexDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVexDocumentContentRequestObject struct {
+	DocumentDigest VexDigest `json:"document_digest"`
+	Params         GetVexDocumentContentParams
+}
+
+type GetVexDocumentContentResponseObject interface {
+	VisitGetVexDocumentContentResponse(w http.ResponseWriter) error
+}
+
+type GetVexDocumentContent200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetVexDocumentContent200ApplicationoctetStreamResponse) VisitGetVexDocumentContentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetVexDocumentContentdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetVexDocumentContentdefaultJSONResponse) VisitGetVexDocumentContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ScanSbomRequestObject struct {
 	Params   ScanSbomParams
 	JSONBody *ScanSbomJSONRequestBody
@@ -14844,12 +17235,45 @@ type StrictServerInterface interface {
 	// GetImageSbomSpdxTagValue SBOM as SPDX tags and values
 	// (GET /images/{image_digest}/sboms/spdx-tag-value)
 	GetImageSbomSpdxTagValue(ctx context.Context, request GetImageSbomSpdxTagValueRequestObject) (GetImageSbomSpdxTagValueResponseObject, error)
+	// GetImageVexCyclonedx What is said about the image as CycloneDX JSON
+	// (GET /images/{image_digest}/vex/cyclonedx-json)
+	GetImageVexCyclonedx(ctx context.Context, request GetImageVexCyclonedxRequestObject) (GetImageVexCyclonedxResponseObject, error)
+	// GetImageVexCyclonedxXml What is said about the image as CycloneDX XML
+	// (GET /images/{image_digest}/vex/cyclonedx-xml)
+	GetImageVexCyclonedxXml(ctx context.Context, request GetImageVexCyclonedxXmlRequestObject) (GetImageVexCyclonedxXmlResponseObject, error)
+	// GetImageVexOpenvex What is said about the image as OpenVEX
+	// (GET /images/{image_digest}/vex/openvex)
+	GetImageVexOpenvex(ctx context.Context, request GetImageVexOpenvexRequestObject) (GetImageVexOpenvexResponseObject, error)
 	// ListImageVulnerabilityTypes Groupings of vulnerabilities
 	// (GET /images/{image_digest}/vuln)
 	ListImageVulnerabilityTypes(ctx context.Context, request ListImageVulnerabilityTypesRequestObject) (ListImageVulnerabilityTypesResponseObject, error)
+	// ListVulnAnnotations List what is said about vulnerabilities of the image
+	// (GET /images/{image_digest}/vuln-annotations)
+	ListVulnAnnotations(ctx context.Context, request ListVulnAnnotationsRequestObject) (ListVulnAnnotationsResponseObject, error)
+	// CreateVulnAnnotation Annotate a vulnerability of the image
+	// (POST /images/{image_digest}/vuln-annotations)
+	CreateVulnAnnotation(ctx context.Context, request CreateVulnAnnotationRequestObject) (CreateVulnAnnotationResponseObject, error)
+	// DeleteVulnAnnotation Withdraw an annotation
+	// (DELETE /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+	DeleteVulnAnnotation(ctx context.Context, request DeleteVulnAnnotationRequestObject) (DeleteVulnAnnotationResponseObject, error)
+	// GetVulnAnnotation Show an annotation
+	// (GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+	GetVulnAnnotation(ctx context.Context, request GetVulnAnnotationRequestObject) (GetVulnAnnotationResponseObject, error)
+	// UpdateVulnAnnotation Replace an annotation
+	// (PUT /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid})
+	UpdateVulnAnnotation(ctx context.Context, request UpdateVulnAnnotationRequestObject) (UpdateVulnAnnotationResponseObject, error)
+	// ListVulnAnnotationHistory How an annotation came to say what it says
+	// (GET /images/{image_digest}/vuln-annotations/{vuln_annotation_uuid}/history)
+	ListVulnAnnotationHistory(ctx context.Context, request ListVulnAnnotationHistoryRequestObject) (ListVulnAnnotationHistoryResponseObject, error)
 	// GetImageVulnerabilities Vulnerabilities of the image
 	// (GET /images/{image_digest}/vuln/{vuln_type})
 	GetImageVulnerabilities(ctx context.Context, request GetImageVulnerabilitiesRequestObject) (GetImageVulnerabilitiesResponseObject, error)
+	// GetImageVulnerabilitiesCyclonedx Vulnerabilities of the image as CycloneDX JSON
+	// (GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-json)
+	GetImageVulnerabilitiesCyclonedx(ctx context.Context, request GetImageVulnerabilitiesCyclonedxRequestObject) (GetImageVulnerabilitiesCyclonedxResponseObject, error)
+	// GetImageVulnerabilitiesCyclonedxXml Vulnerabilities of the image as CycloneDX XML
+	// (GET /images/{image_digest}/vuln/{vuln_type}/cyclonedx-xml)
+	GetImageVulnerabilitiesCyclonedxXml(ctx context.Context, request GetImageVulnerabilitiesCyclonedxXmlRequestObject) (GetImageVulnerabilitiesCyclonedxXmlResponseObject, error)
 	// GetImageVulnerabilityChanges How the answer about the image moved
 	// (GET /images/{image_digest}/vulnerability-changes)
 	GetImageVulnerabilityChanges(ctx context.Context, request GetImageVulnerabilityChangesRequestObject) (GetImageVulnerabilityChangesResponseObject, error)
@@ -15045,6 +17469,24 @@ type StrictServerInterface interface {
 	// GetVersion Versions of service, API and database schema
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
+	// ListVexDocuments List imported VEX documents
+	// (GET /vex)
+	ListVexDocuments(ctx context.Context, request ListVexDocumentsRequestObject) (ListVexDocumentsResponseObject, error)
+	// ImportVexDocument Import a VEX document
+	// (POST /vex)
+	ImportVexDocument(ctx context.Context, request ImportVexDocumentRequestObject) (ImportVexDocumentResponseObject, error)
+	// ListVexChanges Who said or withdrew what about vulnerabilities, and when
+	// (GET /vex-changes)
+	ListVexChanges(ctx context.Context, request ListVexChangesRequestObject) (ListVexChangesResponseObject, error)
+	// DeleteVexDocument Delete an imported VEX document
+	// (DELETE /vex/{document_digest})
+	DeleteVexDocument(ctx context.Context, request DeleteVexDocumentRequestObject) (DeleteVexDocumentResponseObject, error)
+	// GetVexDocument Show an imported VEX document
+	// (GET /vex/{document_digest})
+	GetVexDocument(ctx context.Context, request GetVexDocumentRequestObject) (GetVexDocumentResponseObject, error)
+	// GetVexDocumentContent The document as it was imported
+	// (GET /vex/{document_digest}/document)
+	GetVexDocumentContent(ctx context.Context, request GetVexDocumentContentRequestObject) (GetVexDocumentContentResponseObject, error)
 	// ScanSbom Match a bill of materials without storing anything
 	// (POST /vulnerability-scan)
 	ScanSbom(ctx context.Context, request ScanSbomRequestObject) (ScanSbomResponseObject, error)
@@ -16274,6 +18716,87 @@ func (sh *strictHandler) GetImageSbomSpdxTagValue(w http.ResponseWriter, r *http
 	}
 }
 
+// GetImageVexCyclonedx operation middleware
+func (sh *strictHandler) GetImageVexCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexCyclonedxParams) {
+	var request GetImageVexCyclonedxRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageVexCyclonedx(ctx, request.(GetImageVexCyclonedxRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageVexCyclonedx")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageVexCyclonedxResponseObject); ok {
+		if err := validResponse.VisitGetImageVexCyclonedxResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageVexCyclonedxXml operation middleware
+func (sh *strictHandler) GetImageVexCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexCyclonedxXmlParams) {
+	var request GetImageVexCyclonedxXmlRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageVexCyclonedxXml(ctx, request.(GetImageVexCyclonedxXmlRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageVexCyclonedxXml")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageVexCyclonedxXmlResponseObject); ok {
+		if err := validResponse.VisitGetImageVexCyclonedxXmlResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageVexOpenvex operation middleware
+func (sh *strictHandler) GetImageVexOpenvex(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params GetImageVexOpenvexParams) {
+	var request GetImageVexOpenvexRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageVexOpenvex(ctx, request.(GetImageVexOpenvexRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageVexOpenvex")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageVexOpenvexResponseObject); ok {
+		if err := validResponse.VisitGetImageVexOpenvexResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListImageVulnerabilityTypes operation middleware
 func (sh *strictHandler) ListImageVulnerabilityTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageVulnerabilityTypesParams) {
 	var request ListImageVulnerabilityTypesRequestObject
@@ -16294,6 +18817,186 @@ func (sh *strictHandler) ListImageVulnerabilityTypes(w http.ResponseWriter, r *h
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListImageVulnerabilityTypesResponseObject); ok {
 		if err := validResponse.VisitListImageVulnerabilityTypesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListVulnAnnotations operation middleware
+func (sh *strictHandler) ListVulnAnnotations(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListVulnAnnotationsParams) {
+	var request ListVulnAnnotationsRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListVulnAnnotations(ctx, request.(ListVulnAnnotationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListVulnAnnotations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListVulnAnnotationsResponseObject); ok {
+		if err := validResponse.VisitListVulnAnnotationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateVulnAnnotation operation middleware
+func (sh *strictHandler) CreateVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CreateVulnAnnotationParams) {
+	var request CreateVulnAnnotationRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	var body CreateVulnAnnotationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateVulnAnnotation(ctx, request.(CreateVulnAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateVulnAnnotation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateVulnAnnotationResponseObject); ok {
+		if err := validResponse.VisitCreateVulnAnnotationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteVulnAnnotation operation middleware
+func (sh *strictHandler) DeleteVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params DeleteVulnAnnotationParams) {
+	var request DeleteVulnAnnotationRequestObject
+
+	request.ImageDigest = imageDigest
+	request.VulnAnnotationUuid = vulnAnnotationUuid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteVulnAnnotation(ctx, request.(DeleteVulnAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteVulnAnnotation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteVulnAnnotationResponseObject); ok {
+		if err := validResponse.VisitDeleteVulnAnnotationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetVulnAnnotation operation middleware
+func (sh *strictHandler) GetVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params GetVulnAnnotationParams) {
+	var request GetVulnAnnotationRequestObject
+
+	request.ImageDigest = imageDigest
+	request.VulnAnnotationUuid = vulnAnnotationUuid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetVulnAnnotation(ctx, request.(GetVulnAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetVulnAnnotation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetVulnAnnotationResponseObject); ok {
+		if err := validResponse.VisitGetVulnAnnotationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateVulnAnnotation operation middleware
+func (sh *strictHandler) UpdateVulnAnnotation(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params UpdateVulnAnnotationParams) {
+	var request UpdateVulnAnnotationRequestObject
+
+	request.ImageDigest = imageDigest
+	request.VulnAnnotationUuid = vulnAnnotationUuid
+	request.Params = params
+
+	var body UpdateVulnAnnotationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateVulnAnnotation(ctx, request.(UpdateVulnAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateVulnAnnotation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateVulnAnnotationResponseObject); ok {
+		if err := validResponse.VisitUpdateVulnAnnotationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListVulnAnnotationHistory operation middleware
+func (sh *strictHandler) ListVulnAnnotationHistory(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnAnnotationUuid VulnAnnotation, params ListVulnAnnotationHistoryParams) {
+	var request ListVulnAnnotationHistoryRequestObject
+
+	request.ImageDigest = imageDigest
+	request.VulnAnnotationUuid = vulnAnnotationUuid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListVulnAnnotationHistory(ctx, request.(ListVulnAnnotationHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListVulnAnnotationHistory")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListVulnAnnotationHistoryResponseObject); ok {
+		if err := validResponse.VisitListVulnAnnotationHistoryResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -16322,6 +19025,62 @@ func (sh *strictHandler) GetImageVulnerabilities(w http.ResponseWriter, r *http.
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetImageVulnerabilitiesResponseObject); ok {
 		if err := validResponse.VisitGetImageVulnerabilitiesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageVulnerabilitiesCyclonedx operation middleware
+func (sh *strictHandler) GetImageVulnerabilitiesCyclonedx(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxParamsVulnType, params GetImageVulnerabilitiesCyclonedxParams) {
+	var request GetImageVulnerabilitiesCyclonedxRequestObject
+
+	request.ImageDigest = imageDigest
+	request.VulnType = vulnType
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageVulnerabilitiesCyclonedx(ctx, request.(GetImageVulnerabilitiesCyclonedxRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageVulnerabilitiesCyclonedx")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageVulnerabilitiesCyclonedxResponseObject); ok {
+		if err := validResponse.VisitGetImageVulnerabilitiesCyclonedxResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImageVulnerabilitiesCyclonedxXml operation middleware
+func (sh *strictHandler) GetImageVulnerabilitiesCyclonedxXml(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, vulnType GetImageVulnerabilitiesCyclonedxXmlParamsVulnType, params GetImageVulnerabilitiesCyclonedxXmlParams) {
+	var request GetImageVulnerabilitiesCyclonedxXmlRequestObject
+
+	request.ImageDigest = imageDigest
+	request.VulnType = vulnType
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImageVulnerabilitiesCyclonedxXml(ctx, request.(GetImageVulnerabilitiesCyclonedxXmlRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImageVulnerabilitiesCyclonedxXml")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImageVulnerabilitiesCyclonedxXmlResponseObject); ok {
+		if err := validResponse.VisitGetImageVulnerabilitiesCyclonedxXmlResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -18218,6 +20977,178 @@ func (sh *strictHandler) GetVersion(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetVersionResponseObject); ok {
 		if err := validResponse.VisitGetVersionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListVexDocuments operation middleware
+func (sh *strictHandler) ListVexDocuments(w http.ResponseWriter, r *http.Request, params ListVexDocumentsParams) {
+	var request ListVexDocumentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListVexDocuments(ctx, request.(ListVexDocumentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListVexDocuments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListVexDocumentsResponseObject); ok {
+		if err := validResponse.VisitListVexDocumentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ImportVexDocument operation middleware
+func (sh *strictHandler) ImportVexDocument(w http.ResponseWriter, r *http.Request, params ImportVexDocumentParams) {
+	var request ImportVexDocumentRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body ImportVexDocumentJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
+		request.Body = r.Body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportVexDocument(ctx, request.(ImportVexDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportVexDocument")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ImportVexDocumentResponseObject); ok {
+		if err := validResponse.VisitImportVexDocumentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListVexChanges operation middleware
+func (sh *strictHandler) ListVexChanges(w http.ResponseWriter, r *http.Request, params ListVexChangesParams) {
+	var request ListVexChangesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListVexChanges(ctx, request.(ListVexChangesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListVexChanges")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListVexChangesResponseObject); ok {
+		if err := validResponse.VisitListVexChangesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteVexDocument operation middleware
+func (sh *strictHandler) DeleteVexDocument(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params DeleteVexDocumentParams) {
+	var request DeleteVexDocumentRequestObject
+
+	request.DocumentDigest = documentDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteVexDocument(ctx, request.(DeleteVexDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteVexDocument")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteVexDocumentResponseObject); ok {
+		if err := validResponse.VisitDeleteVexDocumentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetVexDocument operation middleware
+func (sh *strictHandler) GetVexDocument(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params GetVexDocumentParams) {
+	var request GetVexDocumentRequestObject
+
+	request.DocumentDigest = documentDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetVexDocument(ctx, request.(GetVexDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetVexDocument")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetVexDocumentResponseObject); ok {
+		if err := validResponse.VisitGetVexDocumentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetVexDocumentContent operation middleware
+func (sh *strictHandler) GetVexDocumentContent(w http.ResponseWriter, r *http.Request, documentDigest VexDigest, params GetVexDocumentContentParams) {
+	var request GetVexDocumentContentRequestObject
+
+	request.DocumentDigest = documentDigest
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetVexDocumentContent(ctx, request.(GetVexDocumentContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetVexDocumentContent")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetVexDocumentContentResponseObject); ok {
+		if err := validResponse.VisitGetVexDocumentContentResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -64,6 +64,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 	if err != nil {
 		return nil, err
 	}
+	cfg.API.VexAuthor = cfg.VEX.Author
 	cfg.API.SquashedFindings = cfg.Worker.Analysis.Search.Squashed()
 	matches := persistence.NewMatches(p.pool, p.feeds)
 	return api.New(ctx, api.Deps{
@@ -81,6 +82,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Imports:       persistence.NewImports(p.pool),
 		Layers:        persistence.NewLayers(p.pool),
 		Matches:       matches,
+		Annotations:   persistence.NewAnnotations(p.pool),
 		Fleet:         matches,
 		Subscriptions: persistence.NewSubscriptions(p.pool),
 		Corrections:   persistence.NewCorrections(p.pool),

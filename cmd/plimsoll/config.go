@@ -29,6 +29,7 @@ type Config struct {
 	Operation   Operation           `yaml:"operation" doc:"What probes and Prometheus ask a worker."`
 	Worker      worker.Config       `yaml:"worker" doc:"Background work."`
 	Feeds       activities.Feeds    `yaml:"feeds" doc:"Vulnerability data."`
+	VEX         VEX                 `yaml:"vex" doc:"What is said about vulnerabilities."`
 	FeedService FeedService         `yaml:"feed_service" doc:"Vulnerability data for other installations."`
 	Registries  registryhttp.Config `yaml:"registries" doc:"How image registries are reached."`
 	Database    persistence.Config  `yaml:"database" doc:"PostgreSQL, the system of record."`
@@ -45,6 +46,11 @@ type UI struct {
 	Addr        string `yaml:"addr" doc:"Address the pages are served on, as host:port."`
 	APIURL      string `yaml:"api_url" doc:"Where browsers reach the API. standalone fills it in."`
 	TemporalURL string `yaml:"temporal_url" doc:"Where browsers reach Temporal's pages; empty hides the link. standalone fills it in."`
+}
+
+// VEX is the section of annotations and VEX documents.
+type VEX struct {
+	Author string `yaml:"author" doc:"Who VEX documents name as their author. Empty means the account they are about."`
 }
 
 // Operation is the listener of the role worker.

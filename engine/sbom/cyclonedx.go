@@ -64,7 +64,7 @@ func cdxSubject(s Subject) cdx.Component {
 		repository = s.ImageDigest
 	}
 	c := cdx.Component{
-		BOMRef: s.ImageDigest, Type: cdx.ComponentTypeContainer, Name: repository, Version: s.ImageDigest, PackageURL: s.purl(),
+		BOMRef: s.ImageDigest, Type: cdx.ComponentTypeContainer, Name: repository, Version: s.ImageDigest, PackageURL: s.PURL(),
 	}
 	c.Properties = properties("image:id", s.ImageID, "image:tag", tag, "image:architecture", s.Architecture, "image:os", s.OS)
 	return c

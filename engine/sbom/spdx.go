@@ -104,7 +104,7 @@ func spdxSubject(s Subject) *v2_3.Package {
 	if algorithm, value, ok := strings.Cut(s.ImageDigest, ":"); ok && algorithm == "sha256" {
 		p.PackageChecksums = []common.Checksum{{Algorithm: common.SHA256, Value: value}}
 	}
-	p.PackageExternalReferences = references(s.purl(), nil)
+	p.PackageExternalReferences = references(s.PURL(), nil)
 	return p
 }
 

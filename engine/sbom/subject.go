@@ -54,9 +54,9 @@ func (s Subject) split() (repository, tag string) {
 	return ref, ""
 }
 
-// purl names the image itself (purl specification, type oci). It is "" without a tag: the type wants a
+// PURL names the image itself (purl specification, type oci). It is "" without a tag: the type wants a
 // repository's name.
-func (s Subject) purl() string {
+func (s Subject) PURL() string {
 	repository, tag := s.split()
 	if repository == "" {
 		return ""
@@ -132,4 +132,12 @@ func slug(text string) string {
 	}
 	sum := sha256.Sum256([]byte(text))
 	return fmt.Sprintf("%s-%x", plain[:min(len(plain), longest)], sum[:4])
+}
+
+// Name is what the image is called: host/repository of its first tag, or its digest.
+func (s Subject) Name() string {
+	if repository, _ := s.split(); repository != "" {
+		return repository
+	}
+	return s.ImageDigest
 }

@@ -242,9 +242,6 @@ func (r *reader) finish() {
 		if s.At.IsZero() || s.At.Year() <= 1 {
 			s.At = r.At
 		}
-		if s.Author == r.Author {
-			s.Author = ""
-		}
 	}
 }
 

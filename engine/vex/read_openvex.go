@@ -17,7 +17,6 @@ type openStatement struct {
 	LastUpdated   moment            `json:"last_updated"`
 	Products      few[openProduct]  `json:"products"`
 	Status        Status            `json:"status"`
-	Supplier      string            `json:"supplier"`
 	Notes         string            `json:"status_notes"`
 	Justification Justification     `json:"justification"`
 	Impact        string            `json:"impact_statement"`
@@ -121,7 +120,7 @@ func (r *reader) openStatement(in *jsonstream.Reader, about []Product) error {
 		return err
 	}
 	out := Statement{
-		Vulnerability: s.Vulnerability.Name, Aliases: s.Vulnerability.Aliases, Author: s.Supplier, At: latest(s.Timestamp.Time, s.LastUpdated.Time),
+		Vulnerability: s.Vulnerability.Name, Aliases: s.Vulnerability.Aliases, At: latest(s.Timestamp.Time, s.LastUpdated.Time),
 		Assertion: Assertion{Status: s.Status, Justification: s.Justification, Impact: s.Impact, Action: s.Action, Notes: s.Notes},
 	}
 	if out.Vulnerability == "" {

@@ -61,8 +61,7 @@ type Statement struct {
 	Aliases       []string // its other names
 	Products      []Product
 	Assertion
-	Author string    // where it is not the document's
-	At     time.Time // when it was true; UTC, whole seconds
+	At time.Time // when it was true; UTC, whole seconds
 }
 
 // Bounds of a statement.
@@ -135,7 +134,7 @@ func (s *Statement) settle() error {
 	if len(s.Aliases) == 0 {
 		s.Aliases = nil
 	}
-	s.Author, s.At = clip(s.Author), whole(s.At)
+	s.At = whole(s.At)
 	return nil
 }
 

@@ -73,7 +73,6 @@ type openAnswered struct {
 	Timestamp     string        `json:"timestamp"`
 	Products      []openSubject `json:"products"`
 	Status        Status        `json:"status"`
-	Supplier      string        `json:"supplier,omitempty"`
 	Notes         string        `json:"status_notes,omitempty"`
 	Justification Justification `json:"justification,omitempty"`
 	Impact        string        `json:"impact_statement,omitempty"`
@@ -117,7 +116,7 @@ func OpenVEX(w io.Writer, r Report) error {
 
 func (r *Report) open(s *Statement) openAnswered {
 	out := openAnswered{
-		Vulnerability: openNames{s.Vulnerability, s.Aliases}, Timestamp: whole(s.At).Format(time.RFC3339), Status: s.Status, Supplier: s.Author,
+		Vulnerability: openNames{s.Vulnerability, s.Aliases}, Timestamp: whole(s.At).Format(time.RFC3339), Status: s.Status,
 	}
 	image := openSubject{openPart: openPart{ID: r.Image.PURL, Hashes: map[string]string{"sha-256": strings.TrimPrefix(r.Image.Digest, "sha256:")}}}
 	if r.Image.PURL != "" {

@@ -36,7 +36,7 @@ func said() []vex.Statement {
 			Assertion: vex.Assertion{Status: vex.NotAffected, Justification: vex.ComponentNotPresent, Impact: "Left out of the build.", Notes: "Seen by <hand> & eye.", Details: "More."},
 		},
 		{
-			Vulnerability: "CVE-2026-2", Products: []vex.Product{subject.In("")}, At: noon.Add(-time.Hour), Author: "Captain",
+			Vulnerability: "CVE-2026-2", Products: []vex.Product{subject.In("")}, At: noon.Add(-time.Hour),
 			Assertion: vex.Assertion{Status: vex.Affected, Justification: vex.FixNotPlanned, Action: "Stay in port."},
 		},
 		{Vulnerability: "CVE-2026-3", Products: []vex.Product{subject.In("pkg:npm/rope@1.0.0")}, At: noon, Assertion: vex.Assertion{Status: vex.Fixed}},
