@@ -18,7 +18,7 @@ import (
 func newImage(c *connection) *cobra.Command {
 	cmd := &cobra.Command{Use: "image", Short: "Submit images and read their analysis"}
 	cmd.AddCommand(newImageAdd(c), newImageGet(c), newImageList(c), newImageWait(c), newImageCancel(c), newImageAnalysis(c), newImageContent(c), newImageMetadata(c),
-		newImageVuln(c), newImageChanges(c), newImageExplain(c), newImageCheck(c), newImageSBOM(c), newImageDelete(c), newImageAncestors(c), newImageReferrers(c))
+		newImageVuln(c), newImageChanges(c), newImageAnnotation(c), newImageExplain(c), newImageCheck(c), newImageSBOM(c), newImageDelete(c), newImageAncestors(c), newImageReferrers(c))
 	return cmd
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -13,6 +15,7 @@ import (
 func newImageVuln(c *connection) *cobra.Command {
 	var vendorOnly bool
 	var asOf, sort string
+	var export vulnExport
 	cmd := &cobra.Command{
 		Use: "vuln IMAGE [all|os|non-os]", Aliases: []string{"vulnerabilities"}, Args: cobra.RangeArgs(1, 2),
 		Short: "List the vulnerabilities of an image",
@@ -21,8 +24,11 @@ func newImageVuln(c *connection) *cobra.Command {
 			if len(args) == 2 {
 				kind = args[1]
 			}
+			if err := export.check(); err != nil {
+				return err
+			}
 			order := client.GetImageVulnerabilitiesParamsSort(sort)
-			params := client.GetImageVulnerabilitiesParams{VendorOnly: &vendorOnly, Sort: &order}
+			params := client.GetImageVulnerabilitiesParams{VendorOnly: &vendorOnly, Sort: &order, IncludeSuppressed: &export.suppressed}
 			var err error
 			if params.AsOf, err = timeFlag("as-of", asOf, time.Now()); err != nil {
 				return err
@@ -31,9 +37,22 @@ func newImageVuln(c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if export.disclosure() {
+				if params.AsOf != nil {
+					return errors.New("--as-of: CycloneDX tells what is known now")
+				}
+				return export.disclose(cmd, c, image.ImageDigest, kind, vendorOnly)
+			}
 			r, err := ask(c.api.GetImageVulnerabilitiesWithResponse(cmd.Context(), image.ImageDigest, client.GetImageVulnerabilitiesParamsVulnType(kind), &params))
 			if err != nil {
 				return err
+			}
+			if export.format == vulnCSV {
+				var text bytes.Buffer
+				if err := writeVulnerabilityCSV(&text, r.JSON200.Vulnerabilities); err != nil {
+					return err
+				}
+				return save(cmd, text.Bytes(), export.file)
 			}
 			return c.show(cmd, r.Body, func(w io.Writer) error {
 				if err := writeSupport(w, r.JSON200.DistroSupport); err != nil {
@@ -45,6 +64,7 @@ func newImageVuln(c *connection) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&vendorOnly, "vendor-only", true, "leave out what the distribution will not fix")
 	cmd.Flags().StringVar(&sort, "sort", "severity", "what comes first: severity, or risk (severity times likelihood)")
+	export.flags(cmd)
 	cmd.Flags().StringVar(&asOf, "as-of", "", "what was known then: a date, a time (RFC 3339) or how long ago, such as 36h")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -54,5 +55,12 @@ func writeVulnerabilities(w io.Writer, list []client.ImagePackageVulnerability) 
 		}
 		rows = append(rows, []string{v.Vuln, v.PackageName, v.PackageVersion, v.Severity, risk, v.Fix, v.PackageType, v.FeedGroup, v.PackagePath, v.Url})
 	}
-	return table(w, []string{"ID", "PACKAGE", "VERSION", "SEVERITY", "RISK", "FIX", "TYPE", "FEED GROUP", "PATH", "URL"}, rows)
+	header := []string{"ID", "PACKAGE", "VERSION", "SEVERITY", "RISK", "FIX", "TYPE", "FEED GROUP", "PATH", "URL"}
+	if slices.ContainsFunc(list, func(v client.ImagePackageVulnerability) bool { return v.AnnotationStatus != nil }) {
+		header = append(header, "ANNOTATED AS")
+		for i := range rows {
+			rows[i] = append(rows[i], string(value(list[i].AnnotationStatus)))
+		}
+	}
+	return table(w, header, rows)
 }
