@@ -32,7 +32,7 @@ func (h *handlers) ImportVexDocument(ctx context.Context, _ oas.ImportVexDocumen
 	if err != nil {
 		problem := fail(codeVexInvalid, fmt.Sprintf("The document cannot be used: %v.", err)).because(err)
 		if document != nil && len(document.Refused) > 0 {
-			problem.with("refused", each(document.Refused, refusalBody))
+			problem = problem.with("refused", each(document.Refused, refusalBody))
 		}
 		return nil, problem
 	}

@@ -39,6 +39,13 @@ SELECT 'osv', 'npm', 'GHSA-' || n, n % 6, '{}', ''::bytea, 1 FROM generate_serie
 INSERT INTO plimsoll.package_match (package_id, source, group_name, vulnerability, namespace, target, severity, confidence, fix_version, fix_state,
   since, valid_from, from_generation, cause)
 SELECT 1 + n % 4000, 'osv', 'npm', 'GHSA-' || n, 'npm', 'p' || (1 + n % 4000), n % 6, 'high', '2.0.0', 'fixed', now(), now(), 1, 'analysis' FROM generate_series(1, 40000) n;
+INSERT INTO plimsoll.vex_document (account, digest, size, format, document_id, document_version, author, statements, claims, refused, refusals, imported_by, imported_at)
+SELECT acc, b.digest, 1, 'OpenVEX', '', '', '', 1, 1, 0, '[]', '', now() FROM (SELECT digest FROM plimsoll.blob LIMIT 1) b, unnest(ARRAY['admin', 'other']) acc;
+INSERT INTO plimsoll.vex_claim (account, document, position, names, given, image, package, unclear, status, justification, status_notes, impact_statement,
+  action_statement, additional_details, author, stated_at)
+SELECT d.account, d.digest, n, ARRAY['GHSA-' || n % 4000], '', '', 'pkg:npm/p' || n, '', 'fixed', '', '', '', '', '', '', now() FROM plimsoll.vex_document d, generate_series(1, 40000) n;
+INSERT INTO plimsoll.vex_name (account, name, package, document, position)
+SELECT account, names[1], 'npm//p' || position, document, position FROM plimsoll.vex_claim;
 ANALYZE`
 
 // TestHotStatementsUseIndexes fails when what people wait for would read a large table as a whole.
@@ -71,10 +78,11 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 	for i := range digests {
 		digests[i] = fmt.Sprintf("sha256:%d", i+1)
 	}
-	var sources, namespaces, names, ids []string
+	var sources, namespaces, names, ids, vexPackages []string
 	for i := range 10 {
 		sources, namespaces = append(sources, "osv"), append(namespaces, "npm")
 		names, ids = append(names, fmt.Sprintf("p%d", i+1)), append(ids, fmt.Sprintf("GHSA-%d", i+1))
+		vexPackages = append(vexPackages, fmt.Sprintf("npm//p%d", i+1))
 	}
 	for _, tc := range []struct {
 		name string
@@ -106,6 +114,10 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		{"progress.ahead", pgx.NamedArgs{"request": 1 << 40}},
 		{"progress.elapsed", with("digest", "sha256:77")},
 		{"analysis.run_of", with("digest", "sha256:77")},
+		{"vex.subject", pgx.NamedArgs{"account": admin, "digest": "sha256:77"}},
+		{"vex.claims", pgx.NamedArgs{"account": admin, "names": ids, "packages": vexPackages, "images": digests}},
+		{"veximage.note_named", pgx.NamedArgs{"account": admin, "change": 1, "names": ids}},
+		{"vex.findings", pgx.NamedArgs{"account": admin, "names": ids, "digests": digests}},
 		{"layer.origins", pgx.NamedArgs{"set": "set", "digests": digests}},
 	} {
 		rows, err := w.pool.Query(ctx, "EXPLAIN (ANALYZE, TIMING OFF) "+byName[tc.name], tc.args)
@@ -114,7 +126,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		w.must(err)
 		plan := strings.Join(lines, "\n")
 		t.Logf("%s: %s", tc.name, lines[len(lines)-1])
-		for _, table := range []string{"image", "image_tag", "image_package", "package", "package_match", "advisory", "vulnerability", "analysis"} {
+		for _, table := range []string{"image", "image_tag", "image_package", "package", "package_match", "advisory", "vulnerability", "analysis", "vex_claim", "vex_name"} {
 			if strings.Contains(plan, "Seq Scan on "+table+" ") {
 				t.Errorf("%s reads all of %s:\n%s", tc.name, table, plan)
 			}
