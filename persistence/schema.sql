@@ -581,22 +581,14 @@ CREATE INDEX vex_change_page ON plimsoll.vex_change USING btree (account, id DES
 CREATE TABLE plimsoll.vex_claim (
   account text NOT NULL
   document text NOT NULL
+  statement integer NOT NULL
   position integer NOT NULL
-  names text[] NOT NULL
   given text NOT NULL
   image text NOT NULL
   package text NOT NULL
   unclear text NOT NULL
-  status text NOT NULL
-  justification text NOT NULL
-  status_notes text NOT NULL
-  impact_statement text NOT NULL
-  action_statement text NOT NULL
-  additional_details text NOT NULL
-  author text NOT NULL
-  stated_at timestamp with time zone NOT NULL
-  CONSTRAINT vex_claim_account_document_fkey FOREIGN KEY (account, document) REFERENCES plimsoll.vex_document(account, digest) ON DELETE CASCADE
-  CONSTRAINT vex_claim_pkey PRIMARY KEY (account, document, "position")
+  CONSTRAINT vex_claim_account_document_statement_fkey FOREIGN KEY (account, document, statement) REFERENCES plimsoll.vex_statement(account, document, statement) ON DELETE CASCADE
+  CONSTRAINT vex_claim_pkey PRIMARY KEY (account, document, statement, "position")
 );
 
 CREATE TABLE plimsoll.vex_document (
@@ -634,12 +626,29 @@ CREATE TABLE plimsoll.vex_name (
   name text NOT NULL
   package text NOT NULL
   document text NOT NULL
+  statement integer NOT NULL
   position integer NOT NULL
-  CONSTRAINT vex_name_account_document_position_fkey FOREIGN KEY (account, document, "position") REFERENCES plimsoll.vex_claim(account, document, "position") ON DELETE CASCADE
-  CONSTRAINT vex_name_pkey PRIMARY KEY (account, name, package, document, "position")
+  CONSTRAINT vex_name_account_document_statement_position_fkey FOREIGN KEY (account, document, statement, "position") REFERENCES plimsoll.vex_claim(account, document, statement, "position") ON DELETE CASCADE
+  CONSTRAINT vex_name_pkey PRIMARY KEY (account, name, package, document, statement, "position")
 );
 
-CREATE INDEX vex_name_claim ON plimsoll.vex_name USING btree (account, document, "position");
+CREATE INDEX vex_name_claim ON plimsoll.vex_name USING btree (account, document, statement, "position");
+CREATE TABLE plimsoll.vex_statement (
+  account text NOT NULL
+  document text NOT NULL
+  statement integer NOT NULL
+  names text[] NOT NULL
+  status text NOT NULL
+  justification text NOT NULL
+  status_notes text NOT NULL
+  impact_statement text NOT NULL
+  action_statement text NOT NULL
+  additional_details text NOT NULL
+  stated_at timestamp with time zone NOT NULL
+  CONSTRAINT vex_statement_account_document_fkey FOREIGN KEY (account, document) REFERENCES plimsoll.vex_document(account, digest) ON DELETE CASCADE
+  CONSTRAINT vex_statement_pkey PRIMARY KEY (account, document, statement)
+);
+
 CREATE TABLE plimsoll.watched_tag (
   account text NOT NULL
   subscription text NOT NULL

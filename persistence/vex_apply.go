@@ -12,6 +12,13 @@ import (
 	"plimsoll/engine/vex"
 )
 
+const (
+	claimColumns = `c.document, c.position, s.names, c.given, c.image, c.package, c.unclear, ` + assertionColumns + `, d.author, s.stated_at`
+
+	claimStatement = `JOIN plimsoll.vex_statement s ON s.account = c.account AND s.document = c.document AND s.statement = c.statement
+JOIN plimsoll.vex_document d ON d.account = c.account AND d.digest = c.document`
+)
+
 var (
 	vexSubject = query("vex.subject", `
 SELECT i.parent_digest,
@@ -24,11 +31,11 @@ SELECT i.parent_digest,
 FROM plimsoll.image i WHERE i.account = @account AND i.digest = @digest`)
 
 	vexClaims = query("vex.claims", `
-SELECT DISTINCT ON (c.document, c.position) c.document, c.position, c.names, c.given, c.image, c.package, c.unclear, c.status, c.justification,
-  c.status_notes AS notes, c.impact_statement AS impact, c.action_statement AS action, c.additional_details AS details, c.author, c.stated_at
+SELECT DISTINCT ON (c.document, c.position) `+claimColumns+`
 FROM unnest(@names::text[], @packages::text[]) k (name, package)
 JOIN plimsoll.vex_name n ON n.account = @account AND n.name = k.name AND n.package = k.package
-JOIN plimsoll.vex_claim c ON c.account = n.account AND c.document = n.document AND c.position = n.position
+JOIN plimsoll.vex_claim c ON c.account = n.account AND c.document = n.document AND c.statement = n.statement AND c.position = n.position
+`+claimStatement+`
 WHERE c.image = '' OR c.image = ANY (@images::text[])
 ORDER BY c.document, c.position`)
 )

@@ -82,7 +82,7 @@ VALUES (@account, @digest, @size, @format, @document_id, @document_version, @aut
 	documentDelete = query("vexdocument.delete", `DELETE FROM plimsoll.vex_document WHERE account = @account AND digest = @digest`)
 
 	documentNames = query("vexdocument.names", `
-SELECT DISTINCT unnest(names) FROM plimsoll.vex_claim WHERE account = @account AND document = @digest AND unclear = '' ORDER BY 1`)
+SELECT DISTINCT unnest(names) FROM plimsoll.vex_statement WHERE account = @account AND document = @digest ORDER BY 1`)
 
 	// All images that have one of the vulnerabilities: whether a statement covers them is found out when they are judged.
 	vexNoteImages = query("veximage.note_named", `
@@ -181,7 +181,7 @@ func (n *NewVexDocument) args(digest string) args {
 // copyClaims stores what the statements say and returns the names of the vulnerabilities. A statement of no time, or of a
 // time to come, was true when it was imported: it must not outlast what is said later.
 func (n *NewVexDocument) copyClaims(ctx context.Context, tx pgx.Tx, d VexDocument) ([]string, error) {
-	var claims, names [][]any
+	var statements, claims, names [][]any
 	var spelled []string
 	for i := range n.Read.Statements {
 		s := &n.Read.Statements[i]
@@ -191,12 +191,12 @@ func (n *NewVexDocument) copyClaims(ctx context.Context, tx pgx.Tx, d VexDocumen
 			at = d.ImportedAt
 		}
 		spelled = append(spelled, all...)
+		statements = append(statements, []any{
+			n.Account, d.Digest, i, all, string(s.Status), string(s.Justification), s.Notes, s.Impact, s.Action, s.Details, at,
+		})
 		for _, p := range s.Products {
 			position := len(claims)
-			claims = append(claims, []any{
-				n.Account, d.Digest, position, all, p.Given, p.Image, p.Package, p.Unclear, string(s.Status), string(s.Justification), s.Notes, s.Impact,
-				s.Action, s.Details, d.Author, at,
-			})
+			claims = append(claims, []any{n.Account, d.Digest, i, position, p.Given, p.Image, p.Package, p.Unclear})
 			if p.Unclear != "" {
 				continue
 			}
@@ -205,19 +205,27 @@ func (n *NewVexDocument) copyClaims(ctx context.Context, tx pgx.Tx, d VexDocumen
 				about = vex.Key(p.Package)
 			}
 			for _, name := range capitals(all) {
-				names = append(names, []any{n.Account, name, about, d.Digest, position})
+				names = append(names, []any{n.Account, name, about, d.Digest, i, position})
 			}
 		}
 	}
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"plimsoll", "vex_claim"}, []string{
-		"account", "document", "position", "names", "given", "image", "package", "unclear", "status", "justification", "status_notes", "impact_statement",
-		"action_statement", "additional_details", "author", "stated_at",
-	}, pgx.CopyFromRows(claims))
-	if err != nil {
-		return nil, err
+	for _, into := range []struct {
+		table   string
+		columns []string
+		rows    [][]any
+	}{
+		{"vex_statement", []string{
+			"account", "document", "statement", "names", "status", "justification", "status_notes", "impact_statement", "action_statement",
+			"additional_details", "stated_at",
+		}, statements},
+		{"vex_claim", []string{"account", "document", "statement", "position", "given", "image", "package", "unclear"}, claims},
+		{"vex_name", []string{"account", "name", "package", "document", "statement", "position"}, names},
+	} {
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"plimsoll", into.table}, into.columns, pgx.CopyFromRows(into.rows)); err != nil {
+			return nil, err
+		}
 	}
-	_, err = tx.CopyFrom(ctx, pgx.Identifier{"plimsoll", "vex_name"}, []string{"account", "name", "package", "document", "position"}, pgx.CopyFromRows(names))
-	return spelled, err
+	return spelled, nil
 }
 
 // capitals writes names in capitals, each once.

@@ -125,7 +125,7 @@ func TestOneAccountCannotTouchWhatAnotherSays(t *testing.T) {
 	w.must(err)
 	imported, err := store.Import(ctx, w.statement("a", noon, vex.Fixed, "pkg:npm/left-pad"), judgement("mine"))
 	w.must(err)
-	before := w.rowVersions("plimsoll.annotation", "plimsoll.vex_document", "plimsoll.vex_claim", "plimsoll.vex_name", "plimsoll.vex_change")
+	before := w.rowVersions("plimsoll.annotation", "plimsoll.vex_document", "plimsoll.vex_statement", "plimsoll.vex_claim", "plimsoll.vex_name", "plimsoll.vex_change")
 	theirs := about
 	theirs.Account = "theirs"
 	id, digest := made.Annotation.ID, imported.Document.Digest
@@ -157,7 +157,7 @@ func TestOneAccountCannotTouchWhatAnotherSays(t *testing.T) {
 	if list, n, err := store.Unmatched(ctx, "theirs", digest, 9); err != nil || n != 0 || len(list) != 0 {
 		t.Errorf("unmatched: %v, %v", list, err)
 	}
-	if after := w.rowVersions("plimsoll.annotation", "plimsoll.vex_document", "plimsoll.vex_claim", "plimsoll.vex_name", "plimsoll.vex_change"); after != before {
+	if after := w.rowVersions("plimsoll.annotation", "plimsoll.vex_document", "plimsoll.vex_statement", "plimsoll.vex_claim", "plimsoll.vex_name", "plimsoll.vex_change"); after != before {
 		t.Error("one account wrote what belongs to another")
 	}
 }

@@ -16,8 +16,9 @@ const (
 
 var (
 	documentClaims = query("vexdocument.claims", `
-SELECT document, position, names, given, image, package, unclear, `+assertionColumns+`, author, stated_at
-FROM plimsoll.vex_claim WHERE account = @account AND document = @digest ORDER BY position`)
+SELECT `+claimColumns+`
+FROM plimsoll.vex_claim c `+claimStatement+`
+WHERE c.account = @account AND c.document = @digest ORDER BY c.position`)
 
 	vexImagesNamed = query("vex.images_named", `
 SELECT i.digest, i.parent_digest,

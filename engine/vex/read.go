@@ -51,6 +51,8 @@ const (
 	maxMembers = 1 << 18
 	// maxRefusals bounds how many statements that cannot be used are told one by one.
 	maxRefusals = 100
+	// namesPerProduct bounds how many names vulnerabilities have on average.
+	namesPerProduct = 4
 	// maxComponents bounds the components of a CycloneDX document.
 	maxComponents = 200_000
 )
@@ -79,6 +81,7 @@ type reader struct {
 	Document
 	limits   Limits
 	products int
+	named    int // products, counted by each name of the vulnerability
 }
 
 // Read reads a document of any known format. Errors: ErrFormat, ErrDocument, ErrTooLarge.
@@ -225,6 +228,9 @@ func (r *reader) add(s Statement) error {
 	if err := s.settle(); err != nil {
 		r.refuse(s.Vulnerability, strings.TrimPrefix(err.Error(), errUnusable.Error()+": "))
 		return nil
+	}
+	if r.named += len(s.Products) * (1 + len(s.Aliases)); r.named > namesPerProduct*r.limits.Products {
+		return fmt.Errorf("%w: more than %d names of vulnerabilities for all products", ErrTooLarge, namesPerProduct*r.limits.Products)
 	}
 	r.Statements = append(r.Statements, s)
 	return nil

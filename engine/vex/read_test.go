@@ -117,6 +117,7 @@ func TestWhatIsNoDocumentIsRefused(t *testing.T) {
 		"too many products":  {open(`"statements":[{"vulnerability":{"name":"CVE-1"},"status":"fixed","products":[` + strings.Repeat(`{},`, vex.DefaultLimits.Products) + `{}]}]`), vex.ErrTooLarge},
 		"too many members":   {open(`"statements":[{"products":[` + strings.Repeat(`{},`, 300_000) + `{}]}]`), vex.ErrTooLarge},
 		"many statements":    {open(`"statements":[` + strings.Repeat(`{},`, vex.DefaultLimits.Products) + `{}]`), vex.ErrTooLarge},
+		"names of products":  {open(`"statements":[{"vulnerability":{"name":"CVE-1","aliases":[` + names(90) + `]},"status":"fixed","products":[` + strings.Repeat(`{"@id":"pkg:npm/a"},`, 10_000) + `{}]}]`), vex.ErrTooLarge},
 		"deep JSON":          {open(`"x":` + strings.Repeat(`[`, 100_000)), vex.ErrTooLarge},
 		"deep components":    {`{"bomFormat":"CycloneDX","components":[` + strings.Repeat(`{"components":[`, 40) + `{}` + strings.Repeat(`]}`, 40) + `]}`, vex.ErrTooLarge},
 		"deep XML":           {`<bom xmlns="http://cyclonedx.org/schema/bom/1.4">` + strings.Repeat(`<a>`, 100_000), vex.ErrTooLarge},
@@ -127,6 +128,15 @@ func TestWhatIsNoDocumentIsRefused(t *testing.T) {
 			t.Errorf("%s: %.100v; want %v", name, err, c.want)
 		}
 	}
+}
+
+// names lists different names.
+func names(n int) string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf(`"GHSA-%d"`, i)
+	}
+	return strings.Join(out, ",")
 }
 
 func TestAStatementWithWhatCannotBeStoredIsLeftOut(t *testing.T) {

@@ -46,39 +46,49 @@ CREATE INDEX vex_document_blob ON vex_document (digest);
 CREATE INDEX vex_document_page ON vex_document (account, imported_at DESC, digest);
 CREATE UNIQUE INDEX vex_document_name ON vex_document (account, format, document_id) WHERE document_id <> '';
 
--- What a statement says of one product.
-CREATE TABLE vex_claim (
-  account          text NOT NULL,
-  document         text NOT NULL,
-  position         integer NOT NULL,
-  names            text[] NOT NULL, -- of the vulnerability
-  given            text NOT NULL,   -- the product as the document names it
-  image            text NOT NULL,   -- '' means any
-  package          text NOT NULL,   -- purl; '' means all
-  unclear          text NOT NULL,   -- why it covers nothing
-  status           text NOT NULL,
-  justification    text NOT NULL,
-  status_notes     text NOT NULL,
-  impact_statement text NOT NULL,
-  action_statement text NOT NULL,
+-- What a document says of some products.
+CREATE TABLE vex_statement (
+  account            text NOT NULL,
+  document           text NOT NULL,
+  statement          integer NOT NULL,
+  names              text[] NOT NULL, -- of the vulnerability
+  status             text NOT NULL,
+  justification      text NOT NULL,
+  status_notes       text NOT NULL,
+  impact_statement   text NOT NULL,
+  action_statement   text NOT NULL,
   additional_details text NOT NULL,
-  author           text NOT NULL,
-  stated_at        timestamptz NOT NULL,
-  PRIMARY KEY (account, document, position),
+  stated_at          timestamptz NOT NULL,
+  PRIMARY KEY (account, document, statement),
   FOREIGN KEY (account, document) REFERENCES vex_document ON DELETE CASCADE
+);
+
+-- A statement about one product.
+CREATE TABLE vex_claim (
+  account   text NOT NULL,
+  document  text NOT NULL,
+  statement integer NOT NULL,
+  position  integer NOT NULL, -- in the document
+  given     text NOT NULL, -- the product as the document names it
+  image     text NOT NULL, -- '' means any
+  package   text NOT NULL, -- purl; '' means all
+  unclear   text NOT NULL, -- why it covers nothing
+  PRIMARY KEY (account, document, statement, position),
+  FOREIGN KEY (account, document, statement) REFERENCES vex_statement ON DELETE CASCADE
 );
 
 -- From a finding to the claims that may speak about it.
 CREATE TABLE vex_name (
-  account  text NOT NULL,
-  name     text NOT NULL, -- of the vulnerability, in capitals
-  package  text NOT NULL, -- purl without version and the rest; '' means all
-  document text NOT NULL,
-  position integer NOT NULL,
-  PRIMARY KEY (account, name, package, document, position),
-  FOREIGN KEY (account, document, position) REFERENCES vex_claim ON DELETE CASCADE
+  account   text NOT NULL,
+  name      text NOT NULL, -- of the vulnerability, in capitals
+  package   text NOT NULL, -- purl without version and the rest; '' means all
+  document  text NOT NULL,
+  statement integer NOT NULL,
+  position  integer NOT NULL,
+  PRIMARY KEY (account, name, package, document, statement, position),
+  FOREIGN KEY (account, document, statement, position) REFERENCES vex_claim ON DELETE CASCADE
 );
-CREATE INDEX vex_name_claim ON vex_name (account, document, position);
+CREATE INDEX vex_name_claim ON vex_name (account, document, statement, position);
 
 -- Who said or withdrew what, and when. It outlives images, annotations and documents.
 CREATE TABLE vex_change (
