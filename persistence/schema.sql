@@ -687,6 +687,16 @@ CREATE UNIQUE INDEX advisory_current ON plimsoll_feeds.advisory USING btree (sou
 CREATE INDEX advisory_history ON plimsoll_feeds.advisory USING btree (advisory_id, valid_from);
 CREATE INDEX advisory_lookup ON plimsoll_feeds.advisory USING btree (namespace, package) WHERE (valid_to IS NULL);
 CREATE INDEX advisory_opened ON plimsoll_feeds.advisory USING btree (valid_from);
+CREATE TABLE plimsoll_feeds.bundle (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  name text NOT NULL
+  checksum text NOT NULL
+  signed_by text NOT NULL
+  built_at timestamp with time zone NOT NULL
+  received_at timestamp with time zone NOT NULL
+  CONSTRAINT bundle_pkey PRIMARY KEY (id)
+);
+
 CREATE TABLE plimsoll_feeds.change (
   generation bigint NOT NULL
   namespace text NOT NULL

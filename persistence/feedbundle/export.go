@@ -1,0 +1,154 @@
+package feedbundle
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"plimsoll/engine/feed/bundle"
+	"plimsoll/engine/feed/relay"
+	"plimsoll/persistence"
+)
+
+// Export says how to write a bundle.
+type Export struct {
+	Key     ed25519.PrivateKey // nil: unsigned
+	Since   string             // cursor of the bundle to follow; empty: everything
+	Scratch string             // folder for the content until it is written; empty: the system's
+	Now     time.Time
+}
+
+// errContent ends the reading of a group that has none.
+var errContent = errors.New("the feed store has no data to export")
+
+// Write writes a bundle of what the store holds: bundle.ErrBase when the store does not know the changes since the cursor.
+func (e Export) Write(ctx context.Context, feeds *persistence.Feeds, w io.Writer) (bundle.Manifest, error) {
+	// Read before any group: what is committed meanwhile may be in the bundle, and comes once more in the next.
+	state, err := feeds.StoreState(ctx)
+	if err != nil {
+		return bundle.Manifest{}, err
+	}
+	now := bundle.Cursor{Origin: state.Origin, Generation: state.Generation}
+	m := bundle.Manifest{Built: e.Now.UTC(), Cursor: now.String(), Base: e.Since}
+	m.Name = fmt.Sprintf("plimsoll-feeds-%s-%d", m.Built.Format("20060102T150405Z"), state.Generation)
+	since := int64(0)
+	if e.Since != "" {
+		if since, err = follows(e.Since, state); err != nil {
+			return m, err
+		}
+	}
+	groups, err := feeds.Groups(ctx)
+	if err != nil {
+		return m, err
+	}
+	spools := spools{scratch: e.Scratch}
+	defer spools.close()
+	for _, g := range groups {
+		if g.LastSync == nil {
+			continue
+		}
+		entry := bundle.Group{Source: g.Source, Name: g.Name, Synced: g.LastSync.UTC(), Base: m.Base}
+		if entry.Synced.After(m.Built) { // by a clock that is ahead
+			entry.Synced = m.Built
+		}
+		if taken, err := spools.group(ctx, feeds, &entry, since); err != nil {
+			return m, fmt.Errorf("export feed group %s/%s: %w", g.Source, g.Name, err)
+		} else if taken {
+			m.Groups = append(m.Groups, entry)
+		}
+	}
+	if len(m.Groups) == 0 {
+		return m, errContent
+	}
+	return m, bundle.Write(w, m, e.Key, spools.open)
+}
+
+// follows reads the generation of a cursor of this store.
+func follows(cursor string, state persistence.GroupState) (int64, error) {
+	c, err := bundle.ParseCursor(cursor)
+	if err != nil {
+		return 0, err
+	}
+	if c.Origin != state.Origin || c.Generation > state.Generation || c.Generation < state.Swept || c.Generation == 0 {
+		return 0, fmt.Errorf("%w: this store does not know the changes since %s: export everything", bundle.ErrBase, cursor)
+	}
+	return c.Generation, nil
+}
+
+// spools keep the content files until the manifest, which comes first, can be written. They have no names.
+type spools struct {
+	scratch string
+	files   map[string]*os.File // by hash
+}
+
+func (s *spools) close() {
+	for _, f := range s.files {
+		_ = f.Close()
+	}
+}
+
+func (s *spools) open(f bundle.File) (io.ReadCloser, error) {
+	return io.NopCloser(io.NewSectionReader(s.files[f.SHA256], 0, f.Size)), nil
+}
+
+// group spools what a group says, whole or since a generation. taken is false for groups without records, facts or scores.
+func (s *spools) group(ctx context.Context, feeds *persistence.Feeds, g *bundle.Group, since int64) (taken bool, err error) {
+	state, err := feeds.State(ctx, g.Source, g.Name)
+	if err != nil {
+		return false, err
+	}
+	if since > 0 && state.Generation <= since {
+		return true, nil
+	}
+	if state.Whole { // facts and scores are told as a whole only
+		since = 0
+	}
+	if since == 0 {
+		g.Base = ""
+	} else if g.Removed, err = feeds.RemovedSince(ctx, g.Source, g.Name, since); err != nil {
+		return false, err
+	}
+	spool, file, err := s.spool(func(write func(relay.Line) error) error { return feeds.Export(ctx, g.Source, g.Name, since, write) })
+	if err != nil {
+		return false, err
+	}
+	if file.Lines == 0 && since == 0 {
+		return false, spool.Close()
+	}
+	if s.files[file.SHA256] != nil { // another group says the same
+		err = spool.Close()
+	} else {
+		if s.files == nil {
+			s.files = map[string]*os.File{}
+		}
+		s.files[file.SHA256] = spool
+	}
+	g.File = &file
+	return true, err
+}
+
+func (s *spools) spool(fill func(write func(relay.Line) error) error) (spool *os.File, file bundle.File, err error) {
+	if spool, err = os.CreateTemp(s.scratch, "feed-bundle-*"); err != nil {
+		return nil, file, fmt.Errorf("create scratch file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, spool.Close())
+		}
+	}()
+	// Without its name the file goes away with the process, however that ends.
+	if err = os.Remove(spool.Name()); err != nil {
+		return nil, file, fmt.Errorf("unname scratch file: %w", err)
+	}
+	content, err := bundle.NewContent(spool)
+	if err != nil {
+		return nil, file, err
+	}
+	err = fill(content.Write)
+	file, wrong := content.Close()
+	return spool, file, errors.Join(err, wrong)
+}
