@@ -28,6 +28,7 @@ type Config struct {
 	Server      serve.Config        `yaml:"server" doc:"Limits on HTTP connections, for every listener."`
 	Operation   Operation           `yaml:"operation" doc:"What probes and Prometheus ask a worker."`
 	Worker      worker.Config       `yaml:"worker" doc:"Background work."`
+	FeedBundles FeedBundles         `yaml:"feed_bundles" doc:"Vulnerability data in files, for installations without a network (plimsoll feeds export and import)."`
 	Feeds       activities.Feeds    `yaml:"feeds" doc:"Vulnerability data."`
 	VEX         VEX                 `yaml:"vex" doc:"What is said about vulnerabilities."`
 	FeedService FeedService         `yaml:"feed_service" doc:"Vulnerability data for other installations."`

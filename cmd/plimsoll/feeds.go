@@ -20,7 +20,7 @@ import (
 
 // feedsCommand is a role that needs nothing but the database of the feeds: it may be all that other installations see.
 func (p *program) feedsCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "feeds", Short: "Serve the vulnerability data to other installations", Args: cobra.NoArgs,
 		Long: "Serve the vulnerability data to other installations, which read it with feeds.upstream.\nIt only reads, and asks for no credentials: bind it where only they can reach it.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,6 +46,8 @@ func (p *program) feedsCommand() *cobra.Command {
 			return serveFeeds(ctx, cfg, pool, serve.NewRegistry(), l)
 		},
 	}
+	cmd.AddCommand(p.exportCommand(), p.importCommand(), p.keygenCommand())
+	return cmd
 }
 
 // serveFeeds serves the data until ctx ends. It closes l.

@@ -5,11 +5,16 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"plimsoll/engine/feed"
 	"plimsoll/internal/nettest"
 	"plimsoll/persistence"
 	"plimsoll/persistence/pgtest"
@@ -210,5 +215,52 @@ func TestMigrateSealsAnewAfterAChangeOfKeys(t *testing.T) {
 	opened, err := registries(current).Credentials(t.Context(), "quay")
 	if err != nil || len(opened) != 1 || opened[0].Password != "p" {
 		t.Errorf("with the new key alone: %d credentials, %v", len(opened), err)
+	}
+}
+
+func TestFeedDataCrossesAnAirGapInAFile(t *testing.T) {
+	t.Parallel()
+	from, to := pgtest.New(t), pgtest.New(t)
+	for _, pool := range []*pgxpool.Pool{from, to} { // copies of one have the same name
+		if _, err := pool.Exec(t.Context(), `UPDATE plimsoll_feeds.origin SET id = gen_random_uuid()`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := persistence.NewFeeds(from).Commit(t.Context(), persistence.CommitFeed{
+		Source: "osv", Group: "npm", At: time.Now(),
+		Load: func(in *persistence.Staging) error {
+			return in.Record(feed.Record{Vulnerability: feed.Vulnerability{Source: "osv", ID: "GHSA-1", Severity: feed.High}})
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys safeBuffer
+	command := func(want int, pool *pgxpool.Pool, settings []string, words ...string) string {
+		t.Helper()
+		var out safeBuffer
+		environ := append([]string{"PLIMSOLL_DATABASE_FEEDS_URL=" + pool.Config().ConnString()}, settings...)
+		if code := run(t.Context(), append([]string{"feeds"}, words...), environ, &out, &out); code != want {
+			t.Fatalf("%v ends with %d, want %d:\n%s", words, code, want, out.String())
+		}
+		return out.String()
+	}
+	if code := run(t.Context(), []string{"feeds", "keygen"}, nil, &keys, &keys); code != 0 {
+		t.Fatal(keys.String())
+	}
+	words := strings.Fields(keys.String())
+	private := "PLIMSOLL_FEED_BUNDLES_SIGNING_KEY=" + words[2]
+	public := "PLIMSOLL_FEED_BUNDLES_TRUSTED_KEYS=" + strings.Trim(words[slices.Index(words, "trusted_keys:")+1], "[]")
+	file := filepath.Join(t.TempDir(), "feeds.tar")
+	command(1, from, nil, "export", file) // without a key
+	command(0, from, []string{private}, "export", file)
+	command(1, to, nil, "import", file) // nobody is trusted
+	if said := command(0, to, []string{public}, "import", file); !strings.Contains(said, "osv/npm: 1 added") {
+		t.Errorf("import says %s", said)
+	}
+	delta := filepath.Join(t.TempDir(), "delta.tar")
+	command(0, from, []string{private}, "export", delta, "--since", file)
+	if said := command(0, to, []string{public}, "import", delta); !strings.Contains(said, "0 groups changed") {
+		t.Errorf("import of nothing new says %s", said)
 	}
 }
