@@ -26,6 +26,8 @@ type Feeds interface {
 	History(ctx context.Context, q persistence.HistoryQuestion) ([]persistence.RecordChange, error)
 	// Lifecycle tells how long a distribution is supported: persistence.ErrNotFound.
 	Lifecycle(ctx context.Context, d *catalog.Distro) (feed.Lifecycle, error)
+	// LatestBundle tells which data set was imported last: persistence.ErrNotFound.
+	LatestBundle(ctx context.Context) (persistence.FeedBundle, error)
 	On(ctx context.Context) (bool, error)
 	Switch(ctx context.Context, c persistence.FeedChoice, enabled bool, at time.Time) error
 	SyncRuns(ctx context.Context, f persistence.RunFilter) ([]persistence.SyncRun, error)
@@ -143,6 +145,28 @@ func noFeed(c persistence.FeedChoice) error {
 		what = fmt.Sprintf("No feed %q has a group %q", c.Source, c.Group)
 	}
 	return fail(codeNotFound, what+"; GET /system/feeds lists the sources and their groups.")
+}
+
+// GetFeed answers a feed with the data set that was imported last.
+func (h *handlers) GetFeed(ctx context.Context, req oas.GetFeedRequestObject) (oas.GetFeedResponseObject, error) {
+	c := choice(&req.Feed, nil)
+	if err := h.knownChoice(ctx, c); err != nil {
+		return nil, err
+	}
+	state, err := h.feedState(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	b, err := h.deps.Feeds.LatestBundle(ctx)
+	if errors.Is(err, persistence.ErrNotFound) {
+		return oas.GetFeed200JSONResponse(state), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	state.DatasetName, state.DatasetChecksum = given(b.Name), given(b.Checksum)
+	state.DataServiceBuiltAt, state.EnterpriseReceivedAt = utcOrNil(&b.BuiltAt), utcOrNil(&b.ReceivedAt)
+	return oas.GetFeed200JSONResponse(state), nil
 }
 
 // SwitchFeed decides whether groups are synchronised.

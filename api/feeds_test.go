@@ -223,3 +223,22 @@ func TestErrorCatalogueIsComplete(t *testing.T) {
 		}
 	}
 }
+
+func TestAFeedTellsWhichDataSetItCameWith(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.advise()
+	var got oas.FeedMetadata
+	s.admin(http.MethodGet, "/v2/system/feeds/vulnerabilities", "").wants(http.StatusOK).decode(&got)
+	if got.DatasetName != nil || len(got.Groups) == 0 {
+		t.Errorf("without a bundle: %+v", got)
+	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	must(t, persistence.NewFeeds(s.pool).NoteBundle(t.Context(), persistence.FeedBundle{Name: "march", Checksum: "c0ffee", BuiltAt: at, ReceivedAt: at.Add(time.Hour)}))
+	s.admin(http.MethodGet, "/v2/system/feeds/vulnerabilities", "").wants(http.StatusOK).decode(&got)
+	if got.DatasetName == nil || *got.DatasetName != "march" || got.DatasetChecksum == nil || !got.DataServiceBuiltAt.Equal(at) || !got.EnterpriseReceivedAt.Equal(at.Add(time.Hour)) {
+		t.Errorf("with a bundle: %+v", got)
+	}
+	s.admin(http.MethodGet, "/v2/system/feeds/nonesuch", "").fails(http.StatusNotFound, codeNotFound)
+	s.request(http.MethodGet, "/v2/system/feeds/vulnerabilities", "", s.user("harbour", "mate1", "full-control")).fails(http.StatusForbidden, codePermissionDenied)
+}

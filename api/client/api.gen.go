@@ -4630,6 +4630,13 @@ type ClientInterface interface {
 	// Corresponds with DELETE /system/feeds/{feed} (the `DeleteFeed` operationId).
 	DeleteFeed(ctx context.Context, feed FeedName, params *DeleteFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetFeed State of a feed, and the data set it came with
+	//
+	// Where its data was imported as a bundle, name, checksum, and when the bundle was built and received.
+	//
+	// Corresponds with GET /system/feeds/{feed} (the `GetFeed` operationId).
+	GetFeed(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SwitchFeed Switch a feed or a group on or off
 	//
 	// What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
@@ -7107,6 +7114,23 @@ func (c *Client) SyncFeeds(ctx context.Context, params *SyncFeedsParams, reqEdit
 // Corresponds with DELETE /system/feeds/{feed} (the `DeleteFeed` operationId).
 func (c *Client) DeleteFeed(ctx context.Context, feed FeedName, params *DeleteFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteFeedRequest(c.Server, feed, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetFeed State of a feed, and the data set it came with
+//
+// Where its data was imported as a bundle, name, checksum, and when the bundle was built and received.
+//
+// Corresponds with GET /system/feeds/{feed} (the `GetFeed` operationId).
+func (c *Client) GetFeed(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetFeedRequest(c.Server, feed)
 	if err != nil {
 		return nil, err
 	}
@@ -14391,6 +14415,40 @@ func NewDeleteFeedRequest(server string, feed FeedName, params *DeleteFeedParams
 	return req, nil
 }
 
+// NewGetFeedRequest constructs an http.Request for the GetFeed method
+func NewGetFeedRequest(server string, feed FeedName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feeds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewSwitchFeedRequest constructs an http.Request for the SwitchFeed method
 func NewSwitchFeedRequest(server string, feed FeedName, params *SwitchFeedParams) (*http.Request, error) {
 	var err error
@@ -16359,6 +16417,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /system/feeds/{feed} (the `DeleteFeed` operationId).
 	DeleteFeedWithResponse(ctx context.Context, feed FeedName, params *DeleteFeedParams, reqEditors ...RequestEditorFn) (*DeleteFeedReply, error)
+
+	// GetFeedWithResponse State of a feed, and the data set it came with
+	//
+	// Where its data was imported as a bundle, name, checksum, and when the bundle was built and received.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /system/feeds/{feed} (the `GetFeed` operationId).
+	GetFeedWithResponse(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*GetFeedReply, error)
 
 	// SwitchFeedWithResponse Switch a feed or a group on or off
 	//
@@ -21816,6 +21883,54 @@ func (r DeleteFeedReply) ContentType() string {
 	return ""
 }
 
+type GetFeedReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FeedMetadata
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetFeedReply) GetJSON200() *FeedMetadata {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetFeedReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetFeedReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetFeedReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetFeedReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetFeedReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SwitchFeedReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -24548,6 +24663,21 @@ func (c *ClientWithResponses) DeleteFeedWithResponse(ctx context.Context, feed F
 		return nil, err
 	}
 	return ParseDeleteFeedReply(rsp)
+}
+
+// GetFeedWithResponse State of a feed, and the data set it came with
+//
+// Where its data was imported as a bundle, name, checksum, and when the bundle was built and received.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /system/feeds/{feed} (the `GetFeed` operationId).
+func (c *ClientWithResponses) GetFeedWithResponse(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*GetFeedReply, error) {
+	rsp, err := c.GetFeed(ctx, feed, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetFeedReply(rsp)
 }
 
 // SwitchFeedWithResponse Switch a feed or a group on or off
@@ -28440,6 +28570,39 @@ func ParseDeleteFeedReply(rsp *http.Response) (*DeleteFeedReply, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest FeedSyncResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetFeedReply parses an HTTP response from a GetFeedWithResponse call
+func ParseGetFeedReply(rsp *http.Response) (*GetFeedReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetFeedReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FeedMetadata
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -3942,6 +3942,9 @@ type ServerInterface interface {
 	// DeleteFeed Delete the data of a feed or a group
 	// (DELETE /system/feeds/{feed})
 	DeleteFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params DeleteFeedParams)
+	// GetFeed State of a feed, and the data set it came with
+	// (GET /system/feeds/{feed})
+	GetFeed(w http.ResponseWriter, r *http.Request, feed FeedName)
 	// SwitchFeed Switch a feed or a group on or off
 	// (PUT /system/feeds/{feed})
 	SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams)
@@ -4665,6 +4668,12 @@ func (_ Unimplemented) SyncFeeds(w http.ResponseWriter, r *http.Request, params 
 // DeleteFeed Delete the data of a feed or a group
 // (DELETE /system/feeds/{feed})
 func (_ Unimplemented) DeleteFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params DeleteFeedParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetFeed State of a feed, and the data set it came with
+// (GET /system/feeds/{feed})
+func (_ Unimplemented) GetFeed(w http.ResponseWriter, r *http.Request, feed FeedName) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -10880,6 +10889,32 @@ func (siw *ServerInterfaceWrapper) DeleteFeed(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// GetFeed operation middleware
+func (siw *ServerInterfaceWrapper) GetFeed(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "feed" -------------
+	var feed FeedName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", chi.URLParam(r, "feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetFeed(w, r, feed)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SwitchFeed operation middleware
 func (siw *ServerInterfaceWrapper) SwitchFeed(w http.ResponseWriter, r *http.Request) {
 
@@ -11966,6 +12001,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/system/feeds/{feed}", wrapper.DeleteFeed)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system/feeds/{feed}", wrapper.GetFeed)
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/system/feeds/{feed}", wrapper.SwitchFeed)
@@ -16461,6 +16499,45 @@ func (response DeleteFeeddefaultJSONResponse) VisitDeleteFeedResponse(w http.Res
 	return err
 }
 
+type GetFeedRequestObject struct {
+	Feed FeedName `json:"feed"`
+}
+
+type GetFeedResponseObject interface {
+	VisitGetFeedResponse(w http.ResponseWriter) error
+}
+
+type GetFeed200JSONResponse FeedMetadata
+
+func (response GetFeed200JSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeeddefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetFeeddefaultJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SwitchFeedRequestObject struct {
 	Feed   FeedName `json:"feed"`
 	Params SwitchFeedParams
@@ -17442,6 +17519,9 @@ type StrictServerInterface interface {
 	// DeleteFeed Delete the data of a feed or a group
 	// (DELETE /system/feeds/{feed})
 	DeleteFeed(ctx context.Context, request DeleteFeedRequestObject) (DeleteFeedResponseObject, error)
+	// GetFeed State of a feed, and the data set it came with
+	// (GET /system/feeds/{feed})
+	GetFeed(ctx context.Context, request GetFeedRequestObject) (GetFeedResponseObject, error)
 	// SwitchFeed Switch a feed or a group on or off
 	// (PUT /system/feeds/{feed})
 	SwitchFeed(ctx context.Context, request SwitchFeedRequestObject) (SwitchFeedResponseObject, error)
@@ -20748,6 +20828,32 @@ func (sh *strictHandler) DeleteFeed(w http.ResponseWriter, r *http.Request, feed
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(DeleteFeedResponseObject); ok {
 		if err := validResponse.VisitDeleteFeedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetFeed operation middleware
+func (sh *strictHandler) GetFeed(w http.ResponseWriter, r *http.Request, feed FeedName) {
+	var request GetFeedRequestObject
+
+	request.Feed = feed
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFeed(ctx, request.(GetFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFeed")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetFeedResponseObject); ok {
+		if err := validResponse.VisitGetFeedResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

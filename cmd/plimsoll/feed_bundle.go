@@ -176,7 +176,7 @@ func cursorOf(cfg Config, key ed25519.PrivateKey, name string) (string, error) {
 		return "", err
 	}
 	if key != nil {
-		trust.Keys = append(trust.Keys, key.Public().(ed25519.PublicKey))
+		trust.Keys = append(trust.Keys, bundle.Public(key))
 	}
 	b, err := bundle.Open(f, trust)
 	if err != nil {

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -45,9 +46,14 @@ func ParsePublicKey(text string) (ed25519.PublicKey, error) {
 	return key, nil
 }
 
+// Public is the public half of a key pair.
+func Public(key ed25519.PrivateKey) ed25519.PublicKey {
+	return ed25519.PublicKey(bytes.Clone(key[ed25519.SeedSize:]))
+}
+
 // Keys prints a key pair as ParsePrivateKey and ParsePublicKey read it.
 func Keys(key ed25519.PrivateKey) (private, public string) {
-	return base64.StdEncoding.EncodeToString(key.Seed()), base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
+	return base64.StdEncoding.EncodeToString(key.Seed()), base64.StdEncoding.EncodeToString(Public(key))
 }
 
 // Trust says whose bundles are taken.
@@ -58,7 +64,7 @@ type Trust struct {
 
 func sign(manifest []byte, key ed25519.PrivateKey) ([]byte, error) {
 	return json.Marshal(signature{
-		Key: KeyID(key.Public().(ed25519.PublicKey)), Signature: ed25519.Sign(key, append([]byte(purpose), manifest...)),
+		Key: KeyID(Public(key)), Signature: ed25519.Sign(key, append([]byte(purpose), manifest...)),
 	})
 }
 
