@@ -27,7 +27,7 @@ var placeholders = []string{"unknown", "unspecified", "undefined", "latest", "no
 // would get an arbitrary place in the order.
 var shapes = map[Scheme]*regexp.Regexp{
 	Dpkg:     regexp.MustCompile(`^([0-9]+:)?[0-9A-Za-z][0-9A-Za-z.+:~_-]*$`),
-	Apk:      regexp.MustCompile(`^[0-9]+(\.[0-9]+)*\.?[a-z]?(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(~[0-9a-f]+)?(-r[0-9]+)?$`),
+	Apk:      apkShape,
 	Rpm:      regexp.MustCompile(`^([0-9]+:)?[0-9A-Za-z~^][0-9A-Za-z.+~^_-]*$`),
 	Semver:   regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)*([-+.A-Za-z_~][0-9A-Za-z.+_~-]*)?$`),
 	Go:       regexp.MustCompile(`^[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.+-]*)?$`),
@@ -102,7 +102,7 @@ func read(s Scheme, v string) (semantic.Version, error) {
 	case Dpkg:
 		return semantic.ParseDebianVersion(v)
 	case Apk:
-		return semantic.ParseAlpineVersion(v)
+		return parseApk(v), nil
 	case Rpm:
 		return semantic.ParseRedHatVersion(v), nil
 	case PEP440:
