@@ -108,13 +108,13 @@ func read(s Scheme, v string) (semantic.Version, error) {
 	case PEP440:
 		return semantic.ParsePyPIVersion(v)
 	case Maven:
-		return semantic.ParseMavenVersion(v), nil
+		return semantic.ParseMavenVersion(mavenRelease.ReplaceAllString(v, ".0.$1")), nil
 	case RubyGems:
 		return semantic.ParseRubyGemsVersion(v), nil
 	case NuGet:
 		return semantic.ParseNuGetVersion(v), nil
 	case Composer:
-		return semantic.ParsePackagistVersion(v), nil
+		return semantic.ParsePackagistVersion(fourNumbers(v)), nil
 	case Pub:
 		return semantic.ParsePubVersion(v), nil
 	case CRAN:
@@ -122,8 +122,24 @@ func read(s Scheme, v string) (semantic.Version, error) {
 	case Hackage:
 		return semantic.ParseHackageVersion(v)
 	default: // Semver and Go
-		return semantic.ParseSemverVersion(v), nil
+		return parseSemver(v), nil
 	}
+}
+
+// mavenRelease finds a word that means nothing but a release before a further number, which counts (Maven POM reference,
+// "Version Order Specification"); the library takes it for a preview.
+var mavenRelease = regexp.MustCompile(`(?i)[.-](?:final|ga|release)\.([0-9])`)
+
+var composerNumbers = regexp.MustCompile(`^[vV]?([0-9]+(?:\.[0-9]+){0,2})((?:[._+-]?[A-Za-z+-].*)?)$`)
+
+// fourNumbers completes a version as Composer does before it compares (composer/semver, VersionParser::normalize): 1.0 is
+// 1.0.0.0, which PHP alone takes for something older.
+func fourNumbers(v string) string {
+	m := composerNumbers.FindStringSubmatch(v)
+	if m == nil {
+		return v
+	}
+	return m[1] + strings.Repeat(".0", 3-strings.Count(m[1], ".")) + m[2]
 }
 
 // toolchain is a Go release name: go1.22, go1.22.1, go1.22rc1.
