@@ -75,7 +75,7 @@ const (
 )
 
 // Version is raised whenever the same statements are judged to something else, or looked up by other names.
-const Version = 1
+const Version = 2
 
 // Judge decides which vulnerabilities the subject has. It is a pure function of its arguments: candidates may come in
 // any order, and those that speak about something else change nothing.

@@ -52,6 +52,8 @@ func TestTargetIsTheNameAdvisoriesUse(t *testing.T) {
 		"java: no group at all":          {id{Type: catalog.TypeJava, Name: "log4j", Version: "2.0"}, "pkg:maven/log4j@2.0", named{}},
 		"go: the module":                 {id{Type: catalog.TypeGo, Name: "golang.org/x/net", Version: "v0.1.0"}, "", named{"go", "golang.org/x/net", "v0.1.0"}},
 		"a type known by its purl alone": {id{Type: "rust-crate", Name: "openssl", Version: "0.10.1"}, "pkg:cargo/openssl@0.10.1", named{"crates.io", "openssl", "0.10.1"}},
+		"rust: lower case":               {id{Type: "rust-crate", Name: "Deno", Version: "1.0.0"}, "pkg:cargo/Deno@1.0.0", named{"crates.io", "deno", "1.0.0"}},
+		"bitnami: the version built":     {id{Type: catalog.TypeBitnami, Name: "redis", Version: "7.2.4-3"}, "pkg:bitnami/redis@7.2.4-3", named{"bitnami", "redis", "7.2.4"}},
 		"composer: lower case":           {id{Type: "php", Name: "Twig", Version: "3.0"}, "pkg:composer/Twig/Twig@3.0", named{"packagist", "twig/twig", "3.0"}},
 		"a binary nothing speaks about":  {id{Type: catalog.TypeBinary, Name: "redis", Version: "7"}, "pkg:generic/redis@7", named{}},
 		"hex":                            {id{Type: catalog.TypeHex, Name: "jason", Version: "1.4.1"}, "pkg:hex/jason@1.4.1", named{"hex", "jason", "1.4.1"}},

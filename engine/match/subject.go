@@ -1,6 +1,7 @@
 package match
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -196,12 +197,18 @@ func ecosystemReading(s Subject) (reading, bool) {
 	}
 	n.scheme = scheme
 	n.Name = feed.PackageName(n.Namespace, n.Name)
-	if n.Namespace == "pypi" {
+	switch n.Namespace {
+	case "pypi":
 		// A local label ("2.1.0+cu118") is a build of the public version (PEP 440, "Local version identifiers").
 		n.version, _, _ = strings.Cut(n.version, "+")
+	case "bitnami":
+		// Documents of others keep the number of the build ("7.2.4-3"); the advisories speak of what was built.
+		n.version = rebuild.ReplaceAllString(n.version, "")
 	}
 	return n, true
 }
+
+var rebuild = regexp.MustCompile(`-[0-9]{1,4}$`)
 
 func purlTarget(purl string) Target {
 	u, err := packageurl.FromString(purl)

@@ -10,8 +10,9 @@ import (
 )
 
 // intervals turns the events of one range into disjoint ranges as the OSV schema evaluates them ("Evaluation"):
-// events in version order, introduced opens, fixed and last_affected close. Events of the same version keep
-// their written order.
+// events in version order, introduced opens, fixed and last_affected close. The schema leaves open what goes first at one
+// version. Here a range that is open is fixed before the next one opens: records list ranges that touch (0 to 3.1.1,
+// 3.1.1 to 3.2.0), in any order.
 func intervals(s version.Scheme, events []event) ([]feed.Range, error) {
 	type point struct {
 		version string
@@ -42,7 +43,17 @@ func intervals(s version.Scheme, events []event) ([]feed.Range, error) {
 	}
 	var out []feed.Range
 	open := false
-	for _, p := range points {
+	for i, p := range points {
+		if open && p.Introduced != "" {
+			// Bring the fix of this very version, if there is one, forward.
+			for j := i + 1; j < len(points) && points[j].version == p.version; j++ {
+				if points[j].Fixed != "" {
+					points[i], points[j] = points[j], points[i]
+					p = points[i]
+					break
+				}
+			}
+		}
 		switch {
 		case p.Introduced != "" && !open:
 			out = append(out, feed.Range{Introduced: p.Introduced})
