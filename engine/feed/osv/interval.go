@@ -9,11 +9,15 @@ import (
 	"plimsoll/engine/version"
 )
 
-// intervals turns the events of one range into disjoint ranges as the OSV schema evaluates them ("Evaluation"):
-// events in version order, introduced opens, fixed and last_affected close. The schema leaves open what goes first at one
-// version. Here a range that is open is fixed before the next one opens: records list ranges that touch (0 to 3.1.1,
-// 3.1.1 to 3.2.0), in any order.
+// intervals turns the events of one range into ranges. Events that are written as pairs, each introduced followed by its
+// end, are ranges of their own: databases join theirs so, and where these overlap or touch (14.0.0 to 14.14.1, 14.14.0 to
+// 14.20.0) the schema's evaluation in version order would end at the first fix, and go on for ever from a pair written the
+// wrong way round. Other lists are evaluated as the OSV schema says ("Evaluation"): in version order, introduced opens,
+// fixed and last_affected close; events of the same version keep their written order.
 func intervals(s version.Scheme, events []event) ([]feed.Range, error) {
+	if out, ok := pairs(events); ok {
+		return out, bounded(s, out)
+	}
 	type point struct {
 		version string
 		event
@@ -43,17 +47,7 @@ func intervals(s version.Scheme, events []event) ([]feed.Range, error) {
 	}
 	var out []feed.Range
 	open := false
-	for i, p := range points {
-		if open && p.Introduced != "" {
-			// Bring the fix of this very version, if there is one, forward.
-			for j := i + 1; j < len(points) && points[j].version == p.version; j++ {
-				if points[j].Fixed != "" {
-					points[i], points[j] = points[j], points[i]
-					p = points[i]
-					break
-				}
-			}
-		}
+	for _, p := range points {
 		switch {
 		case p.Introduced != "" && !open:
 			out = append(out, feed.Range{Introduced: p.Introduced})
@@ -65,6 +59,31 @@ func intervals(s version.Scheme, events []event) ([]feed.Range, error) {
 		}
 	}
 	return out, nil
+}
+
+// pairs reads events that take turns: introduced, its end, introduced, … The last may have no end.
+func pairs(events []event) ([]feed.Range, bool) {
+	var out []feed.Range
+	open := false
+	for _, e := range events {
+		switch {
+		case e.Introduced+e.Fixed+e.LastAffected == "":
+		case (e.Introduced != "") == open:
+			return nil, false
+		case e.Introduced != "":
+			out, open = append(out, feed.Range{Introduced: e.Introduced}), true
+		default:
+			last := &out[len(out)-1]
+			last.Fixed, last.LastAffected, open = e.Fixed, e.LastAffected, false
+		}
+	}
+	return out, true
+}
+
+// bounded is the error of a bound that is no version.
+func bounded(s version.Scheme, ranges []feed.Range) error {
+	_, err := feed.Union(s, ranges)
+	return err
 }
 
 // entryRanges joins the ranges of one affected entry. narrowed reports that an upper end came from elsewhere

@@ -138,6 +138,14 @@ func TestEventsBecomeDisjointRanges(t *testing.T) {
 			`{"introduced":"0"},{"fixed":"3.1.1"},{"introduced":"3.2.0"},{"fixed":"3.2.2"},{"introduced":"3.1.1"},{"fixed":"3.2.0"}`,
 			[]feed.Range{{Introduced: "0", Fixed: "3.2.2"}}, feed.StateFixed,
 		},
+		"pairs that overlap": {
+			`{"introduced":"14.0.0"},{"fixed":"14.14.1"},{"introduced":"14.14.0"},{"fixed":"14.20.0"}`,
+			[]feed.Range{{Introduced: "14.0.0", Fixed: "14.20.0"}}, feed.StateFixed,
+		},
+		"a pair the wrong way round": {
+			`{"introduced":"8.3.0"},{"fixed":"8.17.6"},{"introduced":"8.18.0"},{"fixed":"8.17.10"},{"introduced":"9.0.0"},{"fixed":"9.0.1"}`,
+			[]feed.Range{{Introduced: "8.3.0", Fixed: "8.17.6"}, {Introduced: "9.0.0", Fixed: "9.0.1"}}, feed.StateFixed,
+		},
 		"fixed before it began":        {`{"introduced":"0"},{"fixed":"0"}`, nil, feed.StateNotAffected},
 		"introduced and fixed at once": {`{"introduced":"1.0.0"},{"fixed":"1.0.0"}`, nil, feed.StateNotAffected},
 	} {
