@@ -18,7 +18,9 @@ DEMO ?= $(IMAGE)
 FUZZTIME ?= 30s
 # Directory of layer archives for benchmarks and the comparison; empty means samples made on the spot.
 LAYERS ?=
-# Further flags of the benchmark and of the comparison.
+# Directory of feed data for the comparison of findings.
+FEEDS ?=
+# Further flags of the benchmark and of the comparisons.
 BENCH ?=
 ACCURACY ?=
 
@@ -115,6 +117,13 @@ bench-analysis: build ## Compare layer analysis with a bare gunzip, hash and tar
 .PHONY: accuracy
 accuracy: ## Compare package lists with what the packages' own tools say (LAYERS=DIR)
 	go run ./internal/accuracy $(if $(LAYERS),-layers $(LAYERS)) $(ACCURACY)
+
+.PHONY: accuracy-match
+accuracy-match: setup ## Compare findings with osv-scanner's and Grype's over the same records (FEEDS=DIR, ACCURACY=-update)
+	@mkdir -p .cache/accuracy
+	cd internal/accuracy/oracle/osvscanner && go build -o $(CURDIR)/.cache/accuracy/ github.com/google/osv-scanner/v2/cmd/osv-scanner ./osv-rpm
+	cd internal/accuracy/oracle/grype && go build -o $(CURDIR)/.cache/accuracy/grype .
+	go test -tags accuracy -count 1 -timeout 60m ./internal/accuracy/matching -args -feeds $(abspath $(FEEDS)) -witnesses $(CURDIR)/.cache/accuracy $(ACCURACY)
 
 .PHONY: clean
 clean: ## Remove built programs; data and downloaded tools stay
