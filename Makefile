@@ -123,7 +123,7 @@ accuracy-match: setup ## Compare findings with osv-scanner's and Grype's over th
 	@mkdir -p .cache/accuracy
 	cd internal/accuracy/oracle/osvscanner && go build -o $(CURDIR)/.cache/accuracy/ github.com/google/osv-scanner/v2/cmd/osv-scanner ./osv-rpm
 	cd internal/accuracy/oracle/grype && go build -o $(CURDIR)/.cache/accuracy/grype .
-	go test -tags accuracy -count 1 -timeout 60m ./internal/accuracy/matching -args -feeds $(abspath $(FEEDS)) -witnesses $(CURDIR)/.cache/accuracy $(ACCURACY)
+	go test -v -tags accuracy -count 1 -timeout 60m ./internal/accuracy/matching -args -feeds $(abspath $(FEEDS)) -witnesses $(CURDIR)/.cache/accuracy $(ACCURACY)
 
 .PHONY: clean
 clean: ## Remove built programs; data and downloaded tools stay

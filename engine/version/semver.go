@@ -71,23 +71,24 @@ func compareNumbers(a, b string) int {
 
 func comparePreviews(a, b []string) int {
 	for i := range min(len(a), len(b)) {
-		numeric, other := digits(a[i]), digits(b[i])
-		c := 0
-		switch {
-		case numeric && other:
-			c = compareNumbers(strings.TrimLeft(a[i], "0"), strings.TrimLeft(b[i], "0"))
-		case numeric:
-			c = -1
-		case other:
-			c = 1
-		default:
-			c = strings.Compare(a[i], b[i])
-		}
-		if c != 0 {
+		if c := compareIdentifiers(a[i], b[i]); c != 0 {
 			return c
 		}
 	}
 	return cmp.Compare(len(a), len(b))
+}
+
+// compareIdentifiers orders numbers by their value and before words.
+func compareIdentifiers(a, b string) int {
+	switch numeric, other := digits(a), digits(b); {
+	case numeric && other:
+		return compareNumbers(strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0"))
+	case numeric:
+		return -1
+	case other:
+		return 1
+	}
+	return strings.Compare(a, b)
 }
 
 func digits(s string) bool {

@@ -174,7 +174,7 @@ func (s sample) write(t *testing.T, ecosystem string, found matching.Answers) {
 
 func write(t *testing.T, file, text string) {
 	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // part of the checkout
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

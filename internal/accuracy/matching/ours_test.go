@@ -48,7 +48,7 @@ func document(name string, content []byte) feed.Fetched {
 func (s *scanner) sync(driver feed.Driver, group string, settings feed.Settings, documents ...feed.Fetched) {
 	s.t.Helper()
 	feeds := persistence.NewFeeds(s.pool)
-	if err := feeds.Ensure(s.t.Context(), driver.Name, []string{group}); err != nil {
+	if err := feeds.Ensure(s.t.Context(), persistence.Offer{Source: driver.Name, Groups: []string{group}, Enabled: true}); err != nil {
 		s.t.Fatal(err)
 	}
 	_, err := feeds.Commit(s.t.Context(), persistence.CommitFeed{
