@@ -97,7 +97,7 @@ type Feeds struct {
 	MSRC       Source `yaml:"msrc" doc:"Microsoft's security updates; extra adds product ids."`
 	Exclusions Source `yaml:"exclusions" doc:"Curated false positives of your own; extra names the documents as host/path."`
 	Gems       Source `yaml:"gems" doc:"Names and versions of all gems, for policies about packages."`
-	NPM        Source `yaml:"npm" doc:"What the npm registry knows of the packages listed under extra, for policies about packages."`
+	NPM        Source `yaml:"npm" doc:"What an npm registry knows of packages, for policies about them; extra lists the packages, and the registry as registry=<host>."`
 	ClamAV     Source `yaml:"clamav_db" doc:"ClamAV's signatures, for workers that keep clamd's folder (worker.analysis.malware.signatures_dir). ecosystems chooses among main, daily and bytecode, or none; extra adds files of your own (.ndb, .hdb, .yara and others) as host/path. ClamAV's servers may refuse programs they do not know: name a mirror of your own under feeds.hosts then. feeds.upstream does not apply."`
 }
 

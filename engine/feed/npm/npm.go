@@ -1,15 +1,16 @@
 // Package npm reads which versions of chosen npm packages exist, from the registry's package metadata in its abbreviated
 // form, the one clients install by (npm/registry, docs/responses/package-metadata.md).
 //
-// One group "npm". The registry has no document with the versions of all packages, and its replication API has names
-// and revisions only; so Settings.Extra names the packages to follow, at most maxPackages: "lodash",
-// "@angular/core". There is a document for each. A package the registry does not have is passed over.
+// One group "npm". A registry has no document with the versions of all packages, and its replication API has names
+// and revisions only; so Settings.Extra names the registry ("registry=npm.example") and the packages to follow, at most
+// maxPackages: "lodash", "@angular/core". There is a document for each. A package the registry does not have is passed over.
 //
 // The index says what exists, nothing about vulnerabilities; it is for policies that ask whether a version is the
 // newest one.
 package npm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,10 @@ import (
 const Name = "npm"
 
 const (
-	host      = "registry.npmjs.org"
+	// registryIs begins the entry of Settings.Extra that names the host of the registry: people use one of their own.
+	registryIs = "registry="
+	// nowhere is the host while none is named (RFC 2606, section 2).
+	nowhere   = "npm.invalid"
 	namespace = "npm"
 	// abbreviated asks for the short form of package metadata.
 	abbreviated = "application/vnd.npm.install-v1+json"
@@ -43,7 +47,7 @@ const (
 
 var (
 	// ErrPackages means that the settings do not say what to follow.
-	ErrPackages = errors.New("no usable list of npm packages")
+	ErrPackages = errors.New("no usable registry and list of npm packages")
 	// ErrDocument means that a document is not a package's metadata.
 	ErrDocument = errors.New("not npm package metadata")
 )
@@ -51,15 +55,34 @@ var (
 // Driver follows npm packages. The registry asks to be polite and says no number.
 var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse, Pace: 50 * time.Millisecond}
 
-func groups(feed.Settings) []feed.Group {
-	return []feed.Group{{Name: namespace, Host: host, Path: "-/"}}
+func groups(s feed.Settings) []feed.Group {
+	registry, _ := follow(s)
+	return []feed.Group{{Name: namespace, Host: cmp.Or(registry, nowhere), Path: "-/"}}
 }
+
+// follow splits the settings into the host of the registry and the packages.
+func follow(s feed.Settings) (registry string, packages []string) {
+	for _, entry := range s.Extra {
+		if host, ok := strings.CutPrefix(entry, registryIs); ok {
+			registry = host
+			continue
+		}
+		packages = append(packages, entry)
+	}
+	return registry, packages
+}
+
+var registryName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?(:[0-9]{1,5})?$`)
 
 // packageName is what the registry takes for a name (validate-npm-package-name), old names with capitals included.
 var packageName = regexp.MustCompile(`^(@[0-9A-Za-z~-][0-9A-Za-z._~-]*/)?[0-9A-Za-z~_-][0-9A-Za-z._~-]*$`)
 
 func plan(_ context.Context, r feed.Request, _ feed.Get) (feed.Plan, error) {
-	names := slices.Sorted(slices.Values(r.Settings.Extra))
+	registry, names := follow(r.Settings)
+	if !registryName.MatchString(registry) {
+		return feed.Plan{}, fmt.Errorf("%w: name the host of the registry in the source's extra setting, as %snpm.example", ErrPackages, registryIs)
+	}
+	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) == 0 || len(names) > maxPackages {
 		return feed.Plan{}, fmt.Errorf("%w: it has %d; name from 1 to %d packages to follow in the source's extra setting", ErrPackages, len(names), maxPackages)

@@ -50,7 +50,7 @@ func TestMetadataTellsVersionsAndTheLatest(t *testing.T) {
 func TestTheSettingsNameThePackages(t *testing.T) {
 	t.Parallel()
 	ask := func(names ...string) (feed.Plan, error) {
-		s := feed.Settings{Extra: names}
+		s := feed.Settings{Extra: append([]string{"registry=npm.example:8080"}, names...)}
 		return Driver.Plan(t.Context(), feed.Request{Group: Driver.Groups(s)[0], Settings: s}, nil)
 	}
 	got, err := ask("lodash", "@angular/core", "lodash")
@@ -59,8 +59,8 @@ func TestTheSettingsNameThePackages(t *testing.T) {
 	}
 	accept := map[string]string{"Accept": "application/vnd.npm.install-v1+json"}
 	want := feed.Plan{Documents: []feed.Document{
-		{Name: "@angular/core", Host: host, Path: "@angular/core", Header: accept, Optional: true},
-		{Name: "lodash", Host: host, Path: "lodash", Header: accept, Optional: true},
+		{Name: "@angular/core", Host: "npm.example:8080", Path: "@angular/core", Header: accept, Optional: true},
+		{Name: "lodash", Host: "npm.example:8080", Path: "lodash", Header: accept, Optional: true},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
@@ -68,6 +68,12 @@ func TestTheSettingsNameThePackages(t *testing.T) {
 	for _, names := range [][]string{nil, {"../x"}, {"a/b"}, {".hidden"}, {"a b"}, {""}, {strings.Repeat("a", 600)}} {
 		if _, err := ask(names...); !errors.Is(err, ErrPackages) {
 			t.Errorf("%.40q: %v", names, err)
+		}
+	}
+	for _, registry := range []string{"", "registry=", "registry=https://npm.example", "registry=npm.example/x", "registry=u@npm.example"} {
+		s := feed.Settings{Extra: []string{"lodash", registry}}
+		if _, err := Driver.Plan(t.Context(), feed.Request{Group: Driver.Groups(s)[0], Settings: s}, nil); !errors.Is(err, ErrPackages) {
+			t.Errorf("%q: %v", registry, err)
 		}
 	}
 }
