@@ -18,7 +18,7 @@ func (p *Policy) Evaluate(ctx context.Context, facts Facts, tag string, now time
 		return nil, err
 	}
 	e := &evaluation{
-		policy: p, facts: &memory{facts: facts}, now: now.UTC().Truncate(time.Second),
+		policy: p, facts: &memory{facts: facts}, tag: tag, now: now.UTC().Truncate(time.Second),
 		suggestions: map[string]int{}, suggested: map[found]bool{},
 	}
 	e.result = &Result{
@@ -43,6 +43,7 @@ func (p *Policy) Evaluate(ctx context.Context, facts Facts, tag string, now time
 type evaluation struct {
 	policy *Policy
 	facts  *memory
+	tag    string
 	now    time.Time
 	result *Result
 	// suggestions maps a suggestion to its index in the remediations; suggested knows what was put there.
@@ -117,10 +118,13 @@ func (e *evaluation) run(ctx context.Context, set *ruleSet, r *rule, lists []*al
 	if r.check == nil {
 		return nil
 	}
-	pass := &Pass{Facts: e.facts, Now: e.now, gate: r.gate, trigger: r.trigger}
+	pass := &Pass{Facts: e.facts, Now: e.now, Tag: e.tag, gate: r.gate, trigger: r.trigger, ruleID: r.doc.ID}
 	failure := r.check(ctx, pass)
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	for _, warning := range pass.warnings {
+		e.problem(newProblem(SeverityWarn, ProblemIncomplete, r.path, r.doc.ID, warning))
 	}
 	if failure != nil {
 		e.fail(r, failure)

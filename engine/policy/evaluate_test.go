@@ -17,6 +17,7 @@ import (
 	"plimsoll/engine/feed"
 	"plimsoll/engine/policy"
 	"plimsoll/engine/policy/gates"
+	"plimsoll/engine/policy/policytest"
 )
 
 var noon = time.Date(2026, 6, 10, 12, 0, 0, 0, time.UTC)
@@ -290,7 +291,7 @@ func TestOrderNeverChangesTheAnswer(t *testing.T) {
 		random.Shuffle(len(facts.Matches), func(i, j int) {
 			facts.Matches[i], facts.Matches[j] = facts.Matches[j], facts.Matches[i]
 		})
-		if diff := cmp.Diff(string(render(t, first)), string(render(t, evaluate(t, compiled, facts)))); diff != "" {
+		if diff := cmp.Diff(string(policytest.Render(t, first)), string(policytest.Render(t, evaluate(t, compiled, facts)))); diff != "" {
 			t.Fatalf("round %d: the order of facts changed the result:\n%s", round, diff)
 		}
 		shuffled := *doc
@@ -339,7 +340,7 @@ func TestValidUntilIsHonest(t *testing.T) {
 		}
 		copied := *result
 		copied.EvaluationTime, copied.ValidUntil = time.Time{}, time.Time{}
-		return result, string(render(t, &copied))
+		return result, string(policytest.Render(t, &copied))
 	}
 	steps := 0
 	for now := noon; ; steps++ {

@@ -24,6 +24,23 @@ type Facts interface {
 	FeedStatus(ctx context.Context) (FeedStatus, error)
 	// Lifecycle is what is published about the support of the image's distribution; nil when nothing is.
 	Lifecycle(ctx context.Context) (*feed.Lifecycle, error)
+	Findings(ctx context.Context) (Findings, error)
+	Malware(ctx context.Context) (Malware, error)
+	// Verified compares the final file system with what the package databases recorded; a package of which
+	// nothing is recorded has no entry.
+	Verified(ctx context.Context) ([]Verification, error)
+	// Ancestors are the analysed images whose layers are the first layers of this one, fewest layers first.
+	Ancestors(ctx context.Context) ([]Ancestor, error)
+	// BaseVulnerabilities are those of the base image; none without a base image.
+	BaseVulnerabilities(ctx context.Context) ([]Vulnerability, error)
+	// Predecessor is the analysed image that the evaluated tag named last before it named this one; nil without one.
+	Predecessor(ctx context.Context, tag string) (*Predecessor, error)
+	// PackageIndex is what is published of the image's packages of a type: catalog.TypeNpm or catalog.TypeGem.
+	PackageIndex(ctx context.Context, packageType string) (PackageIndex, error)
+	// Sources are the source repositories the image is known to be made from.
+	Sources(ctx context.Context) ([]Source, error)
+	// STIGEvaluations are the moments of the evaluations stored for the image, in any order.
+	STIGEvaluations(ctx context.Context) ([]time.Time, error)
 }
 
 // Image is what identifies and describes the image as a whole.
@@ -73,9 +90,19 @@ type Vulnerability struct {
 	FixObservedAt time.Time `json:"fix_observed_at,omitzero"`
 	// Annotation is what the account or its documents say about it; empty: nothing.
 	Annotation vex.Status `json:"annotation,omitempty"`
+	// Exploited: CISA lists one of the CVEs behind it as known to be exploited.
+	Exploited bool `json:"exploited,omitempty"`
+	// EPSS is the highest of the CVEs behind it; nil when none has one.
+	EPSS *EPSS `json:"epss,omitempty"`
 	// NVD and Vendor are the scores NVD and the feed's own publisher give, of any CVSS version.
 	NVD    []feed.CVSS `json:"nvd,omitempty"`
 	Vendor []feed.CVSS `json:"vendor,omitempty"`
+}
+
+// EPSS says how likely a vulnerability is to be exploited within 30 days (FIRST), both values from 0 to 1.
+type EPSS struct {
+	Score      float64 `json:"score"`
+	Percentile float64 `json:"percentile"`
 }
 
 // AffectedPackage names the package of a Vulnerability in the words of package catalog.
@@ -93,4 +120,6 @@ type FeedStatus struct {
 	LastSync time.Time `json:"last_sync,omitzero"`
 	// Namespaces lists the namespaces the data has advisories for ("debian:12", "npm"), in any order.
 	Namespaces []string `json:"namespaces,omitempty"`
+	// Exploited: there is a list of exploited vulnerabilities (CISA KEV).
+	Exploited bool `json:"exploited,omitempty"`
 }

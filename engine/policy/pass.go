@@ -1,17 +1,12 @@
 package policy
 
 import (
-	"context"
 	"crypto/md5" //nolint:gosec // a short name for a finding, as clients know it; nothing is protected by it
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"time"
-
-	"plimsoll/engine/catalog"
-	"plimsoll/engine/feed"
 )
 
 // Bounds of what may be found in one image, by one rule and by all together.
@@ -27,8 +22,11 @@ var ErrTooManyFindings = errors.New("too many findings")
 type Pass struct {
 	Facts
 	Now time.Time // UTC, whole seconds
+	Tag string    // registry/repository:tag under which the image is looked at
 
 	gate, trigger string
+	ruleID        string
+	warnings      []string
 	found         []found
 	validUntil    time.Time
 }
@@ -52,6 +50,13 @@ func (p *Pass) ReportID(triggerID, message, suggestion string) error {
 	return nil
 }
 
+// RuleID is the id the policy's author gave the rule, for the few trigger ids it is part of.
+func (p *Pass) RuleID() string { return p.ruleID }
+
+// Warn adds a problem of severity warn to the result, for what keeps a check from saying more but is no fault of the
+// image. It changes no verdict.
+func (p *Pass) Warn(text string) { p.warnings = append(p.warnings, text) }
+
 // Recheck notes a moment from which on the check may answer differently for the same facts. Moments that are
 // not in the future are of no interest.
 func (p *Pass) Recheck(at time.Time) {
@@ -74,75 +79,4 @@ func earlier(until, at, now time.Time) time.Time {
 func TriggerID(gate, trigger string, key ...string) string {
 	sum := md5.Sum([]byte(strings.Join(append([]string{gate, trigger}, key...), "\x00"))) //nolint:gosec // see the import
 	return hex.EncodeToString(sum[:])
-}
-
-// loadError is the failure to get facts. Its text is for operators: it may speak of databases.
-type loadError struct {
-	what string
-	err  error
-}
-
-func (e *loadError) Error() string { return fmt.Sprintf("load %s: %v", e.what, e.err) }
-func (e *loadError) Unwrap() error { return e.err }
-
-// memory answers each question about an image from the first answer. One goroutine uses it.
-type memory struct {
-	facts           Facts
-	image           once[Image]
-	config          once[Config]
-	dockerfile      once[Dockerfile]
-	files           once[iter.Seq[catalog.Entry]]
-	packages        once[[]catalog.Package]
-	vulnerabilities once[[]Vulnerability]
-	feedStatus      once[FeedStatus]
-	lifecycle       once[*feed.Lifecycle]
-}
-
-type once[T any] struct {
-	done  bool
-	value T
-	err   error
-}
-
-func (o *once[T]) get(ctx context.Context, what string, load func(context.Context) (T, error)) (T, error) {
-	if !o.done {
-		o.value, o.err = load(ctx)
-		if o.err != nil {
-			o.err = &loadError{what, o.err}
-		}
-		o.done = true
-	}
-	return o.value, o.err
-}
-
-func (m *memory) Image(ctx context.Context) (Image, error) {
-	return m.image.get(ctx, "image", m.facts.Image)
-}
-
-func (m *memory) Config(ctx context.Context) (Config, error) {
-	return m.config.get(ctx, "image config", m.facts.Config)
-}
-
-func (m *memory) Dockerfile(ctx context.Context) (Dockerfile, error) {
-	return m.dockerfile.get(ctx, "Dockerfile", m.facts.Dockerfile)
-}
-
-func (m *memory) Files(ctx context.Context) (iter.Seq[catalog.Entry], error) {
-	return m.files.get(ctx, "files", m.facts.Files)
-}
-
-func (m *memory) Packages(ctx context.Context) ([]catalog.Package, error) {
-	return m.packages.get(ctx, "packages", m.facts.Packages)
-}
-
-func (m *memory) Vulnerabilities(ctx context.Context) ([]Vulnerability, error) {
-	return m.vulnerabilities.get(ctx, "vulnerabilities", m.facts.Vulnerabilities)
-}
-
-func (m *memory) FeedStatus(ctx context.Context) (FeedStatus, error) {
-	return m.feedStatus.get(ctx, "feed status", m.facts.FeedStatus)
-}
-
-func (m *memory) Lifecycle(ctx context.Context) (*feed.Lifecycle, error) {
-	return m.lifecycle.get(ctx, "lifecycle", m.facts.Lifecycle)
 }

@@ -26,6 +26,7 @@ const (
 	ProblemDeprecated    = "DeprecatedWarning"
 	ProblemUnmapped      = "UnmappedImageWarning"
 	ProblemTriggerFailed = "TriggerFailedError"
+	ProblemIncomplete    = "IncompleteDataWarning"
 )
 
 // Problem is something wrong with a document or an evaluation. Details is a sentence for people that repeats

@@ -246,7 +246,7 @@ func (s *stored) FeedStatus(ctx context.Context) (policy.FeedStatus, error) {
 	if err != nil {
 		return policy.FeedStatus{}, fmt.Errorf("load feed status: %w", err)
 	}
-	return policy.FeedStatus(known), nil
+	return policy.FeedStatus{LastSync: known.LastSync, Namespaces: known.Namespaces}, nil
 }
 
 // status is the state of the feeds, once it is known.
