@@ -148,8 +148,11 @@ func (a *API) timeout(r *http.Request) time.Duration {
 
 // maxBody bounds the body of a request by its operation.
 func (a *API) maxBody(r *http.Request) int64 {
-	if a.operations[currentRoute(r)].raw {
+	switch route := currentRoute(r); {
+	case a.operations[route].raw:
 		return a.config.MaxImportContentBytes
+	case route == routeKey(http.MethodPost, basePath+"/policies"), route == routeKey(http.MethodPut, basePath+"/policies/{policy_id}"):
+		return min(a.config.MaxBodyBytes, maxPolicyBytes)
 	}
 	return a.config.MaxBodyBytes
 }

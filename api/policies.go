@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"plimsoll/api/oas"
 	"plimsoll/engine/policy"
@@ -36,30 +38,58 @@ func policyBody(p persistence.Policy, detail bool) oas.PolicyRecord {
 	return body
 }
 
-// newPolicy checks a document and makes it ready to be stored.
-func (h *handlers) newPolicy(account string, document json.RawMessage) (persistence.NewPolicy, error) {
-	fresh, err := readPolicy(account, document, h.deps.Gates)
+// maxPolicyBytes bounds requests that carry a document: the document and the record around it.
+const maxPolicyBytes = policy.MaxDocumentBytes + 64<<10
+
+// newPolicy checks a document and makes it ready to be stored. warning is the header that tells what is odd about it.
+func (h *handlers) newPolicy(account string, document json.RawMessage) (fresh persistence.NewPolicy, warning *string, err error) {
+	fresh, problems, err := readPolicy(account, document, h.deps.Gates)
 	var invalid *policy.InvalidError
 	if errors.As(err, &invalid) {
-		return fresh, fail(codePolicyInvalid, "Bundle failed validation").with("validation_details", invalid.Problems).because(err)
+		return fresh, nil, fail(codePolicyInvalid, "Bundle failed validation").with("validation_details", invalid.Problems).because(err)
 	}
-	return fresh, err
+	return fresh, warningHeader(problems), err
 }
 
-func readPolicy(account string, document json.RawMessage, gates []policy.Gate) (persistence.NewPolicy, error) {
-	compiled, _, err := policy.Load(document, gates)
+// readPolicy keeps a document as it was sent; a bundle of the former format becomes the document it means.
+func readPolicy(account string, document json.RawMessage, gates []policy.Gate) (persistence.NewPolicy, []policy.Problem, error) {
+	compiled, problems, err := policy.LoadFor(account, document, gates)
 	if err != nil {
-		return persistence.NewPolicy{}, fmt.Errorf("check policy: %w", err)
+		return persistence.NewPolicy{}, nil, fmt.Errorf("check policy: %w", err)
 	}
 	doc := compiled.Document()
+	if doc.Former() {
+		if document, err = json.Marshal(doc); err != nil {
+			return persistence.NewPolicy{}, nil, fmt.Errorf("encode policy %s: %w", doc.ID, err)
+		}
+	}
 	return persistence.NewPolicy{
 		Account: account, ID: doc.ID, Name: doc.Name, Description: doc.Description, Source: policySource, Document: document,
-	}, nil
+	}, problems, nil
+}
+
+// Bounds of the header Warning.
+const (
+	maxWarnings     = 10
+	maxWarningRunes = 300
+)
+
+// warningHeader writes problems as values of the header Warning (RFC 7234, 5.5); nil for none.
+func warningHeader(problems []policy.Problem) *string {
+	var values []string
+	for _, p := range problems[:min(len(problems), maxWarnings)] {
+		values = append(values, "299 - "+strconv.QuoteToASCII(fmt.Sprintf("%.*s", maxWarningRunes, p.Details)))
+	}
+	if len(problems) > maxWarnings {
+		values = append(values, fmt.Sprintf(`299 - "and %d more"`, len(problems)-maxWarnings))
+	}
+	return given(strings.Join(values, ", "))
 }
 
 // DefaultPolicy is what an account starts with, ready to be stored; the account is left open.
 func DefaultPolicy(gates []policy.Gate) (persistence.NewPolicy, error) {
-	return readPolicy("", policy.Default(), gates)
+	fresh, _, err := readPolicy("", policy.Default(), gates)
+	return fresh, err
 }
 
 func noPolicy(id string) *ProblemError {
@@ -78,7 +108,7 @@ func (h *handlers) ListPolicies(ctx context.Context, req oas.ListPoliciesRequest
 
 // AddPolicy stores a document, not active.
 func (h *handlers) AddPolicy(ctx context.Context, req oas.AddPolicyRequestObject) (oas.AddPolicyResponseObject, error) {
-	fresh, err := h.newPolicy(callerOf(ctx).Account, *req.Body)
+	fresh, warning, err := h.newPolicy(callerOf(ctx).Account, *req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +119,7 @@ func (h *handlers) AddPolicy(ctx context.Context, req oas.AddPolicyRequestObject
 	case err != nil:
 		return nil, fmt.Errorf("store policy: %w", err)
 	}
-	return oas.AddPolicy200JSONResponse(policyBody(stored, true)), nil
+	return oas.AddPolicy200JSONResponse{Body: policyBody(stored, true), Headers: oas.AddPolicy200ResponseHeaders{Warning: warning}}, nil
 }
 
 // GetPolicy shows a policy.
@@ -125,7 +155,7 @@ func (h *handlers) UpdatePolicy(ctx context.Context, req oas.UpdatePolicyRequest
 	if stored.Active && !activate {
 		return nil, activeRefused(req.PolicyId)
 	}
-	updated, err := h.updatePolicy(ctx, stored, req.Body.Policy, activate)
+	updated, warning, err := h.updatePolicy(ctx, stored, req.Body.Policy, activate)
 	switch {
 	case errors.Is(err, persistence.ErrNotFound):
 		return nil, noPolicy(req.PolicyId)
@@ -134,24 +164,25 @@ func (h *handlers) UpdatePolicy(ctx context.Context, req oas.UpdatePolicyRequest
 	case err != nil:
 		return nil, fmt.Errorf("update policy: %w", err)
 	}
-	return oas.UpdatePolicy200JSONResponse(policyBody(updated, true)), nil
+	return oas.UpdatePolicy200JSONResponse{Body: policyBody(updated, true), Headers: oas.UpdatePolicy200ResponseHeaders{Warning: warning}}, nil
 }
 
-func (h *handlers) updatePolicy(ctx context.Context, stored persistence.Policy, document json.RawMessage, activate bool) (persistence.Policy, error) {
+func (h *handlers) updatePolicy(ctx context.Context, stored persistence.Policy, document json.RawMessage, activate bool) (updated persistence.Policy, warning *string, err error) {
 	if len(document) == 0 || string(document) == "null" {
-		if !activate {
-			return stored, nil
+		if activate {
+			stored, err = h.deps.Policies.Activate(ctx, stored.Account, stored.ID)
 		}
-		return h.deps.Policies.Activate(ctx, stored.Account, stored.ID)
+		return stored, nil, err
 	}
-	fresh, err := h.newPolicy(stored.Account, document)
+	fresh, warning, err := h.newPolicy(stored.Account, document)
 	if err != nil {
-		return persistence.Policy{}, err
+		return persistence.Policy{}, nil, err
 	}
 	if fresh.ID != stored.ID {
-		return persistence.Policy{}, fail(codeInvalidRequest, fmt.Sprintf("The document's id is %s, the record's %s; they must agree.", fresh.ID, stored.ID))
+		return persistence.Policy{}, nil, fail(codeInvalidRequest, fmt.Sprintf("The document's id is %s, the record's %s; they must agree.", fresh.ID, stored.ID))
 	}
-	return h.deps.Policies.Update(ctx, fresh, activate)
+	updated, err = h.deps.Policies.Update(ctx, fresh, activate)
+	return updated, warning, err
 }
 
 func activeRefused(id string) *ProblemError {

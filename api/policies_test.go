@@ -86,12 +86,12 @@ func TestInvalidPoliciesAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for name, c := range map[string]struct{ from, to, code, mentions string }{
-		"unknown key":   {`"description":"d"`, `"comment":"d"`, codeInvalidRequest, "comment"},
-		"missing key":   {`"name":"Sail",`, ``, codeInvalidRequest, "name"},
+		"unknown key":   {`"description":"d"`, `"comment":"d"`, codePolicyInvalid, "/comment"},
+		"missing key":   {`"name":"Sail",`, ``, codePolicyInvalid, "/name"},
 		"unknown gate":  {`"gate":"vulnerabilities"`, `"gate":"weather"`, codePolicyInvalid, "weather"},
 		"unknown set":   {`"rule_set_ids":["rs"]`, `"rule_set_ids":["sr"]`, codePolicyInvalid, "sr"},
-		"wrong version": {`"version":"2","description"`, `"version":"1_0","description"`, codePolicyInvalid, "version"},
-		"number":        {`"value":"all"`, `"value":1`, codeInvalidRequest, "value"},
+		"wrong version": {`"version":"2","description"`, `"version":"3","description"`, codePolicyInvalid, "version"},
+		"number":        {`"value":"all"`, `"value":1`, codePolicyInvalid, "/rule_sets/0/rules/0/params/0/value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -106,6 +106,38 @@ func TestInvalidPoliciesAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBundlesAreStoredAsDocuments(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	bundle := `{"name":"Old","version":"1_0","mystery":1,"policies":[{"id":"rs","version":"1_0","rules":[
+		{"gate":"dockerfile","trigger":"effective_user","action":"STOP","params":[{"name":"users","value":"root"},{"name":"type","value":"blacklist"}]}]}],
+		"whitelists":[{"id":"wl","version":"1_0","items":[{"gate":"dockerfile","trigger_id":"41cb7cdf04850e33a11f80c42bf660b3"}]}],
+		"mappings":[{"registry":"*","repository":"*","image":{"type":"tag","value":"*"},"policy_id":"rs","whitelist_ids":["wl"]}]}`
+	var added, got oas.PolicyRecord
+	answer := s.admin(http.MethodPost, "/v2/policies", bundle).wants(http.StatusOK)
+	answer.decode(&added)
+	if w := answer.header.Get("Warning"); !strings.HasPrefix(w, `299 - "/whitelists/0/items/0/trigger_id: `) {
+		t.Errorf("warning %q", w)
+	}
+	s.admin(http.MethodGet, "/v2/policies/"+added.PolicyId, "").wants(http.StatusOK).decode(&got)
+	doc, err := policy.Parse(got.Policy)
+	must(t, err)
+	if doc.Former() || doc.ID != added.PolicyId || doc.RuleSets[0].Rules[0].Params[1].Value != "denylist" || doc.Mappings[0].RuleSetIDs[0] != "rs" {
+		t.Errorf("stored %s", got.Policy)
+	}
+	update := `{"policy_id":"` + added.PolicyId + `","name":"Old","account_name":"admin","policy_source":"local","active":false,"policy":` + bundle + `}`
+	s.admin(http.MethodPut, "/v2/policies/"+added.PolicyId, update).wants(http.StatusOK).decode(&got)
+	if string(got.Policy) == "" || !strings.Contains(string(got.Policy), "rule_sets") {
+		t.Errorf("updated %s", got.Policy)
+	}
+}
+
+func TestDocumentsAreBoundedBeforeTheyAreRead(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.admin(http.MethodPost, "/v2/policies", `{"id":"`+strings.Repeat("x", maxPolicyBytes)+`"}`).fails(http.StatusRequestEntityTooLarge, codeTooLarge)
 }
 
 func TestPolicySpec(t *testing.T) {

@@ -2048,6 +2048,9 @@ type SecretSearchResult struct {
 	Path    string              `json:"path"`
 }
 
+// SentPolicy A Policy, or a bundle of the former format. Requests are not held against the schema Policy, which tells less about faults than the policy language does. GET /system/policy-schema is the exact schema.
+type SentPolicy = json.RawMessage
+
 // Service defines model for Service.
 type Service struct {
 	BaseUrl       string         `json:"base_url"`
@@ -3578,7 +3581,7 @@ type AddImportSbomJSONRequestBody = AddImportSbomJSONBody
 type AddImportSecretSearchesJSONRequestBody = AddImportSecretSearchesJSONBody
 
 // AddPolicyJSONRequestBody defines body for AddPolicy for application/json ContentType.
-type AddPolicyJSONRequestBody = Policy
+type AddPolicyJSONRequestBody = SentPolicy
 
 // UpdatePolicyJSONRequestBody defines body for UpdatePolicy for application/json ContentType.
 type UpdatePolicyJSONRequestBody = PolicyRecord
@@ -4383,7 +4386,7 @@ type ClientInterface interface {
 
 	// AddPolicyWithBody Store a policy
 	//
-	// The new policy is not active.
+	// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4392,7 +4395,7 @@ type ClientInterface interface {
 
 	// AddPolicy Store a policy
 	//
-	// The new policy is not active.
+	// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6487,7 +6490,7 @@ func (c *Client) ListPolicies(ctx context.Context, params *ListPoliciesParams, r
 
 // AddPolicyWithBody Store a policy
 //
-// The new policy is not active.
+// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6506,7 +6509,7 @@ func (c *Client) AddPolicyWithBody(ctx context.Context, params *AddPolicyParams,
 
 // AddPolicy Store a policy
 //
-// The new policy is not active.
+// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -16121,7 +16124,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddPolicyWithBodyWithResponse Store a policy
 	//
-	// The new policy is not active.
+	// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16130,7 +16133,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddPolicyWithResponse Store a policy
 	//
-	// The new policy is not active.
+	// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20375,6 +20378,11 @@ func (r ListPoliciesReply) ContentType() string {
 	return ""
 }
 
+// AddPolicyReply200Headers the declared response headers of an HTTP 200 response for AddPolicy
+type AddPolicyReply200Headers struct {
+	Warning *string
+}
+
 type AddPolicyReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20382,6 +20390,8 @@ type AddPolicyReply struct {
 	JSON200 *PolicyRecord
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Error
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AddPolicyReply200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -20512,6 +20522,11 @@ func (r GetPolicyReply) ContentType() string {
 	return ""
 }
 
+// UpdatePolicyReply200Headers the declared response headers of an HTTP 200 response for UpdatePolicy
+type UpdatePolicyReply200Headers struct {
+	Warning *string
+}
+
 type UpdatePolicyReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20519,6 +20534,8 @@ type UpdatePolicyReply struct {
 	JSON200 *PolicyRecord
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Error
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdatePolicyReply200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -24134,7 +24151,7 @@ func (c *ClientWithResponses) ListPoliciesWithResponse(ctx context.Context, para
 
 // AddPolicyWithBodyWithResponse Store a policy
 //
-// The new policy is not active.
+// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24149,7 +24166,7 @@ func (c *ClientWithResponses) AddPolicyWithBodyWithResponse(ctx context.Context,
 
 // AddPolicyWithResponse Store a policy
 //
-// The new policy is not active.
+// The new policy is not active. A bundle of the former format (version 1_0) is stored and answered as the document it means. All faults are named at once in detail.validation_details, each with its JSON pointer.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -27577,6 +27594,19 @@ func ParseAddPolicyReply(rsp *http.Response) (*AddPolicyReply, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AddPolicyReply200Headers
+		if values := rsp.Header.Values("Warning"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Warning", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Warning = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -27670,6 +27700,19 @@ func ParseUpdatePolicyReply(rsp *http.Response) (*UpdatePolicyReply, error) {
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdatePolicyReply200Headers
+		if values := rsp.Header.Values("Warning"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Warning", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Warning = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -2048,6 +2048,9 @@ type SecretSearchResult struct {
 	Path    string              `json:"path"`
 }
 
+// SentPolicy A Policy, or a bundle of the former format. Requests are not held against the schema Policy, which tells less about faults than the policy language does. GET /system/policy-schema is the exact schema.
+type SentPolicy = json.RawMessage
+
 // Service defines model for Service.
 type Service struct {
 	BaseUrl       string         `json:"base_url"`
@@ -3578,7 +3581,7 @@ type AddImportSbomJSONRequestBody = AddImportSbomJSONBody
 type AddImportSecretSearchesJSONRequestBody = AddImportSecretSearchesJSONBody
 
 // AddPolicyJSONRequestBody defines body for AddPolicy for application/json ContentType.
-type AddPolicyJSONRequestBody = Policy
+type AddPolicyJSONRequestBody = SentPolicy
 
 // UpdatePolicyJSONRequestBody defines body for UpdatePolicy for application/json ContentType.
 type UpdatePolicyJSONRequestBody = PolicyRecord
@@ -15274,15 +15277,25 @@ type AddPolicyResponseObject interface {
 	VisitAddPolicyResponse(w http.ResponseWriter) error
 }
 
-type AddPolicy200JSONResponse PolicyRecord
+type AddPolicy200ResponseHeaders struct {
+	Warning *string
+}
+
+type AddPolicy200JSONResponse struct {
+	Body    PolicyRecord
+	Headers AddPolicy200ResponseHeaders
+}
 
 func (response AddPolicy200JSONResponse) VisitAddPolicyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Warning != nil {
+		w.Header().Set("Warning", fmt.Sprint(*response.Headers.Warning))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -15388,15 +15401,25 @@ type UpdatePolicyResponseObject interface {
 	VisitUpdatePolicyResponse(w http.ResponseWriter) error
 }
 
-type UpdatePolicy200JSONResponse PolicyRecord
+type UpdatePolicy200ResponseHeaders struct {
+	Warning *string
+}
+
+type UpdatePolicy200JSONResponse struct {
+	Body    PolicyRecord
+	Headers UpdatePolicy200ResponseHeaders
+}
 
 func (response UpdatePolicy200JSONResponse) VisitUpdatePolicyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Warning != nil {
+		w.Header().Set("Warning", fmt.Sprint(*response.Headers.Warning))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err

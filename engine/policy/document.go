@@ -2,11 +2,13 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Version is the format version a document, its rule sets and its allowlists carry.
@@ -26,7 +28,12 @@ type Document struct {
 	AllowlistedImages []ImageSelector `json:"allowlisted_images,omitempty"`
 	DenylistedImages  []ImageSelector `json:"denylisted_images,omitempty"`
 	LastUpdated       json.Number     `json:"last_updated,omitempty"` // informational
+
+	former bool
 }
+
+// Former reports whether the document was written as a bundle of the former format.
+func (d *Document) Former() bool { return d.former }
 
 // Allowlist turns findings into go.
 type Allowlist struct {
@@ -161,46 +168,80 @@ func (e *InvalidError) Error() string {
 func (e *InvalidError) Unwrap() error { return ErrInvalid }
 
 // Parse reads a document and checks its form: JSON, keys, types, sizes. All faults are returned at once as an
-// *InvalidError, except that a wrong version comes alone. What the document says is checked by Compile.
+// *InvalidError, except that a wrong version comes alone. What the document says is checked by Compile. A bundle
+// of the former format is read as what it says in this one; pointers of faults are those into the bundle.
 func Parse(data []byte) (*Document, error) {
-	doc, problems := parse(data)
-	if len(problems) > 0 {
-		return nil, &InvalidError{Problems: problems}
+	r := read(data, "")
+	if located := r.located(); HasErrors(located) {
+		return nil, &InvalidError{Problems: located}
 	}
-	return doc, nil
+	return r.doc, nil
 }
 
 // Load parses and compiles, for documents that come from outside: faults of form and of content are returned
 // together as an *InvalidError. warnings are the problems that do not make the document invalid.
 func Load(data []byte, gates []Gate) (policy *Policy, warnings []Problem, err error) {
-	doc, problems := parse(data)
-	if doc != nil {
-		var more []Problem
-		policy, more = Compile(doc, gates)
-		problems = append(problems, more...)
-	}
-	if HasErrors(problems) {
-		return nil, nil, &InvalidError{Problems: problems[:min(len(problems), MaxProblems)]}
-	}
-	return policy, problems, nil
+	return LoadFor("", data, gates)
 }
 
-// parse returns the document too when its faults do not hinder reading the rest of it.
-func parse(data []byte) (*Document, []Problem) {
+// LoadFor is Load for an account: a bundle of the former format without id gets one made of the account's and its
+// own name.
+func LoadFor(account string, data []byte, gates []Gate) (policy *Policy, warnings []Problem, err error) {
+	r := read(data, account)
+	if r.doc != nil {
+		var more []Problem
+		policy, more = Compile(r.doc, gates)
+		r.problems = append(r.problems, more...)
+	}
+	located := r.located()
+	if HasErrors(located) {
+		return nil, nil, &InvalidError{Problems: located}
+	}
+	return policy, located, nil
+}
+
+// reading is what became of a text.
+type reading struct {
+	doc      *Document // there too when its faults do not hinder reading the rest of it
+	former   *former   // of a bundle
+	problems []Problem
+}
+
+// located returns the problems with pointers into the text, errors first, no more than MaxProblems.
+func (r *reading) located() []Problem {
+	problems := slices.Clone(r.problems)
+	if r.former != nil {
+		problems = append(r.former.relocate(problems), r.former.problems...)
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Severity, b.Severity) })
+	return problems[:min(len(problems), MaxProblems)]
+}
+
+func read(data []byte, account string) reading {
 	tree, problem := decodeTree(data)
 	if problem == nil {
 		problem = checkVersion(tree)
 	}
 	if problem != nil {
-		return nil, []Problem{*problem}
+		return reading{problems: []Problem{*problem}}
 	}
-	problems := checkShape(tree)
+	var r reading
+	if isFormer(tree) {
+		var err error
+		tree, r.former = upgradeFormer(tree, account)
+		if data, err = json.Marshal(tree); err != nil {
+			return reading{problems: []Problem{newProblem(SeverityError, ProblemValidation, "", "", err.Error())}}
+		}
+	}
+	r.problems = checkShape(tree)
 	doc := new(Document)
 	if err := json.Unmarshal(data, doc); err != nil {
-		if len(problems) == 0 { // a value of the right type that Go cannot hold
-			problems = []Problem{newProblem(SeverityError, ProblemValidation, "", "", err.Error())}
+		if len(r.problems) == 0 { // a value of the right type that Go cannot hold
+			r.problems = []Problem{newProblem(SeverityError, ProblemValidation, "", "", err.Error())}
 		}
-		return nil, problems
+		return r
 	}
-	return doc, problems
+	doc.former = r.former != nil
+	r.doc = doc
+	return r
 }

@@ -40,7 +40,7 @@ func TestFaultsNamePathRuleAndType(t *testing.T) {
 		edit []string
 		want []fault
 	}{
-		{"version comes alone", []string{`"version":"2"`, `"version":"1_0","zzz":1`}, []fault{{policy.ProblemVersion, "/version", ""}}},
+		{"version comes alone", []string{`"version":"2"`, `"version":"3","zzz":1`}, []fault{{policy.ProblemVersion, "/version", ""}}},
 		{"versions inside", []string{`"r","version":"2"`, `"r","version":"3"`, `"a","version":"2"`, `"a","version":"1_0"`},
 			[]fault{{policy.ProblemVersion, "/rule_sets/0/version", ""}, {policy.ProblemVersion, "/allowlists/0/version", ""}}},
 		{"unknown keys at every level", []string{`"id":"p"`, `"id":"p","a/b~c":1`, `"id":"r1"`, `"id":"r1","x":1`, `"id":"i"`, `"id":"i","trigger":"t"`},

@@ -27,6 +27,7 @@ const (
 	ProblemUnmapped      = "UnmappedImageWarning"
 	ProblemTriggerFailed = "TriggerFailedError"
 	ProblemIncomplete    = "IncompleteDataWarning"
+	ProblemFormerID      = "FormerTriggerIDWarning"
 )
 
 // Problem is something wrong with a document or an evaluation. Details is a sentence for people that repeats

@@ -15,7 +15,7 @@ import (
 
 // Limits of a document. They are far above what people write and keep one evaluation cheap.
 const (
-	MaxDocumentBytes  = 4 << 20
+	MaxDocumentBytes  = 10 << 20
 	MaxDepth          = 16
 	MaxRules          = 2000  // in all rule sets together
 	MaxAllowlistItems = 10000 // in all allowlists together
@@ -199,7 +199,7 @@ func checkVersion(tree any) *Problem {
 		return nil // checkShape says so
 	}
 	version, ok := top["version"].(string)
-	if !ok || version == Version {
+	if !ok || version == Version || version == FormerVersion {
 		return nil
 	}
 	p := newProblem(SeverityError, ProblemVersion, "/version", "", fmt.Sprintf("version %q is not supported, use %q", version, Version))
