@@ -25,6 +25,10 @@ WHERE account = @account AND digest = @digest`)
 	runRecord = query("run.record", `
 INSERT INTO plimsoll.image_transition (account, digest, from_status, to_status, host, service, version)
 VALUES (@account, @digest, @from, @to, @host, @service, @version)`)
+
+	runTags = query("run.tags", `
+SELECT DISTINCT registry || '/' || repository || ':' || tag AS full_tag FROM plimsoll.image_tag
+WHERE account = @account AND digest = @digest ORDER BY full_tag`)
 )
 
 // fence is what decides whether a run may still write.
@@ -114,11 +118,43 @@ func (s *Images) end(ctx context.Context, run Run, o outcome, by Origin) error {
 		if err := move(ctx, tx, run, f, o, by); err != nil {
 			return err
 		}
+		if err := announce(ctx, tx, run, o); err != nil {
+			return err
+		}
 		if o.status == AnalysisFailed {
 			return nil // how far it came is part of the answer to why it failed
 		}
 		return clearProgress(ctx, tx, run.Account, run.Digest)
 	})
+}
+
+// announce records the end of an analysis, once for each tag of the image.
+func announce(ctx context.Context, tx pgx.Tx, run Run, o outcome) error {
+	h := happening{Account: run.Account, Type: EventAnalysisCompleted}
+	details := map[string]any{"image_digest": run.Digest}
+	switch o.status {
+	case Analyzed:
+	case AnalysisFailed:
+		h.Type = EventAnalysisFailed
+		details["error_code"], details["error_message"] = o.code, o.message
+	default:
+		return nil
+	}
+	h.Details = details
+	tags, err := column[string](ctx, tx, runTags, args{"account": run.Account, "digest": run.Digest})
+	if err != nil {
+		return err
+	}
+	if len(tags) == 0 {
+		h.Resource, h.Untagged = run.Digest, true
+		return emit(ctx, tx, h)
+	}
+	all := make([]happening, len(tags))
+	for i, tag := range tags {
+		all[i] = h
+		all[i].Resource = tag
+	}
+	return emit(ctx, tx, all...)
 }
 
 func lockRun(ctx context.Context, tx pgx.Tx, run Run) (fence, error) {

@@ -204,6 +204,31 @@ CREATE TABLE plimsoll.evaluation (
 );
 
 CREATE INDEX evaluation_key ON plimsoll.evaluation USING btree (account, image_digest, tag, policy_id, id DESC);
+CREATE TABLE plimsoll.event (
+  number bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  account text NOT NULL
+  type text NOT NULL
+  level text NOT NULL
+  resource_type text NOT NULL
+  resource_id text NOT NULL
+  message text NOT NULL
+  details jsonb NOT NULL
+  service text NOT NULL
+  host text NOT NULL
+  request_id text NOT NULL
+  key text NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT event_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT event_id_key UNIQUE (id)
+  CONSTRAINT event_level_check CHECK ((level = ANY (ARRAY['INFO'::text, 'ERROR'::text])))
+  CONSTRAINT event_pkey PRIMARY KEY (number)
+);
+
+CREATE INDEX event_age ON plimsoll.event USING btree (created_at);
+CREATE UNIQUE INDEX event_key ON plimsoll.event USING btree (account, key) WHERE (key <> ''::text);
+CREATE INDEX event_page ON plimsoll.event USING btree (account, created_at DESC, number DESC);
+CREATE INDEX event_resource ON plimsoll.event USING btree (account, resource_id, created_at DESC, number DESC);
 CREATE TABLE plimsoll.image (
   account text NOT NULL
   digest text NOT NULL

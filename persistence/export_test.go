@@ -1,0 +1,6 @@
+package persistence
+
+// What tests outside record as whatever changes a state would.
+type Happening = happening
+
+var Emit = emit
