@@ -35,6 +35,7 @@ type Deps struct {
 	// Schedules holds those of watchers.
 	Schedules workflows.Schedules
 	Watch     Watch
+	Events    Events
 	// MaxImageMiB is the largest image watchers add, as the registry sends it; negative: any.
 	MaxImageMiB int
 	// Host names this process in transitions and among the services.
@@ -50,6 +51,7 @@ type Activities struct {
 	now      func() time.Time
 
 	watch       Watch
+	eventConfig Events
 	maxImageMiB int
 	schedules   workflows.Schedules
 
@@ -68,6 +70,7 @@ type Activities struct {
 	services    *persistence.Services
 	imports     *persistence.Imports
 	annotations *persistence.Annotations
+	events      *persistence.Events
 
 	subscriptions *persistence.Subscriptions
 	blobs         blob.Store
@@ -103,7 +106,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 	}
 	return &Activities{
 		signatures: folder,
-		analysis:   analysis, feeds: feeds, now: time.Now, watch: deps.Watch, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
+		analysis:   analysis, feeds: feeds, now: time.Now, watch: deps.Watch, eventConfig: deps.Events, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
 		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
 		images:      persistence.NewImages(deps.Pool),
 		progress:    persistence.NewProgresses(deps.Pool),
@@ -120,6 +123,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		services:    persistence.NewServices(deps.Pool),
 		imports:     persistence.NewImports(deps.Pool),
 		annotations: persistence.NewAnnotations(deps.Pool),
+		events:      persistence.NewEvents(deps.Pool),
 
 		subscriptions: persistence.NewSubscriptions(deps.Pool),
 		blobs:         deps.Blobs,
@@ -144,7 +148,7 @@ func (a *Activities) Collectors() []prometheus.Collector {
 
 // Register binds the activities that run on a queue.
 func (a *Activities) Register(r workflows.Registry, queue string) {
-	b := binder{r, queue}
+	b := binder{r, queue, a.origin.HostID}
 	bind(b, workflows.ResolveReference, a.resolveReference)
 	bind(b, workflows.BeginAnalysis, a.beginAnalysis)
 	bind(b, workflows.AnalyzeLayer, a.analyzeLayer)
@@ -179,6 +183,7 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 type binder struct {
 	registry workflows.Registry
 	queue    string
+	host     string
 }
 
 // bind registers an implementation whose errors go through the table, if its step runs on the binder's queue.
@@ -187,7 +192,7 @@ func bind[In, Out any](b binder, step workflows.Activity[In, Out], impl func(con
 		return
 	}
 	step.Bind(b.registry, func(ctx context.Context, in In) (Out, error) {
-		out, err := impl(ctx, in)
+		out, err := impl(sourced(ctx, b.queue, b.host), in)
 		return out, outward(ctx, err)
 	})
 }

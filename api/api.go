@@ -106,7 +106,7 @@ const compressLevel = 5
 // the generated code reads a parameter.
 func (a *API) routes() (chi.Router, error) {
 	root := chi.NewRouter()
-	root.Use(identify(a.deps.Logger), accessLog, recoverPanics, secure, chimiddleware.Compress(compressLevel), canonicalPath, refuseUnstorableHead)
+	root.Use(identify(a.deps.Logger, a.deps.Host), accessLog, recoverPanics, secure, chimiddleware.Compress(compressLevel), canonicalPath, refuseUnstorableHead)
 	root.NotFound(notFound)
 	root.MethodNotAllowed(methodNotAllowed)
 	if err := a.mountOpen(root); err != nil {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"plimsoll/internal/log"
+	"plimsoll/persistence"
 )
 
 // requestIDHeader carries the id that ties an answer to the lines of the log.
@@ -29,7 +30,7 @@ func requestID(ctx context.Context) string {
 }
 
 // identify takes the client's request id when it is well formed, makes one otherwise, and puts it into answer and log.
-func identify(logger *zap.Logger) func(http.Handler) http.Handler {
+func identify(logger *zap.Logger, host string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := r.Header.Get(requestIDHeader)
@@ -38,6 +39,7 @@ func identify(logger *zap.Logger) func(http.Handler) http.Handler {
 			}
 			w.Header().Set(requestIDHeader, id)
 			ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+			ctx = persistence.WithSource(ctx, persistence.Source{Service: serviceAPI, Host: host, RequestID: id})
 			ctx = log.Into(ctx, logger.With(zap.String(log.KeyRequestID, id)))
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})

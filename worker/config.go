@@ -21,6 +21,7 @@ type Config struct {
 	Deployment       string              `yaml:"deployment" doc:"Name of the Temporal worker deployment, for rolling out versions side by side. Empty means that workers take whatever is on their queues."`
 	Analysis         activities.Analysis `yaml:"analysis" doc:"Limits of image analysis."`
 	Watch            activities.Watch    `yaml:"watch" doc:"Watched tags and repositories."`
+	Events           activities.Events   `yaml:"events" doc:"What happened, for people and programs to follow (GET /v2/events)."`
 }
 
 // Slots are activity slots by queue.
@@ -37,7 +38,7 @@ func DefaultConfig() Config {
 	return Config{
 		Queues: workflows.Queues(), StopTimeout: 20 * time.Second, DispatchInterval: 2 * time.Second,
 		Slots:    Slots{Control: 20, Feeds: 2, Rescan: 2, Notify: 10},
-		Analysis: activities.DefaultAnalysis(), Watch: activities.DefaultWatch(),
+		Analysis: activities.DefaultAnalysis(), Watch: activities.DefaultWatch(), Events: activities.DefaultEvents(),
 	}
 }
 

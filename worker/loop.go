@@ -66,12 +66,12 @@ func (w *Worker) dispatch(ctx context.Context) error {
 // collectEvery is the rhythm in which unused results are looked for.
 const collectEvery = time.Hour
 
-// collect removes what deletions left behind.
+// collect removes what deletions left behind, and old events.
 func (w *Worker) collect(ctx context.Context) error {
 	return every(ctx, collectEvery, func(ctx context.Context) error {
-		err := w.deps.Activities.Collect(ctx)
+		err := errors.Join(w.deps.Activities.Collect(ctx), w.deps.Activities.ForgetEvents(ctx))
 		if err != nil && ctx.Err() == nil {
-			log.From(ctx).Warn("unused results not collected", zap.Error(err))
+			log.From(ctx).Warn("unused results or old events not collected", zap.Error(err))
 		}
 		return err
 	})
