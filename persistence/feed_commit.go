@@ -206,6 +206,14 @@ func (s *Feeds) Commit(ctx context.Context, c CommitFeed) (Committed, error) {
 	return out, wrap(err, "commit feed group %s/%s", c.Source, c.Group)
 }
 
+// Plausible refuses to replace the records of a group by none, or by less than half: ErrShrunk.
+func Plausible(before, now int) error {
+	if now == 0 || before >= shrinkFrom && now*2 < before {
+		return fmt.Errorf("%w: %d records, had %d: check the source, or use force", ErrShrunk, now, before)
+	}
+	return nil
+}
+
 func (c CommitFeed) key() args { return args{"source": c.Source, "group": c.Group} }
 
 func (c CommitFeed) commit(ctx context.Context, tx pgx.Tx) (Committed, error) {
@@ -220,8 +228,10 @@ func (c CommitFeed) commit(ctx context.Context, tx pgx.Tx) (Committed, error) {
 	if err != nil {
 		return Committed{}, err
 	}
-	if !c.Force && !c.Delta && (out.Records == 0 || before >= shrinkFrom && out.Records*2 < before) {
-		return Committed{}, fmt.Errorf("%w: %d records, had %d: check the source, or sync with force", ErrShrunk, out.Records, before)
+	if !c.Force && !c.Delta {
+		if err := Plausible(before, out.Records); err != nil {
+			return Committed{}, err
+		}
 	}
 	// Analyses that are being matched now finish with the old data, later ones wait for the new.
 	if _, err := exec(ctx, tx, lockExclusive, args{"lock": lockFeed}); err != nil {

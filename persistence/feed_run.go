@@ -22,6 +22,7 @@ const (
 	RunSync   = "sync"
 	RunFlush  = "flush"  // every record written anew
 	RunDelete = "delete" // data taken back
+	RunUpload = "upload" // data taken over that somebody sent
 )
 
 // interrupted is what a run says whose workflow has gone.
@@ -74,6 +75,7 @@ type RunFilter struct {
 	Source       string // of driver runs
 	Group        string
 	SyncRun      int64
+	WorkflowRun  string // of sync runs
 	FromID, ToID int64 // inclusive
 	Limit        int
 }
@@ -105,7 +107,7 @@ FROM plimsoll_feeds.sync_run r CROSS JOIN LATERAL (
   SELECT count(*) AS groups, count(*) FILTER (WHERE status = 'failed') AS failed,
     coalesce(sum(added), 0)::bigint AS added, coalesce(sum(changed), 0)::bigint AS changed, coalesce(sum(removed), 0)::bigint AS removed
   FROM plimsoll_feeds.driver_run WHERE sync_run = r.id) d
-WHERE (@status = '' OR r.status = @status) AND r.id >= @from AND (@to = 0 OR r.id <= @to)
+WHERE (@status = '' OR r.status = @status) AND (@workflow_run = '' OR r.workflow_run = @workflow_run) AND r.id >= @from AND (@to = 0 OR r.id <= @to)
 ORDER BY r.id DESC LIMIT @limit`)
 
 	driverBegin = query("driver.begin", `
@@ -194,7 +196,7 @@ func (s *Feeds) EndDriver(ctx context.Context, workflowRun string, r DriverRun, 
 
 // SyncRuns lists syncs.
 func (s *Feeds) SyncRuns(ctx context.Context, f RunFilter) ([]SyncRun, error) {
-	list, err := many[SyncRun](ctx, s.pool, runList, f.args())
+	list, err := many[SyncRun](ctx, s.pool, runList, merge(f.args(), args{"workflow_run": f.WorkflowRun}))
 	return list, wrap(err, "list feed syncs")
 }
 

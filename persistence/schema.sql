@@ -878,13 +878,30 @@ CREATE TABLE plimsoll_feeds.sync_run (
   message text NOT NULL DEFAULT ''::text
   started_at timestamp with time zone NOT NULL
   ended_at timestamp with time zone
-  CONSTRAINT sync_run_kind_check CHECK ((kind = ANY (ARRAY['sync'::text, 'flush'::text, 'delete'::text])))
+  CONSTRAINT sync_run_kind_check CHECK ((kind = ANY (ARRAY['sync'::text, 'flush'::text, 'delete'::text, 'upload'::text])))
   CONSTRAINT sync_run_pkey PRIMARY KEY (id)
   CONSTRAINT sync_run_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text])))
   CONSTRAINT sync_run_workflow_run_key UNIQUE (workflow_run)
 );
 
 CREATE INDEX sync_run_running ON plimsoll_feeds.sync_run USING btree (id) WHERE (status = 'running'::text);
+CREATE TABLE plimsoll_feeds.upload (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  digest text
+  size bigint NOT NULL DEFAULT 0
+  created_at timestamp with time zone NOT NULL
+  CONSTRAINT upload_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text))
+  CONSTRAINT upload_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE plimsoll_feeds.upload_part (
+  upload bigint NOT NULL
+  part integer NOT NULL
+  data bytea NOT NULL STORAGE e
+  CONSTRAINT upload_part_pkey PRIMARY KEY (upload, part)
+  CONSTRAINT upload_part_upload_fkey FOREIGN KEY (upload) REFERENCES plimsoll_feeds.upload(id) ON DELETE CASCADE
+);
+
 CREATE TABLE plimsoll_feeds.vulnerability (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL

@@ -5,5 +5,7 @@
 // whether it follows what is there. Each group is then committed as a sync would commit it, so that only what differs is
 // written, under a generation with its change set. Both ways hold one record in memory.
 //
+// A group may also be brought as the document its publisher has, where that is one document.
+//
 // Groups whose content are files instead of records (signatures of malware) are not part of bundles.
 package feedbundle

@@ -20,13 +20,50 @@ type Export struct {
 	Since   string             // cursor of the bundle to follow; empty: everything
 	Scratch string             // folder for the content until it is written; empty: the system's
 	Now     time.Time
+	// Choice narrows what is written; zero: everything.
+	Choice persistence.FeedChoice
 }
 
-// errContent ends the reading of a group that has none.
-var errContent = errors.New("the feed store has no data to export")
+// ErrContent means that the store holds nothing of what was asked for.
+var ErrContent = errors.New("the feed store has no such data to export")
 
-// Write writes a bundle of what the store holds: bundle.ErrBase when the store does not know the changes since the cursor.
+// Prepared is a bundle that only has to be written. Close lets go of its content.
+type Prepared struct {
+	Manifest bundle.Manifest
+	key      ed25519.PrivateKey
+	spools   spools
+}
+
+// Close removes the content.
+func (p *Prepared) Close() { p.spools.close() }
+
+// Write writes the bundle.
+func (p *Prepared) Write(w io.Writer) error { return bundle.Write(w, p.Manifest, p.key, p.spools.open) }
+
+// Write writes a bundle of what the store holds. Its errors are those of Prepare, and of w.
 func (e Export) Write(ctx context.Context, feeds *persistence.Feeds, w io.Writer) (bundle.Manifest, error) {
+	p, err := e.Prepare(ctx, feeds)
+	if err != nil {
+		return bundle.Manifest{}, err
+	}
+	defer p.Close()
+	return p.Manifest, p.Write(w)
+}
+
+// Prepare reads all that a bundle will hold into scratch: ErrContent, and bundle.ErrBase when the store does not know the
+// changes since the cursor.
+func (e Export) Prepare(ctx context.Context, feeds *persistence.Feeds) (_ *Prepared, err error) {
+	out := &Prepared{key: e.Key, spools: spools{scratch: e.Scratch}}
+	defer func() {
+		if err != nil {
+			out.Close()
+		}
+	}()
+	out.Manifest, err = e.collect(ctx, feeds, &out.spools)
+	return out, err
+}
+
+func (e Export) collect(ctx context.Context, feeds *persistence.Feeds, spools *spools) (bundle.Manifest, error) {
 	// Read before any group: what is committed meanwhile may be in the bundle, and comes once more in the next.
 	state, err := feeds.StoreState(ctx)
 	if err != nil {
@@ -45,10 +82,8 @@ func (e Export) Write(ctx context.Context, feeds *persistence.Feeds, w io.Writer
 	if err != nil {
 		return m, err
 	}
-	spools := spools{scratch: e.Scratch}
-	defer spools.close()
 	for _, g := range groups {
-		if g.LastSync == nil {
+		if g.LastSync == nil || !e.Choice.Has(g) {
 			continue
 		}
 		entry := bundle.Group{Source: g.Source, Name: g.Name, Synced: g.LastSync.UTC(), Base: m.Base}
@@ -62,9 +97,9 @@ func (e Export) Write(ctx context.Context, feeds *persistence.Feeds, w io.Writer
 		}
 	}
 	if len(m.Groups) == 0 {
-		return m, errContent
+		return m, ErrContent
 	}
-	return m, bundle.Write(w, m, e.Key, spools.open)
+	return m, nil
 }
 
 // follows reads the generation of a cursor of this store.

@@ -17,7 +17,14 @@ type Import struct {
 	Trust bundle.Trust
 	Force bool // also what is older than what is there, or suspiciously small
 	Now   time.Time
+	// Source is the only one the bundle may speak of; empty: any.
+	Source string
+	// Group is asked before a group is taken and hears what became of it when it calls the answer; nil: nobody is.
+	Group func(source, name string) (ended func(persistence.Committed, error), err error)
 }
+
+// ErrOther means that a bundle speaks of other feeds than the one it was given for.
+var ErrOther = errors.New("the feed bundle brings another feed")
 
 // Taken is what became of a bundle.
 type Taken struct {
@@ -46,6 +53,9 @@ func (i Import) verify(ctx context.Context, r io.ReaderAt, size int64) (*bundle.
 	}
 	sources := map[string]string{}
 	for _, g := range b.Manifest.Groups {
+		if i.Source != "" && g.Source != i.Source {
+			return nil, nil, fmt.Errorf("%w: %s/%s, wanted %s only", ErrOther, g.Source, g.Name, i.Source)
+		}
 		if g.File == nil {
 			continue
 		}
@@ -83,6 +93,16 @@ func (p *position) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Check does what Take does before the first group: what it accepts now, Take takes.
+func (i Import) Check(ctx context.Context, feeds *persistence.Feeds, r io.ReaderAt, size int64) (bundle.Manifest, error) {
+	b, _, err := i.verify(ctx, r, size)
+	if err != nil {
+		return bundle.Manifest{}, err
+	}
+	_, err = i.due(ctx, feeds, b.Manifest)
+	return b.Manifest, err
+}
+
 // Take verifies a bundle and then takes it over, group by group. An error after the first group is that of one group; those before
 // it stay, and doing it again goes on where it ended.
 func (i Import) Take(ctx context.Context, feeds *persistence.Feeds, r io.ReaderAt, size int64) (Taken, error) {
@@ -96,7 +116,7 @@ func (i Import) Take(ctx context.Context, feeds *persistence.Feeds, r io.ReaderA
 		return out, err
 	}
 	for _, g := range due {
-		done, err := i.group(ctx, feeds, b.Manifest, g, func() io.Reader {
+		done, err := i.told(ctx, feeds, b.Manifest, g, func() io.Reader {
 			at := places[g.File.SHA256]
 			return io.NewSectionReader(r, at.offset, at.size)
 		})
@@ -108,6 +128,20 @@ func (i Import) Take(ctx context.Context, feeds *persistence.Feeds, r io.ReaderA
 	return out, feeds.NoteBundle(ctx, persistence.FeedBundle{
 		Name: b.Manifest.Name, Checksum: b.Checksum, SignedBy: b.SignedBy, BuiltAt: b.Manifest.Built, ReceivedAt: i.Now,
 	})
+}
+
+// told takes a group over and tells who wants to know.
+func (i Import) told(ctx context.Context, feeds *persistence.Feeds, m bundle.Manifest, g bundle.Group, content func() io.Reader) (persistence.Committed, error) {
+	if i.Group == nil {
+		return i.group(ctx, feeds, m, g, content)
+	}
+	ended, err := i.Group(g.Source, g.Name)
+	if err != nil {
+		return persistence.Committed{}, err
+	}
+	done, err := i.group(ctx, feeds, m, g, content)
+	ended(done, err)
+	return done, err
 }
 
 // due are the groups of a bundle that are to be taken; when one must not be, none is.
@@ -132,7 +166,10 @@ func (i Import) due(ctx context.Context, feeds *persistence.Feeds, m bundle.Mani
 		switch {
 		case err != nil:
 			faults = append(faults, err)
-		case !done:
+		case done:
+		case g.Base == "" && !i.Force && g.File != nil && persistence.Plausible(have.RecordCount, int(g.File.Lines)) != nil:
+			faults = append(faults, fmt.Errorf("group %s/%s: %w", g.Source, g.Name, persistence.Plausible(have.RecordCount, int(g.File.Lines))))
+		default:
 			due = append(due, g)
 		}
 	}
