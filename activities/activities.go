@@ -13,6 +13,7 @@ import (
 	"plimsoll/activities/malware"
 	"plimsoll/activities/registry"
 	"plimsoll/engine/feed"
+	"plimsoll/engine/feed/bundle"
 	"plimsoll/engine/image"
 	"plimsoll/engine/policy"
 	"plimsoll/engine/policy/gates"
@@ -30,6 +31,8 @@ type Deps struct {
 	Feeds  *pgxpool.Pool // where the vulnerability data is; nil: in Pool
 	Sealer *seal.Sealer
 	Blobs  blob.Store
+	// Trust says whose feed bundles are taken over; zero: nobody's.
+	Trust bundle.Trust
 	// Access is how registries are reached; nil means no private certificates and no exchange with AWS.
 	Access *registryhttp.Access
 	// Schedules holds those of watchers.
@@ -47,6 +50,7 @@ type Deps struct {
 type Activities struct {
 	analysis Analysis
 	feeds    Feeds
+	trust    bundle.Trust
 	origin   persistence.Origin
 	now      func() time.Time
 
@@ -106,7 +110,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 	}
 	return &Activities{
 		signatures: folder,
-		analysis:   analysis, feeds: feeds, now: time.Now, watch: deps.Watch, eventConfig: deps.Events, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
+		analysis:   analysis, feeds: feeds, trust: deps.Trust, now: time.Now, watch: deps.Watch, eventConfig: deps.Events, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
 		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
 		images:      persistence.NewImages(deps.Pool),
 		progress:    persistence.NewProgresses(deps.Pool),
@@ -167,6 +171,8 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.ListFeedGroups, a.listFeedGroups)
 	bind(b, workflows.SyncGroup, a.syncGroup)
 	bind(b, workflows.ClearGroup, a.clearGroup)
+	bind(b, workflows.TakeUpload, a.takeUpload)
+	bind(b, workflows.DropUpload, a.dropUpload)
 	bind(b, workflows.EndFeedSync, a.endFeedSync)
 	bind(b, workflows.PendingRescans, a.pendingRescans)
 	bind(b, workflows.RescansStarted, a.rescansStarted)

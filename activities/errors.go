@@ -10,10 +10,13 @@ import (
 	"plimsoll/activities/fetch"
 	"plimsoll/activities/registry"
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/feed/bundle"
+	"plimsoll/engine/feed/relay"
 	"plimsoll/engine/image"
 	"plimsoll/engine/imported"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
+	"plimsoll/persistence/feedbundle"
 	"plimsoll/persistence/seal"
 	"plimsoll/workflows"
 )
@@ -72,6 +75,16 @@ var table = []boundary{
 	{errDocument, workflows.FailFeedBadResponse, true},
 	{errGroup, workflows.FailFeedBadResponse, true},
 	{persistence.ErrShrunk, workflows.FailFeedRefused, true},
+	{bundle.ErrUntrusted, workflows.FailFeedRefused, true},
+	{bundle.ErrOlder, workflows.FailFeedRefused, true},
+	{bundle.ErrBase, workflows.FailFeedRefused, true},
+	{bundle.ErrBundle, workflows.FailFeedBadResponse, true},
+	{relay.ErrDocument, workflows.FailFeedBadResponse, true},
+	{feedbundle.ErrOther, workflows.FailFeedBadResponse, true},
+	{feedbundle.ErrForm, workflows.FailFeedBadResponse, true},
+	{feedbundle.ErrDocument, workflows.FailFeedBadResponse, true},
+	{ErrFeedGroup, workflows.FailFeedBadResponse, true},
+	{errUploadGone, workflows.FailFeedRefused, true},
 
 	{blob.ErrTooLarge, workflows.FailLimitExceeded, true},
 	// Broken for good, and nothing a client could do about it.

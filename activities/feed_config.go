@@ -232,6 +232,13 @@ func (f Feeds) drivers() []feed.Driver {
 			}
 		}
 	}
+	return append(out, f.externals()...)
+}
+
+// publishers are the drivers that read what the publishers themselves have.
+func (f Feeds) publishers() []feed.Driver { return append(sources.All(), f.externals()...) }
+
+func (f Feeds) externals() (out []feed.Driver) {
 	for _, e := range f.External {
 		out = append(out, external.New(e.Name))
 	}

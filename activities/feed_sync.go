@@ -75,10 +75,8 @@ func (a *Activities) atGroup(ctx context.Context, in workflows.SyncGroupInput, d
 	if ctx.Err() != nil {
 		return out, err // cancelled, or another attempt follows
 	}
-	ended := persistence.DriverRun{
-		Source: in.Source, Group: in.Group, Status: persistence.RunCompleted, Generation: out.Generation, Unchanged: out.Unchanged,
-		Records: out.Records, Skipped: done.Skipped, Added: out.Added, Changed: out.Changed, Removed: out.Removed,
-	}
+	ended := driverRun(in.Source, in.Group, done)
+	ended.Records, ended.Unchanged = out.Records, out.Unchanged // of documents that were not even read
 	if err != nil {
 		a.recordFeedError(ctx, in, err)
 		code, message := workflows.GroupFailure(outward(ctx, err))

@@ -190,6 +190,9 @@ func (a *Activities) ForgetFeedHistory(ctx context.Context) error {
 	if err := a.settings.Get(ctx, settingRescans, &rescanned); err != nil && !errors.Is(err, persistence.ErrNotFound) {
 		return err
 	}
+	if err := a.feedStore.ForgetUploads(ctx, a.now()); err != nil {
+		return err
+	}
 	forgotten, err := a.feedStore.Forget(ctx, persistence.FeedRetention(a.feeds.Retention), rescanned, a.now())
 	if err == nil && forgotten != (persistence.Forgotten{}) {
 		log.From(ctx).Info("old feed data removed", zap.Int64("records", forgotten.Records), zap.Int64("changes", forgotten.Changes), zap.Int64("runs", forgotten.Runs))

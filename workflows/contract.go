@@ -1,6 +1,9 @@
 package workflows
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // Task queues. Background work has its own, so that it never delays what a person waits for.
 const (
@@ -120,6 +123,18 @@ type SyncFeedsInput struct {
 	Flush bool `json:"flush,omitempty"`
 	// Delete takes back what the groups say instead of syncing them.
 	Delete bool `json:"delete,omitempty"`
+	// Upload is taken over instead of what the publishers have. Source and Group then say what it must be about.
+	Upload *FeedUpload `json:"upload,omitempty"`
+}
+
+// FeedUpload names what was received and how to read it.
+type FeedUpload struct {
+	ID     int64  `json:"id"`
+	Digest string `json:"digest"`
+	// Document: one document of the publisher of Source and Group. Else it is a feed bundle.
+	Document bool `json:"document,omitempty"`
+	// Built is when a document was made, as whoever sent it says.
+	Built *time.Time `json:"built,omitempty"`
 }
 
 // SyncFeedsResult has one line per group.

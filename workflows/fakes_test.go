@@ -32,6 +32,8 @@ type fakes struct {
 	noteTags  func(context.Context, workflows.WatchInput) (workflows.WatchRepositoryResult, error)
 	addTags   func(context.Context, workflows.WatchInput) (workflows.WatchRepositoryResult, error)
 	apply     func(context.Context, workflows.WatchInput) (workflows.SyncWatchResult, error)
+	take      func(context.Context, workflows.SyncFeedsInput) (workflows.SyncFeedsResult, error)
+	dropped   []workflows.FeedUpload
 	pending   []int64
 	groups    []workflows.FeedGroup
 	through   int64
@@ -92,6 +94,11 @@ func newFakes() *fakes {
 		},
 		group: func(_ context.Context, in workflows.SyncGroupInput) (workflows.GroupResult, error) {
 			return workflows.GroupResult{Source: in.Source, Group: in.Group, Unchanged: true}, nil
+		},
+		take: func(context.Context, workflows.SyncFeedsInput) (workflows.SyncFeedsResult, error) {
+			return workflows.SyncFeedsResult{Groups: []workflows.GroupResult{
+				{Source: "osv", Group: "Go", Unchanged: true}, {Source: "osv", Group: "npm", Generation: 40, Added: 3},
+			}}, nil
 		},
 		portion:   func(workflows.RescanPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
 		annotated: func(workflows.AnnotatedPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
@@ -162,6 +169,13 @@ func (f *fakes) register(r workflows.Registry) {
 	})
 	bind(f, r, workflows.SyncGroup, f.group)
 	bind(f, r, workflows.ClearGroup, f.group)
+	bind(f, r, workflows.TakeUpload, f.take)
+	bind(f, r, workflows.DropUpload, func(_ context.Context, in workflows.FeedUpload) (workflows.Done, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.dropped = append(f.dropped, in)
+		return workflows.Done{}, nil
+	})
 	bind(f, r, workflows.EndFeedSync, func(_ context.Context, in workflows.EndSyncInput) (workflows.Done, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()

@@ -18,6 +18,11 @@ var (
 	SyncGroup = Activity[SyncGroupInput, GroupResult]{Name: "SyncGroup", Opts: feedWork}
 	// ClearGroup takes back everything a group says.
 	ClearGroup = Activity[SyncGroupInput, GroupResult]{Name: "ClearGroup", Opts: feedWork}
+	// TakeUpload checks the whole of what was uploaded and then takes it over, group by group. Done again it goes on where it
+	// ended.
+	TakeUpload = Activity[SyncFeedsInput, SyncFeedsResult]{Name: "TakeUpload", Opts: feedWork}
+	// DropUpload removes what was uploaded.
+	DropUpload = Activity[FeedUpload, Done]{Name: "DropUpload", Opts: feedPlan}
 	// EndFeedSync notes how the sync ended.
 	EndFeedSync = Activity[EndSyncInput, Done]{Name: "EndFeedSync", Opts: feedPlan}
 	// PendingRescans lists committed generations whose rescan was never noted as started.
@@ -76,6 +81,9 @@ const (
 // SyncFeeds brings every group up to date, or takes back what it says, each on its own: one that fails keeps its last good data
 // and has its error on its line of the result.
 func SyncFeeds(ctx workflow.Context, in SyncFeedsInput) (SyncFeedsResult, error) {
+	if in.Upload != nil {
+		return takeUpload(ctx, in)
+	}
 	result, err := syncGroups(ctx, in)
 	// Runs that began before there were records of them end without one.
 	if workflow.GetVersion(ctx, "record-feed-syncs", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
@@ -108,6 +116,34 @@ func ended(result SyncFeedsResult, err error) EndSyncInput {
 		_, out.Message = Failure(err)
 	}
 	return out
+}
+
+// takeUpload takes over what was uploaded, which goes then, however that ended.
+func takeUpload(ctx workflow.Context, in SyncFeedsInput) (SyncFeedsResult, error) {
+	result, err := TakeUpload.Run(ctx, in)
+	if err != nil && !temporal.IsCanceledError(err) {
+		code, message := GroupFailure(err)
+		err = temporal.NewNonRetryableApplicationError(message, code, err)
+	}
+	// Also when it failed: groups before the one that did are taken.
+	started := make(map[int64]bool)
+	for _, g := range result.Groups {
+		if g.Generation > 0 {
+			started[g.Generation] = startRescan(detached(ctx), g.Generation) == nil
+		}
+	}
+	end := ended(result, err)
+	if err != nil && !temporal.IsCanceledError(err) {
+		code, message := GroupFailure(err)
+		end.Message = code + ": " + message
+	}
+	wrong := catchUp(detached(ctx), started)
+	_, errDrop := DropUpload.Run(detached(ctx), *in.Upload)
+	_, errEnd := EndFeedSync.Run(detached(ctx), end)
+	if err == nil {
+		err = failure(errors.Join(wrong, errDrop, errEnd))
+	}
+	return result, err
 }
 
 func syncGroups(ctx workflow.Context, in SyncFeedsInput) (SyncFeedsResult, error) {

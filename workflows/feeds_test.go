@@ -149,3 +149,42 @@ func TestASyncOfWhichNothingComesFails(t *testing.T) {
 		t.Error("how it ended", diff)
 	}
 }
+
+func TestAnUploadIsTakenOverRescannedAndRemoved(t *testing.T) {
+	t.Parallel()
+	upload := workflows.FeedUpload{ID: 3, Digest: digestOf(3)}
+	for name, c := range map[string]struct {
+		fail    error
+		rescans int
+		ended   workflows.EndSyncInput
+	}{
+		"taken": {nil, 2, workflows.EndSyncInput{Message: "1 groups changed, 1 unchanged, 0 failed"}},
+		// What an attempt committed before it failed is rescanned all the same.
+		"refused": {refused(workflows.FailFeedRefused, "older"), 1, workflows.EndSyncInput{Failed: true, Message: "FEED_REFUSED: older"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFakes()
+			f.pending = []int64{39}
+			if c.fail != nil {
+				f.take = func(context.Context, workflows.SyncFeedsInput) (workflows.SyncFeedsResult, error) {
+					return workflows.SyncFeedsResult{}, c.fail
+				}
+			}
+			env := newEnv(f)
+			env.ExecuteWorkflow(workflows.SyncFeedsName, workflows.SyncFeedsInput{Upload: &upload})
+			if err := env.GetWorkflowError(); (err != nil) != (c.fail != nil) {
+				t.Fatal(err)
+			}
+			if f.noted(workflows.RescanMatches.Name) != c.rescans || f.noted(workflows.ListFeedGroups.Name)+f.noted(workflows.SyncGroup.Name) != 0 {
+				t.Errorf("calls %v", f.calls)
+			}
+			if diff := cmp.Diff([]workflows.FeedUpload{upload}, f.dropped); diff != "" {
+				t.Error("removed", diff)
+			}
+			if diff := cmp.Diff([]workflows.EndSyncInput{c.ended}, f.ended); diff != "" {
+				t.Error("how it ended", diff)
+			}
+		})
+	}
+}

@@ -141,6 +141,16 @@ var scenarios = []scenario{
 	{"sync_feeds_delete", newsInFeeds, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{Source: "osv", Group: "npm", Delete: true})
 	})},
+	{"sync_feeds_upload", newsInFeeds, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{Source: "osv", Force: true, Upload: &workflows.FeedUpload{ID: 3, Digest: digestOf(3)}})
+	})},
+	{"sync_feeds_upload_refused", func(f *fakes) {
+		f.take = func(context.Context, workflows.SyncFeedsInput) (workflows.SyncFeedsResult, error) {
+			return workflows.SyncFeedsResult{}, refused(workflows.FailFeedRefused, "older")
+		}
+	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartSyncFeeds(ctx, c, workflows.SyncFeedsInput{Upload: &workflows.FeedUpload{ID: 4, Digest: digestOf(4), Document: true}})
+	})},
 	{"sync_feeds_on_schedule", nil, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		opts := client.StartWorkflowOptions{ID: "feeds-scheduled", TaskQueue: workflows.QueueFeeds}
 		return c.ExecuteWorkflow(ctx, opts, workflows.SyncOnScheduleName, workflows.SyncFeedsInput{})

@@ -66,11 +66,8 @@ func (d Document) Check(ctx context.Context, feeds *persistence.Feeds, r io.Read
 	if err != nil {
 		return 0, err
 	}
-	have, err := feeds.Group(ctx, d.Driver.Name, d.Group.Name)
-	if err != nil && !errors.Is(err, persistence.ErrNotFound) {
-		return 0, err
-	}
-	if err := d.follows(have); err != nil {
+	have, err := d.follows(ctx, feeds)
+	if err != nil {
 		return 0, err
 	}
 	var count tally
@@ -83,12 +80,16 @@ func (d Document) Check(ctx context.Context, feeds *persistence.Feeds, r io.Read
 	return count.records, err
 }
 
-// follows refuses what says of itself that it is older than what is there.
-func (d Document) follows(have persistence.FeedGroup) error {
-	if d.Force || d.Built.IsZero() || have.LastSync == nil || !have.LastSync.After(d.Built) {
-		return nil
+// follows refuses what says of itself that it is older than what is there, which it returns.
+func (d Document) follows(ctx context.Context, feeds *persistence.Feeds) (persistence.FeedGroup, error) {
+	have, err := feeds.Group(ctx, d.Driver.Name, d.Group.Name)
+	if errors.Is(err, persistence.ErrNotFound) {
+		return have, nil
 	}
-	return fmt.Errorf("%w: group %s/%s was brought up to date at %s, the document is of %s: force it if that is meant", bundle.ErrOlder,
+	if err != nil || d.Force || d.Built.IsZero() || have.LastSync == nil || !have.LastSync.After(d.Built) {
+		return have, err
+	}
+	return have, fmt.Errorf("%w: group %s/%s was brought up to date at %s, the document is of %s: force it if that is meant", bundle.ErrOlder,
 		d.Driver.Name, d.Group.Name, have.LastSync.UTC().Format(time.RFC3339), d.Built.UTC().Format(time.RFC3339))
 }
 
@@ -104,6 +105,9 @@ func (d Document) fault(ctx context.Context, err error) error {
 func (d Document) Take(ctx context.Context, feeds *persistence.Feeds, r io.ReaderAt, size int64) (persistence.Committed, error) {
 	in, err := d.input(ctx, r, size)
 	if err != nil {
+		return persistence.Committed{}, err
+	}
+	if _, err := d.follows(ctx, feeds); err != nil {
 		return persistence.Committed{}, err
 	}
 	return feeds.Commit(ctx, persistence.CommitFeed{
