@@ -51,7 +51,9 @@ func (a *Activities) takeUpload(ctx context.Context, in workflows.SyncFeedsInput
 func (a *Activities) takeBundle(ctx context.Context, in workflows.SyncFeedsInput, content *persistence.UploadReader) (out workflows.SyncFeedsResult, err error) {
 	taking := feedbundle.Import{
 		Trust: a.trust, Force: in.Force, Now: a.now(), Source: in.Source,
-		Group: func(source, name string) (func(persistence.Committed, error), error) { return a.taking(ctx, source, name) },
+		Group: func(source, name string) (func(persistence.Committed, error), error) {
+			return a.taking(ctx, source, name)
+		},
 	}
 	taken, err := taking.Take(ctx, a.feedStore, content, content.Size)
 	if err != nil {
@@ -153,4 +155,3 @@ func (f Feeds) Uploaded(source, group string) (feedbundle.Document, error) {
 	}
 	return feedbundle.Document{}, fmt.Errorf("%w: %s/%s", ErrFeedGroup, source, group)
 }
-
