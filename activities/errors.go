@@ -83,7 +83,7 @@ var table = []boundary{
 	{feedbundle.ErrOther, workflows.FailFeedBadResponse, true},
 	{feedbundle.ErrForm, workflows.FailFeedBadResponse, true},
 	{feedbundle.ErrDocument, workflows.FailFeedBadResponse, true},
-	{ErrFeedGroup, workflows.FailFeedBadResponse, true},
+	{feedbundle.ErrGroup, workflows.FailFeedBadResponse, true},
 	{errUploadGone, workflows.FailFeedRefused, true},
 
 	{blob.ErrTooLarge, workflows.FailLimitExceeded, true},

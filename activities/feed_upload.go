@@ -127,11 +127,8 @@ func (a *Activities) dropUpload(ctx context.Context, in workflows.FeedUpload) (w
 	return workflows.Done{}, a.feedStore.DropUpload(ctx, in.ID)
 }
 
-// ErrFeedGroup means that no source has a group of that name under the settings, or that there are several to choose from.
-var ErrFeedGroup = errors.New("no such feed group")
-
 // Uploaded is how a document of a publisher is read that was brought by hand: by its driver, also where the installation reads
-// from another one. Without a group the source must have one only: ErrFeedGroup.
+// from another one. Without a group the source must have one only: feedbundle.ErrGroup.
 func (f Feeds) Uploaded(source, group string) (feedbundle.Document, error) {
 	for _, d := range f.publishers() {
 		if d.Name != source {
@@ -144,7 +141,7 @@ func (f Feeds) Uploaded(source, group string) (feedbundle.Document, error) {
 			return out, nil
 		}
 		if group == "" {
-			return out, fmt.Errorf("%w: %s has %d groups; name one", ErrFeedGroup, source, len(groups))
+			return out, fmt.Errorf("%w: %s has %d groups; name one", feedbundle.ErrGroup, source, len(groups))
 		}
 		for _, g := range groups {
 			if g.Name == group {
@@ -153,5 +150,5 @@ func (f Feeds) Uploaded(source, group string) (feedbundle.Document, error) {
 			}
 		}
 	}
-	return feedbundle.Document{}, fmt.Errorf("%w: %s/%s", ErrFeedGroup, source, group)
+	return feedbundle.Document{}, fmt.Errorf("%w: %s/%s", feedbundle.ErrGroup, source, group)
 }

@@ -42,6 +42,7 @@ type Deps struct {
 	Policies    Policies
 	Evaluations Evaluations
 	Feeds       Feeds
+	Exchange    FeedExchange
 	Services    Services
 	Blobs       Blobs
 	Facts       Facts
@@ -70,6 +71,7 @@ type API struct {
 	operations    map[string]operation
 	authenticator *authenticator
 	router        chi.Router
+	exports       chan struct{} // holds one for each bundle that is being made
 }
 
 // New returns the API as an http.Handler.
@@ -87,7 +89,7 @@ func New(ctx context.Context, deps Deps, config Config) (*API, error) {
 		return nil, err
 	}
 	a := &API{
-		deps: deps, config: config, doc: doc, operations: operations,
+		deps: deps, config: config, doc: doc, operations: operations, exports: make(chan struct{}, exportSlots),
 		authenticator: &authenticator{logins: deps.Users, hasher: deps.Hasher, cache: cache},
 	}
 	if a.router, err = a.routes(); err != nil {
@@ -118,7 +120,7 @@ func (a *API) routes() (chi.Router, error) {
 		RequestErrorHandlerFunc:  badRequest,
 		ResponseErrorHandlerFunc: writeError,
 	})
-	guarded := root.With(limit(a.maxBody, a.timeout), a.guard, normalize(a.operations), takeUpload(a.operations, newUploadRoom(max(uploadMemory, a.config.MaxImportContentBytes+uploadStep))), validate(a.doc), refuseUnstorable)
+	guarded := root.With(limit(a.maxBody, a.timeout), a.guard, normalize(a.operations), takeUpload(a.operations, newUploadRoom(max(uploadMemory, a.config.MaxImportContentBytes+uploadStep))), aroundStreams(a.operations, validate(a.doc)), refuseUnstorable)
 	oas.HandlerWithOptions(strict, oas.ChiServerOptions{BaseURL: basePath, BaseRouter: guarded, ErrorHandlerFunc: badRequest})
 	return root, nil
 }
@@ -143,6 +145,9 @@ func (a *API) timeout(r *http.Request) time.Duration {
 	if a.operations[currentRoute(r)].raw {
 		return max(uploadTimeout, a.config.RequestTimeout)
 	}
+	if a.operations[currentRoute(r)].stream || currentRoute(r) == routeKey(http.MethodGet, basePath+"/system/feeds/{feed}/bundle") {
+		return max(streamTimeout, a.config.RequestTimeout)
+	}
 	return a.config.RequestTimeout
 }
 
@@ -153,6 +158,9 @@ func (a *API) maxBody(r *http.Request) int64 {
 		return a.config.MaxImportContentBytes
 	case route == routeKey(http.MethodPost, basePath+"/policies"), route == routeKey(http.MethodPut, basePath+"/policies/{policy_id}"):
 		return min(a.config.MaxBodyBytes, maxPolicyBytes)
+	}
+	if a.operations[currentRoute(r)].stream {
+		return a.config.MaxFeedUploadBytes
 	}
 	return a.config.MaxBodyBytes
 }

@@ -11,6 +11,7 @@ type Config struct {
 	Addr                  string        `yaml:"addr" doc:"Address the API listens on, as host:port."`
 	MaxBodyBytes          int64         `yaml:"max_body_bytes" doc:"Largest request body in bytes."`
 	MaxImportContentBytes int64         `yaml:"max_import_content_bytes" doc:"Largest document uploaded for an image import, in bytes."`
+	MaxFeedUploadBytes    int64         `yaml:"max_feed_upload_bytes" doc:"Largest feed bundle or document that may be uploaded, in bytes."`
 	ImportLifetime        time.Duration `yaml:"import_lifetime" doc:"How long an image import may wait to be finished; its documents are removed then."`
 	RequestTimeout        time.Duration `yaml:"request_timeout" doc:"How long the server works on one request."`
 	ResolveTimeout        time.Duration `yaml:"resolve_timeout" doc:"How long adding an image or checking a registry credential waits for a worker."`
@@ -32,6 +33,7 @@ func DefaultConfig() Config {
 		Addr:                  "127.0.0.1:8228",
 		MaxBodyBytes:          32 << 20,
 		MaxImportContentBytes: 100 << 20,
+		MaxFeedUploadBytes:    4 << 30,
 		ImportLifetime:        24 * time.Hour,
 		RequestTimeout:        60 * time.Second,
 		ResolveTimeout:        30 * time.Second,
@@ -58,6 +60,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxImportContentBytes <= 0 {
 		faults = append(faults, fmt.Errorf("max_import_content_bytes: must be positive, is %d", c.MaxImportContentBytes))
+	}
+	if c.MaxFeedUploadBytes <= 0 {
+		faults = append(faults, fmt.Errorf("max_feed_upload_bytes: must be positive, is %d", c.MaxFeedUploadBytes))
 	}
 	if c.ResolveTimeout >= c.RequestTimeout {
 		faults = append(faults, errors.New("resolve_timeout: must be shorter than request_timeout"))

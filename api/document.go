@@ -56,6 +56,7 @@ type access struct {
 type operation struct {
 	access   access
 	raw      bool            // the handler takes the body byte for byte
+	stream   bool            // only the handler reads the body, as it arrives
 	bodies   []string        // accepted media types of the body; nil when there is none
 	booleans map[string]bool // query parameters of type boolean
 	lists    map[string]bool // query parameters written as one comma-separated value
@@ -104,6 +105,7 @@ func readOperation(item *openapi3.PathItem, op *openapi3.Operation) (operation, 
 		o.booleans[p.Name] = p.Schema.Value.Type.Is("boolean")
 		o.lists[p.Name] = p.Schema.Value.Type.Is("array") && p.Explode != nil && !*p.Explode
 	}
+	o.stream, _ = op.Extensions["x-stream-body"].(bool)
 	o.raw, _ = op.Extensions["x-raw-body"].(bool)
 	if op.RequestBody != nil {
 		for mediaType := range op.RequestBody.Value.Content {

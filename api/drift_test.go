@@ -112,8 +112,11 @@ func conforms(t testing.TB, a *API, r *http.Request, got *httptest.ResponseRecor
 	return r.Method + " " + path
 }
 
-// XML is answered as text.
-func init() { openapi3filter.RegisterBodyDecoder("application/xml", openapi3filter.FileBodyDecoder) }
+// XML and archives are answered as text.
+func init() {
+	openapi3filter.RegisterBodyDecoder("application/xml", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/x-tar", openapi3filter.FileBodyDecoder)
+}
 
 // documented checks the answer against the document.
 func documented(t testing.TB, r *http.Request, path string, got *httptest.ResponseRecorder, fault func(string)) {

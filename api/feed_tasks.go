@@ -20,7 +20,8 @@ const (
 func (h *handlers) ListFeedSyncTasks(ctx context.Context, req oas.ListFeedSyncTasksRequestObject) (oas.ListFeedSyncTasksResponseObject, error) {
 	p := req.Params
 	runs, err := h.deps.Feeds.SyncRuns(ctx, persistence.RunFilter{
-		Status: persistence.RunStatus(orElse(p.Status, "")), FromID: orElse(p.FromId, 0), ToID: orElse(p.ToId, 0), Limit: orElse(p.Limit, defaultTasks),
+		WorkflowRun: orElse(p.WorkflowRun, ""),
+		Status:      persistence.RunStatus(orElse(p.Status, "")), FromID: orElse(p.FromId, 0), ToID: orElse(p.ToId, 0), Limit: orElse(p.Limit, defaultTasks),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list feed tasks: %w", err)

@@ -86,6 +86,11 @@ func (s *starter) SyncFeeds(_ context.Context, in workflows.SyncFeedsInput, _ ti
 	return s.sync()
 }
 
+func (s *starter) UploadFeed(_ context.Context, in workflows.SyncFeedsInput) (string, error) {
+	s.synced = append(s.synced, in)
+	return "run-of-the-upload", s.failure
+}
+
 // server is an API over a database of the test's own.
 type server struct {
 	t       *testing.T
@@ -123,7 +128,7 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 		Accounts: accounts, Users: persistence.NewUsers(pool), Grants: grants, Registries: persistence.NewRegistries(pool, sealer),
 		Images: persistence.NewImages(pool), Progress: persistence.NewProgresses(pool), Referrers: persistence.NewReferrers(pool), Analyses: persistence.NewAnalyses(pool), Imports: persistence.NewImports(pool),
 		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool, pool), Annotations: persistence.NewAnnotations(pool), Fleet: persistence.NewMatches(pool, pool), Scanner: persistence.NewMatches(pool, pool), Policies: persistence.NewPolicies(pool),
-		Evaluations: persistence.NewEvaluations(pool), Feeds: persistence.NewFeeds(pool), Services: persistence.NewServices(pool),
+		Evaluations: persistence.NewEvaluations(pool), Feeds: persistence.NewFeeds(pool), Exchange: exchange(pool), Services: persistence.NewServices(pool),
 		Blobs: s.blobs, Facts: facts.New(pool, pool, s.blobs), Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool), Corrections: persistence.NewCorrections(pool),
 		Gates: gates.All(), DefaultPolicy: defaultPolicy, Host: "api-host",
 		SchemaVersion: func(ctx context.Context) (int64, int64, error) { return persistence.SchemaVersion(ctx, pool, pool) },

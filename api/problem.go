@@ -41,6 +41,12 @@ const (
 	codeRegistryExists      = "REGISTRY_EXISTS"
 	codeFeedSyncRunning     = "FEED_SYNC_ALREADY_IN_PROGRESS"
 	codeFeedSyncFailed      = "FEED_SYNC_FAILED"
+	codeFeedDataInvalid     = "FEED_DATA_INVALID"
+	codeFeedUntrusted       = "FEED_DATA_UNTRUSTED"
+	codeFeedOlder           = "FEED_DATA_OLDER"
+	codeFeedGap             = "FEED_DATA_GAP"
+	codeFeedRefused         = "FEED_DATA_REFUSED"
+	codeFeedKeyMissing      = "FEED_KEY_MISSING"
 	codeNotFound            = "NOT_FOUND"
 	codeConflict            = "CONFLICT"
 	codeTooLarge            = "REQUEST_TOO_LARGE"
@@ -104,6 +110,12 @@ var failures = []failure{
 	{codeRegistryExists, http.StatusConflict, "A credential for that registry exists in the account."},
 	{codeFeedSyncRunning, http.StatusConflict, "Vulnerability data is being synchronised already."},
 	{codeFeedSyncFailed, http.StatusInternalServerError, "No vulnerability data could be synchronised; what was loaded before stays in use."},
+	{codeFeedDataInvalid, http.StatusBadRequest, "What was uploaded is not feed data, is damaged or cut off, has another checksum, or is of another feed."},
+	{codeFeedUntrusted, http.StatusBadRequest, "The feed bundle is not signed with a key this installation trusts."},
+	{codeFeedOlder, http.StatusBadRequest, "The feed data is older than what is there."},
+	{codeFeedGap, http.StatusBadRequest, "The feed bundle of changes does not follow what is there, or the server no longer knows the changes since its beginning."},
+	{codeFeedRefused, http.StatusBadRequest, "The feed data has no records, or less than half of those that are there."},
+	{codeFeedKeyMissing, http.StatusConflict, "The server has no key to sign feed bundles with."},
 	{codeNotFound, http.StatusNotFound, "What the request names does not exist, or went away while it was worked on."},
 	{codeConflict, http.StatusConflict, "The state of what the request names does not allow the change, or another request changed it at the same time."},
 	{codeTooLarge, http.StatusRequestEntityTooLarge, "The request body is larger than the server accepts."},

@@ -27,6 +27,8 @@ type Starter interface {
 	Launch(ctx context.Context, outboxID int64)
 	// SyncFeeds starts a feed synchronisation and waits for at most wait; done tells whether it ended in that time.
 	SyncFeeds(ctx context.Context, in workflows.SyncFeedsInput, wait time.Duration) (result workflows.SyncFeedsResult, done bool, err error)
+	// UploadFeed starts taking over what was uploaded, and returns the id of the run.
+	UploadFeed(ctx context.Context, in workflows.SyncFeedsInput) (run string, err error)
 }
 
 // Outbox holds workflow starts that are not confirmed yet.
@@ -120,12 +122,9 @@ func (s *temporalStarter) launch(ctx context.Context, outboxID int64) error {
 
 func (s *temporalStarter) SyncFeeds(ctx context.Context, in workflows.SyncFeedsInput, wait time.Duration) (workflows.SyncFeedsResult, bool, error) {
 	var out workflows.SyncFeedsResult
-	run, err := workflows.StartSyncFeeds(ctx, s.client, in)
-	switch {
-	case errors.Is(err, workflows.ErrRunning):
-		return out, false, fail(codeFeedSyncRunning, "Vulnerability data is being synchronised already; GET /system/feeds shows how far it is.").because(err)
-	case err != nil:
-		return out, false, startProblem(err)
+	run, err := s.startFeeds(ctx, in)
+	if err != nil {
+		return out, false, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -137,6 +136,25 @@ func (s *temporalStarter) SyncFeeds(ctx context.Context, in workflows.SyncFeedsI
 		return out, false, nil
 	}
 	return out, false, fail(codeFeedSyncFailed, "The synchronisation ended before its time; what was loaded before stays in use.").because(err)
+}
+
+func (s *temporalStarter) startFeeds(ctx context.Context, in workflows.SyncFeedsInput) (client.WorkflowRun, error) {
+	run, err := workflows.StartSyncFeeds(ctx, s.client, in)
+	switch {
+	case errors.Is(err, workflows.ErrRunning):
+		return nil, fail(codeFeedSyncRunning, "Vulnerability data is being synchronised already; GET /system/feeds shows how far it is.").because(err)
+	case err != nil:
+		return nil, startProblem(err)
+	}
+	return run, nil
+}
+
+func (s *temporalStarter) UploadFeed(ctx context.Context, in workflows.SyncFeedsInput) (string, error) {
+	run, err := s.startFeeds(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	return run.GetRunID(), nil
 }
 
 func getResult(ctx context.Context, run client.WorkflowRun, out any) error {

@@ -76,7 +76,7 @@ type RunFilter struct {
 	Group        string
 	SyncRun      int64
 	WorkflowRun  string // of sync runs
-	FromID, ToID int64 // inclusive
+	FromID, ToID int64  // inclusive
 	Limit        int
 }
 

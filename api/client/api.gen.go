@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AccountStatusState.
@@ -119,6 +120,7 @@ const (
 	Delete FeedSyncTaskKind = "delete"
 	Flush  FeedSyncTaskKind = "flush"
 	Sync   FeedSyncTaskKind = "sync"
+	Upload FeedSyncTaskKind = "upload"
 )
 
 // Valid indicates whether the value is a known member of the FeedSyncTaskKind enum.
@@ -129,6 +131,8 @@ func (e FeedSyncTaskKind) Valid() bool {
 	case Flush:
 		return true
 	case Sync:
+		return true
+	case Upload:
 		return true
 	default:
 		return false
@@ -615,6 +619,24 @@ func (e ListDriverExecutionTasksParamsStatus) Valid() bool {
 	case ListDriverExecutionTasksParamsStatusFailed:
 		return true
 	case ListDriverExecutionTasksParamsStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UploadFeedParamsFormat.
+const (
+	Bundle   UploadFeedParamsFormat = "bundle"
+	Document UploadFeedParamsFormat = "document"
+)
+
+// Valid indicates whether the value is a known member of the UploadFeedParamsFormat enum.
+func (e UploadFeedParamsFormat) Valid() bool {
+	switch e {
+	case Bundle:
+		return true
+	case Document:
 		return true
 	default:
 		return false
@@ -1130,6 +1152,24 @@ type FeedSyncTaskKind string
 
 // FeedSyncTaskStatus defines model for FeedSyncTask.Status.
 type FeedSyncTaskStatus string
+
+// FeedUpload defines model for FeedUpload.
+type FeedUpload struct {
+	// Checksum SHA-256 of what was sent.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Checksum string `json:"checksum"`
+
+	// DatasetName Of a bundle.
+	DatasetName *string `json:"dataset_name,omitempty"`
+	Message     string  `json:"message"`
+
+	// Size In bytes.
+	Size int64 `json:"size"`
+
+	// WorkflowRun That of the task under which it is taken over.
+	WorkflowRun string `json:"workflow_run"`
+}
 
 // FieldChange defines model for FieldChange.
 type FieldChange struct {
@@ -3380,7 +3420,9 @@ type UpdateSubscriptionParams struct {
 
 // ListFeedSyncTasksParams defines parameters for ListFeedSyncTasks.
 type ListFeedSyncTasksParams struct {
-	Status *ListFeedSyncTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+	// WorkflowRun Only that of this workflow run, as an upload's answer names it.
+	WorkflowRun *string                        `form:"workflow_run,omitempty" json:"workflow_run,omitempty"`
+	Status      *ListFeedSyncTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// FromId Lowest id.
 	FromId *FromID `form:"from_id,omitempty" json:"from_id,omitempty"`
@@ -3435,12 +3477,48 @@ type DeleteFeedParams struct {
 	Group *string `form:"group,omitempty" json:"group,omitempty"`
 }
 
+// UploadFeedMultipartBody defines parameters for UploadFeed.
+type UploadFeedMultipartBody struct {
+	// BuiltAt When a document was made (RFC 3339). What is there and newer is then kept. Bundles say it themselves.
+	BuiltAt *string `json:"built_at,omitempty"`
+
+	// Checksum SHA-256 of data in hex, with or without sha256: before it; other data is refused.
+	Checksum *string `json:"checksum,omitempty"`
+
+	// Data The bundle or document.
+	Data openapi_types.File `json:"data"`
+}
+
+// UploadFeedParams defines parameters for UploadFeed.
+type UploadFeedParams struct {
+	// Format bundle: a feed bundle, as GET /system/feeds/{feed}/bundle and `plimsoll feeds export` write it. document: the one document of a publisher that a group is read from, such as OSV.dev's all.zip; groups read from several documents are brought as a bundle.
+	Format *UploadFeedParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Group The group a document is of; needed where the source has several.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+
+	// Force Take also what is older than what is there, or has suspiciously few records.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
+// UploadFeedParamsFormat defines parameters for UploadFeed.
+type UploadFeedParamsFormat string
+
 // SwitchFeedParams defines parameters for SwitchFeed.
 type SwitchFeedParams struct {
 	Enabled bool `form:"enabled" json:"enabled"`
 
 	// Group Only groups of this name.
 	Group *string `form:"group,omitempty" json:"group,omitempty"`
+}
+
+// ExportFeedParams defines parameters for ExportFeed.
+type ExportFeedParams struct {
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+
+	// Since Write only what changed since: the cursor of the bundle to follow, or its generation where that bundle is of this server. Such a bundle applies where the earlier one was taken.
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
 }
 
 // ListVexDocumentsParams defines parameters for ListVexDocuments.
@@ -3600,6 +3678,9 @@ type CreateSubscriptionJSONRequestBody = SubscriptionRequest
 
 // UpdateSubscriptionJSONRequestBody defines body for UpdateSubscription for application/json ContentType.
 type UpdateSubscriptionJSONRequestBody = SubscriptionUpdate
+
+// UploadFeedMultipartRequestBody defines body for UploadFeed for multipart/form-data ContentType.
+type UploadFeedMultipartRequestBody UploadFeedMultipartBody
 
 // ImportVexDocumentJSONRequestBody defines body for ImportVexDocument for application/json ContentType.
 type ImportVexDocumentJSONRequestBody = ImportVexDocumentJSONBody
@@ -4604,7 +4685,7 @@ type ClientInterface interface {
 	// Corresponds with GET /system/error-codes (the `ListErrorCodes` operationId).
 	ListErrorCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+	// ListFeedSyncTasks Synchronisations, uploads and deletions of vulnerability data
 	//
 	// Corresponds with GET /system/feed-tasks (the `ListFeedSyncTasks` operationId).
 	ListFeedSyncTasks(ctx context.Context, params *ListFeedSyncTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4640,12 +4721,28 @@ type ClientInterface interface {
 	// Corresponds with GET /system/feeds/{feed} (the `GetFeed` operationId).
 	GetFeed(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// UploadFeedWithBody Upload feed data by hand
+	//
+	// For installations without a network. What is sent is a feed bundle, whole or with what changed, or one document as its publisher has it. All of it is checked before the answer: signature, checksums, every record, whether it follows what is there and is plausible. It is then taken over in the background; nothing of what is refused replaces anything. The answer names the workflow run, by which GET /system/feed-tasks tells how far it is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /system/feeds/{feed} (the `UploadFeed` operationId).
+	UploadFeedWithBody(ctx context.Context, feed FeedName, params *UploadFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SwitchFeed Switch a feed or a group on or off
 	//
 	// What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
 	//
 	// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
 	SwitchFeed(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportFeed Feed data as a signed bundle
+	//
+	// For an installation without a network, which takes it with POST /system/feeds/{feed}. Signed with the server's key.
+	//
+	// Corresponds with GET /system/feeds/{feed}/bundle (the `ExportFeed` operationId).
+	ExportFeed(ctx context.Context, feed FeedName, params *ExportFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFeedFiles Files a feed passes on as they are
 	//
@@ -7048,7 +7145,7 @@ func (c *Client) ListErrorCodes(ctx context.Context, reqEditors ...RequestEditor
 	return c.Client.Do(req)
 }
 
-// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+// ListFeedSyncTasks Synchronisations, uploads and deletions of vulnerability data
 //
 // Corresponds with GET /system/feed-tasks (the `ListFeedSyncTasks` operationId).
 func (c *Client) ListFeedSyncTasks(ctx context.Context, params *ListFeedSyncTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7144,6 +7241,25 @@ func (c *Client) GetFeed(ctx context.Context, feed FeedName, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
+// UploadFeedWithBody Upload feed data by hand
+//
+// For installations without a network. What is sent is a feed bundle, whole or with what changed, or one document as its publisher has it. All of it is checked before the answer: signature, checksums, every record, whether it follows what is there and is plausible. It is then taken over in the background; nothing of what is refused replaces anything. The answer names the workflow run, by which GET /system/feed-tasks tells how far it is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /system/feeds/{feed} (the `UploadFeed` operationId).
+func (c *Client) UploadFeedWithBody(ctx context.Context, feed FeedName, params *UploadFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadFeedRequestWithBody(c.Server, feed, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SwitchFeed Switch a feed or a group on or off
 //
 // What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
@@ -7151,6 +7267,23 @@ func (c *Client) GetFeed(ctx context.Context, feed FeedName, reqEditors ...Reque
 // Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
 func (c *Client) SwitchFeed(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSwitchFeedRequest(c.Server, feed, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportFeed Feed data as a signed bundle
+//
+// For an installation without a network, which takes it with POST /system/feeds/{feed}. Signed with the server's key.
+//
+// Corresponds with GET /system/feeds/{feed}/bundle (the `ExportFeed` operationId).
+func (c *Client) ExportFeed(ctx context.Context, feed FeedName, params *ExportFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportFeedRequest(c.Server, feed, params)
 	if err != nil {
 		return nil, err
 	}
@@ -14052,6 +14185,18 @@ func NewListFeedSyncTasksRequest(server string, params *ListFeedSyncTasksParams)
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.WorkflowRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "workflow_run", *params.WorkflowRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -14452,6 +14597,93 @@ func NewGetFeedRequest(server string, feed FeedName) (*http.Request, error) {
 	return req, nil
 }
 
+// NewUploadFeedRequestWithBody constructs an http.Request for the UploadFeed method, with any body, and a specified content type
+func NewUploadFeedRequestWithBody(server string, feed FeedName, params *UploadFeedParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feeds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewSwitchFeedRequest constructs an http.Request for the SwitchFeed method
 func NewSwitchFeedRequest(server string, feed FeedName, params *SwitchFeedParams) (*http.Request, error) {
 	var err error
@@ -14514,6 +14746,79 @@ func NewSwitchFeedRequest(server string, feed FeedName, params *SwitchFeedParams
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExportFeedRequest constructs an http.Request for the ExportFeed method
+func NewExportFeedRequest(server string, feed FeedName, params *ExportFeedParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/feeds/%s/bundle", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -16382,7 +16687,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /system/error-codes (the `ListErrorCodes` operationId).
 	ListErrorCodesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListErrorCodesReply, error)
 
-	// ListFeedSyncTasksWithResponse Synchronisations and deletions of vulnerability data
+	// ListFeedSyncTasksWithResponse Synchronisations, uploads and deletions of vulnerability data
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16430,6 +16735,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /system/feeds/{feed} (the `GetFeed` operationId).
 	GetFeedWithResponse(ctx context.Context, feed FeedName, reqEditors ...RequestEditorFn) (*GetFeedReply, error)
 
+	// UploadFeedWithBodyWithResponse Upload feed data by hand
+	//
+	// For installations without a network. What is sent is a feed bundle, whole or with what changed, or one document as its publisher has it. All of it is checked before the answer: signature, checksums, every record, whether it follows what is there and is plausible. It is then taken over in the background; nothing of what is refused replaces anything. The answer names the workflow run, by which GET /system/feed-tasks tells how far it is.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /system/feeds/{feed} (the `UploadFeed` operationId).
+	UploadFeedWithBodyWithResponse(ctx context.Context, feed FeedName, params *UploadFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadFeedReply, error)
+
 	// SwitchFeedWithResponse Switch a feed or a group on or off
 	//
 	// What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
@@ -16438,6 +16752,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /system/feeds/{feed} (the `SwitchFeed` operationId).
 	SwitchFeedWithResponse(ctx context.Context, feed FeedName, params *SwitchFeedParams, reqEditors ...RequestEditorFn) (*SwitchFeedReply, error)
+
+	// ExportFeedWithResponse Feed data as a signed bundle
+	//
+	// For an installation without a network, which takes it with POST /system/feeds/{feed}. Signed with the server's key.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /system/feeds/{feed}/bundle (the `ExportFeed` operationId).
+	ExportFeedWithResponse(ctx context.Context, feed FeedName, params *ExportFeedParams, reqEditors ...RequestEditorFn) (*ExportFeedReply, error)
 
 	// ListFeedFilesWithResponse Files a feed passes on as they are
 	//
@@ -21948,6 +22271,54 @@ func (r GetFeedReply) ContentType() string {
 	return ""
 }
 
+type UploadFeedReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *FeedUpload
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r UploadFeedReply) GetJSON202() *FeedUpload {
+	return r.JSON202
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r UploadFeedReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UploadFeedReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UploadFeedReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UploadFeedReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UploadFeedReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SwitchFeedReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21990,6 +22361,55 @@ func (r SwitchFeedReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SwitchFeedReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExportFeedReply200Headers the declared response headers of an HTTP 200 response for ExportFeed
+type ExportFeedReply200Headers struct {
+	ContentDisposition *string
+	PlimsollFeedCursor *string
+}
+
+type ExportFeedReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ExportFeedReply200Headers
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ExportFeedReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportFeedReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportFeedReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportFeedReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportFeedReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24613,7 +25033,7 @@ func (c *ClientWithResponses) ListErrorCodesWithResponse(ctx context.Context, re
 	return ParseListErrorCodesReply(rsp)
 }
 
-// ListFeedSyncTasksWithResponse Synchronisations and deletions of vulnerability data
+// ListFeedSyncTasksWithResponse Synchronisations, uploads and deletions of vulnerability data
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24697,6 +25117,21 @@ func (c *ClientWithResponses) GetFeedWithResponse(ctx context.Context, feed Feed
 	return ParseGetFeedReply(rsp)
 }
 
+// UploadFeedWithBodyWithResponse Upload feed data by hand
+//
+// For installations without a network. What is sent is a feed bundle, whole or with what changed, or one document as its publisher has it. All of it is checked before the answer: signature, checksums, every record, whether it follows what is there and is plausible. It is then taken over in the background; nothing of what is refused replaces anything. The answer names the workflow run, by which GET /system/feed-tasks tells how far it is.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /system/feeds/{feed} (the `UploadFeed` operationId).
+func (c *ClientWithResponses) UploadFeedWithBodyWithResponse(ctx context.Context, feed FeedName, params *UploadFeedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadFeedReply, error) {
+	rsp, err := c.UploadFeedWithBody(ctx, feed, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadFeedReply(rsp)
+}
+
 // SwitchFeedWithResponse Switch a feed or a group on or off
 //
 // What is switched here wins over the configuration, also after a restart. A group that is off keeps its data, and the data goes on counting. For the feed vulnerabilities without a group the switch decides whether anything is synchronised.
@@ -24710,6 +25145,21 @@ func (c *ClientWithResponses) SwitchFeedWithResponse(ctx context.Context, feed F
 		return nil, err
 	}
 	return ParseSwitchFeedReply(rsp)
+}
+
+// ExportFeedWithResponse Feed data as a signed bundle
+//
+// For an installation without a network, which takes it with POST /system/feeds/{feed}. Signed with the server's key.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /system/feeds/{feed}/bundle (the `ExportFeed` operationId).
+func (c *ClientWithResponses) ExportFeedWithResponse(ctx context.Context, feed FeedName, params *ExportFeedParams, reqEditors ...RequestEditorFn) (*ExportFeedReply, error) {
+	rsp, err := c.ExportFeed(ctx, feed, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportFeedReply(rsp)
 }
 
 // ListFeedFilesWithResponse Files a feed passes on as they are
@@ -28663,6 +29113,39 @@ func ParseGetFeedReply(rsp *http.Response) (*GetFeedReply, error) {
 	return response, nil
 }
 
+// ParseUploadFeedReply parses an HTTP response from a UploadFeedWithResponse call
+func ParseUploadFeedReply(rsp *http.Response) (*UploadFeedReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UploadFeedReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest FeedUpload
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseSwitchFeedReply parses an HTTP response from a SwitchFeedWithResponse call
 func ParseSwitchFeedReply(rsp *http.Response) (*SwitchFeedReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28691,6 +29174,52 @@ func ParseSwitchFeedReply(rsp *http.Response) (*SwitchFeedReply, error) {
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseExportFeedReply parses an HTTP response from a ExportFeedWithResponse call
+func ParseExportFeedReply(rsp *http.Response) (*ExportFeedReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportFeedReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ExportFeedReply200Headers
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("Plimsoll-Feed-Cursor"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Plimsoll-Feed-Cursor", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PlimsollFeedCursor = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

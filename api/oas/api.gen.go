@@ -10,12 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AccountStatusState.
@@ -119,6 +121,7 @@ const (
 	Delete FeedSyncTaskKind = "delete"
 	Flush  FeedSyncTaskKind = "flush"
 	Sync   FeedSyncTaskKind = "sync"
+	Upload FeedSyncTaskKind = "upload"
 )
 
 // Valid indicates whether the value is a known member of the FeedSyncTaskKind enum.
@@ -129,6 +132,8 @@ func (e FeedSyncTaskKind) Valid() bool {
 	case Flush:
 		return true
 	case Sync:
+		return true
+	case Upload:
 		return true
 	default:
 		return false
@@ -615,6 +620,24 @@ func (e ListDriverExecutionTasksParamsStatus) Valid() bool {
 	case ListDriverExecutionTasksParamsStatusFailed:
 		return true
 	case ListDriverExecutionTasksParamsStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UploadFeedParamsFormat.
+const (
+	Bundle   UploadFeedParamsFormat = "bundle"
+	Document UploadFeedParamsFormat = "document"
+)
+
+// Valid indicates whether the value is a known member of the UploadFeedParamsFormat enum.
+func (e UploadFeedParamsFormat) Valid() bool {
+	switch e {
+	case Bundle:
+		return true
+	case Document:
 		return true
 	default:
 		return false
@@ -1130,6 +1153,24 @@ type FeedSyncTaskKind string
 
 // FeedSyncTaskStatus defines model for FeedSyncTask.Status.
 type FeedSyncTaskStatus string
+
+// FeedUpload defines model for FeedUpload.
+type FeedUpload struct {
+	// Checksum SHA-256 of what was sent.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Checksum string `json:"checksum"`
+
+	// DatasetName Of a bundle.
+	DatasetName *string `json:"dataset_name,omitempty"`
+	Message     string  `json:"message"`
+
+	// Size In bytes.
+	Size int64 `json:"size"`
+
+	// WorkflowRun That of the task under which it is taken over.
+	WorkflowRun string `json:"workflow_run"`
+}
 
 // FieldChange defines model for FieldChange.
 type FieldChange struct {
@@ -3380,7 +3421,9 @@ type UpdateSubscriptionParams struct {
 
 // ListFeedSyncTasksParams defines parameters for ListFeedSyncTasks.
 type ListFeedSyncTasksParams struct {
-	Status *ListFeedSyncTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+	// WorkflowRun Only that of this workflow run, as an upload's answer names it.
+	WorkflowRun *string                        `form:"workflow_run,omitempty" json:"workflow_run,omitempty"`
+	Status      *ListFeedSyncTasksParamsStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// FromId Lowest id.
 	FromId *FromID `form:"from_id,omitempty" json:"from_id,omitempty"`
@@ -3435,12 +3478,48 @@ type DeleteFeedParams struct {
 	Group *string `form:"group,omitempty" json:"group,omitempty"`
 }
 
+// UploadFeedMultipartBody defines parameters for UploadFeed.
+type UploadFeedMultipartBody struct {
+	// BuiltAt When a document was made (RFC 3339). What is there and newer is then kept. Bundles say it themselves.
+	BuiltAt *string `json:"built_at,omitempty"`
+
+	// Checksum SHA-256 of data in hex, with or without sha256: before it; other data is refused.
+	Checksum *string `json:"checksum,omitempty"`
+
+	// Data The bundle or document.
+	Data openapi_types.File `json:"data"`
+}
+
+// UploadFeedParams defines parameters for UploadFeed.
+type UploadFeedParams struct {
+	// Format bundle: a feed bundle, as GET /system/feeds/{feed}/bundle and `plimsoll feeds export` write it. document: the one document of a publisher that a group is read from, such as OSV.dev's all.zip; groups read from several documents are brought as a bundle.
+	Format *UploadFeedParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Group The group a document is of; needed where the source has several.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+
+	// Force Take also what is older than what is there, or has suspiciously few records.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
+// UploadFeedParamsFormat defines parameters for UploadFeed.
+type UploadFeedParamsFormat string
+
 // SwitchFeedParams defines parameters for SwitchFeed.
 type SwitchFeedParams struct {
 	Enabled bool `form:"enabled" json:"enabled"`
 
 	// Group Only groups of this name.
 	Group *string `form:"group,omitempty" json:"group,omitempty"`
+}
+
+// ExportFeedParams defines parameters for ExportFeed.
+type ExportFeedParams struct {
+	// Group Only groups of this name.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+
+	// Since Write only what changed since: the cursor of the bundle to follow, or its generation where that bundle is of this server. Such a bundle applies where the earlier one was taken.
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
 }
 
 // ListVexDocumentsParams defines parameters for ListVexDocuments.
@@ -3600,6 +3679,9 @@ type CreateSubscriptionJSONRequestBody = SubscriptionRequest
 
 // UpdateSubscriptionJSONRequestBody defines body for UpdateSubscription for application/json ContentType.
 type UpdateSubscriptionJSONRequestBody = SubscriptionUpdate
+
+// UploadFeedMultipartRequestBody defines body for UploadFeed for multipart/form-data ContentType.
+type UploadFeedMultipartRequestBody UploadFeedMultipartBody
 
 // ImportVexDocumentJSONRequestBody defines body for ImportVexDocument for application/json ContentType.
 type ImportVexDocumentJSONRequestBody = ImportVexDocumentJSONBody
@@ -3930,7 +4012,7 @@ type ServerInterface interface {
 	// ListErrorCodes Catalogue of error codes
 	// (GET /system/error-codes)
 	ListErrorCodes(w http.ResponseWriter, r *http.Request)
-	// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+	// ListFeedSyncTasks Synchronisations, uploads and deletions of vulnerability data
 	// (GET /system/feed-tasks)
 	ListFeedSyncTasks(w http.ResponseWriter, r *http.Request, params ListFeedSyncTasksParams)
 	// ListDriverExecutionTasks What tasks did to single groups
@@ -3948,9 +4030,15 @@ type ServerInterface interface {
 	// GetFeed State of a feed, and the data set it came with
 	// (GET /system/feeds/{feed})
 	GetFeed(w http.ResponseWriter, r *http.Request, feed FeedName)
+	// UploadFeed Upload feed data by hand
+	// (POST /system/feeds/{feed})
+	UploadFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params UploadFeedParams)
 	// SwitchFeed Switch a feed or a group on or off
 	// (PUT /system/feeds/{feed})
 	SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams)
+	// ExportFeed Feed data as a signed bundle
+	// (GET /system/feeds/{feed}/bundle)
+	ExportFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params ExportFeedParams)
 	// ListFeedFiles Files a feed passes on as they are
 	// (GET /system/feeds/{feed}/files)
 	ListFeedFiles(w http.ResponseWriter, r *http.Request, feed FeedName)
@@ -4644,7 +4732,7 @@ func (_ Unimplemented) ListErrorCodes(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+// ListFeedSyncTasks Synchronisations, uploads and deletions of vulnerability data
 // (GET /system/feed-tasks)
 func (_ Unimplemented) ListFeedSyncTasks(w http.ResponseWriter, r *http.Request, params ListFeedSyncTasksParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -4680,9 +4768,21 @@ func (_ Unimplemented) GetFeed(w http.ResponseWriter, r *http.Request, feed Feed
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// UploadFeed Upload feed data by hand
+// (POST /system/feeds/{feed})
+func (_ Unimplemented) UploadFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params UploadFeedParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // SwitchFeed Switch a feed or a group on or off
 // (PUT /system/feeds/{feed})
 func (_ Unimplemented) SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportFeed Feed data as a signed bundle
+// (GET /system/feeds/{feed}/bundle)
+func (_ Unimplemented) ExportFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params ExportFeedParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -10590,6 +10690,19 @@ func (siw *ServerInterfaceWrapper) ListFeedSyncTasks(w http.ResponseWriter, r *h
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListFeedSyncTasksParams
 
+	// ------------- Optional query parameter "workflow_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow_run", r.URL.Query(), &params.WorkflowRun, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "workflow_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workflow_run", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -10918,6 +11031,74 @@ func (siw *ServerInterfaceWrapper) GetFeed(w http.ResponseWriter, r *http.Reques
 	handler.ServeHTTP(w, r)
 }
 
+// UploadFeed operation middleware
+func (siw *ServerInterfaceWrapper) UploadFeed(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "feed" -------------
+	var feed FeedName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", chi.URLParam(r, "feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UploadFeedParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", r.URL.Query(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "force"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadFeed(w, r, feed, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SwitchFeed operation middleware
 func (siw *ServerInterfaceWrapper) SwitchFeed(w http.ResponseWriter, r *http.Request) {
 
@@ -10964,6 +11145,61 @@ func (siw *ServerInterfaceWrapper) SwitchFeed(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SwitchFeed(w, r, feed, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportFeed operation middleware
+func (siw *ServerInterfaceWrapper) ExportFeed(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "feed" -------------
+	var feed FeedName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", chi.URLParam(r, "feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "feed", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportFeedParams
+
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", r.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportFeed(w, r, feed, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12009,7 +12245,13 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/system/feeds/{feed}", wrapper.GetFeed)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/system/feeds/{feed}", wrapper.UploadFeed)
+	})
+	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/system/feeds/{feed}", wrapper.SwitchFeed)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system/feeds/{feed}/bundle", wrapper.ExportFeed)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/system/feeds/{feed}/files", wrapper.ListFeedFiles)
@@ -16561,6 +16803,47 @@ func (response GetFeeddefaultJSONResponse) VisitGetFeedResponse(w http.ResponseW
 	return err
 }
 
+type UploadFeedRequestObject struct {
+	Feed   FeedName `json:"feed"`
+	Params UploadFeedParams
+	Body   *multipart.Reader
+}
+
+type UploadFeedResponseObject interface {
+	VisitUploadFeedResponse(w http.ResponseWriter) error
+}
+
+type UploadFeed202JSONResponse FeedUpload
+
+func (response UploadFeed202JSONResponse) VisitUploadFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadFeeddefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response UploadFeeddefaultJSONResponse) VisitUploadFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SwitchFeedRequestObject struct {
 	Feed   FeedName `json:"feed"`
 	Params SwitchFeedParams
@@ -16590,6 +16873,64 @@ type SwitchFeeddefaultJSONResponse struct {
 }
 
 func (response SwitchFeeddefaultJSONResponse) VisitSwitchFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFeedRequestObject struct {
+	Feed   FeedName `json:"feed"`
+	Params ExportFeedParams
+}
+
+type ExportFeedResponseObject interface {
+	VisitExportFeedResponse(w http.ResponseWriter) error
+}
+
+type ExportFeed200ResponseHeaders struct {
+	ContentDisposition *string
+	PlimsollFeedCursor *string
+}
+
+type ExportFeed200ApplicationxTarResponse struct {
+	Body          io.Reader
+	Headers       ExportFeed200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportFeed200ApplicationxTarResponse) VisitExportFeedResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-tar")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.PlimsollFeedCursor != nil {
+		w.Header().Set("Plimsoll-Feed-Cursor", fmt.Sprint(*response.Headers.PlimsollFeedCursor))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportFeeddefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ExportFeeddefaultJSONResponse) VisitExportFeedResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17527,7 +17868,7 @@ type StrictServerInterface interface {
 	// ListErrorCodes Catalogue of error codes
 	// (GET /system/error-codes)
 	ListErrorCodes(ctx context.Context, request ListErrorCodesRequestObject) (ListErrorCodesResponseObject, error)
-	// ListFeedSyncTasks Synchronisations and deletions of vulnerability data
+	// ListFeedSyncTasks Synchronisations, uploads and deletions of vulnerability data
 	// (GET /system/feed-tasks)
 	ListFeedSyncTasks(ctx context.Context, request ListFeedSyncTasksRequestObject) (ListFeedSyncTasksResponseObject, error)
 	// ListDriverExecutionTasks What tasks did to single groups
@@ -17545,9 +17886,15 @@ type StrictServerInterface interface {
 	// GetFeed State of a feed, and the data set it came with
 	// (GET /system/feeds/{feed})
 	GetFeed(ctx context.Context, request GetFeedRequestObject) (GetFeedResponseObject, error)
+	// UploadFeed Upload feed data by hand
+	// (POST /system/feeds/{feed})
+	UploadFeed(ctx context.Context, request UploadFeedRequestObject) (UploadFeedResponseObject, error)
 	// SwitchFeed Switch a feed or a group on or off
 	// (PUT /system/feeds/{feed})
 	SwitchFeed(ctx context.Context, request SwitchFeedRequestObject) (SwitchFeedResponseObject, error)
+	// ExportFeed Feed data as a signed bundle
+	// (GET /system/feeds/{feed}/bundle)
+	ExportFeed(ctx context.Context, request ExportFeedRequestObject) (ExportFeedResponseObject, error)
 	// ListFeedFiles Files a feed passes on as they are
 	// (GET /system/feeds/{feed}/files)
 	ListFeedFiles(ctx context.Context, request ListFeedFilesRequestObject) (ListFeedFilesResponseObject, error)
@@ -20884,6 +21231,40 @@ func (sh *strictHandler) GetFeed(w http.ResponseWriter, r *http.Request, feed Fe
 	}
 }
 
+// UploadFeed operation middleware
+func (sh *strictHandler) UploadFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params UploadFeedParams) {
+	var request UploadFeedRequestObject
+
+	request.Feed = feed
+	request.Params = params
+
+	if reader, err := r.MultipartReader(); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+		return
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UploadFeed(ctx, request.(UploadFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UploadFeed")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UploadFeedResponseObject); ok {
+		if err := validResponse.VisitUploadFeedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // SwitchFeed operation middleware
 func (sh *strictHandler) SwitchFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params SwitchFeedParams) {
 	var request SwitchFeedRequestObject
@@ -20904,6 +21285,33 @@ func (sh *strictHandler) SwitchFeed(w http.ResponseWriter, r *http.Request, feed
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SwitchFeedResponseObject); ok {
 		if err := validResponse.VisitSwitchFeedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportFeed operation middleware
+func (sh *strictHandler) ExportFeed(w http.ResponseWriter, r *http.Request, feed FeedName, params ExportFeedParams) {
+	var request ExportFeedRequestObject
+
+	request.Feed = feed
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportFeed(ctx, request.(ExportFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportFeed")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportFeedResponseObject); ok {
+		if err := validResponse.VisitExportFeedResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -66,6 +66,10 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 	}
 	cfg.API.VexAuthor = cfg.VEX.Author
 	cfg.API.SquashedFindings = cfg.Worker.Analysis.Search.Squashed()
+	exchange, err := cfg.exchange(p)
+	if err != nil {
+		return nil, err
+	}
 	matches := persistence.NewMatches(p.pool, p.feeds)
 	return api.New(ctx, api.Deps{
 		Logger:        log.From(ctx),
@@ -90,6 +94,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Policies:      persistence.NewPolicies(p.pool),
 		Evaluations:   persistence.NewEvaluations(p.pool),
 		Feeds:         persistence.NewFeeds(p.feeds),
+		Exchange:      exchange,
 		Services:      persistence.NewServices(p.pool),
 		Blobs:         p.blobs,
 		Facts:         facts.New(p.pool, p.feeds, p.blobs),

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"plimsoll/api"
 	"plimsoll/engine/feed/bundle"
 	"plimsoll/internal/config"
 	"plimsoll/internal/log"
@@ -59,6 +60,15 @@ func (b FeedBundles) trust() (bundle.Trust, error) {
 		out.Keys = append(out.Keys, key)
 	}
 	return out, nil
+}
+
+// exchange is how the API brings feed data in and out.
+func (c Config) exchange(p *parts) (api.FeedExchange, error) {
+	out := api.FeedExchange{Store: persistence.NewFeeds(p.feeds), Document: c.Feeds.Uploaded}
+	var errKey, errTrust error
+	out.Key, errKey = c.FeedBundles.key()
+	out.Trust, errTrust = c.FeedBundles.trust()
+	return out, errors.Join(errKey, errTrust)
 }
 
 func (p *program) keygenCommand() *cobra.Command {

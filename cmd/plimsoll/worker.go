@@ -58,8 +58,12 @@ func serveWorker(ctx context.Context, cfg Config, p *parts) error {
 
 // runWorker serves the configured task queues until ctx ends.
 func runWorker(ctx context.Context, cfg Config, p *parts) error {
+	trust, err := cfg.FeedBundles.trust()
+	if err != nil {
+		return err
+	}
 	acts, err := activities.New(activities.Deps{
-		Pool: p.pool, Feeds: p.feeds, Sealer: p.sealer, Blobs: p.blobs, Access: p.access, Host: p.host, Version: build.Current().Version,
+		Pool: p.pool, Feeds: p.feeds, Trust: trust, Sealer: p.sealer, Blobs: p.blobs, Access: p.access, Host: p.host, Version: build.Current().Version,
 		Schedules: p.temporal.ScheduleClient(), Watch: cfg.Worker.Watch, Events: cfg.Worker.Events, MaxImageMiB: cfg.API.MaxCompressedMiB,
 	}, cfg.Worker.Analysis, cfg.Feeds)
 	if err != nil {

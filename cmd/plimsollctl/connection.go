@@ -24,6 +24,8 @@ import (
 const (
 	defaultURL     = "http://127.0.0.1:8228"
 	requestTimeout = 5 * time.Minute // a feed sync answers when it is done
+	// continueTimeout is how long a server may take to say that it wants a body; one that says nothing gets it then.
+	continueTimeout = 10 * time.Second
 )
 
 // connection says which server to speak to and as whom. Flags win over the environment, the environment over
@@ -41,6 +43,8 @@ type connection struct {
 	debug      bool
 
 	api *client.ClientWithResponses
+	// patient waits as long as gigabytes take, and sends them only when the server wants them.
+	patient *client.ClientWithResponses
 }
 
 func (c *connection) flags(root *cobra.Command) {
@@ -147,11 +151,16 @@ func (c *connection) open(trace io.Writer) error {
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
+	transport.ExpectContinueTimeout = continueTimeout
 	httpClient := &http.Client{Timeout: requestTimeout, Transport: transport}
 	if c.debug {
 		httpClient.Transport = tracing{transport, trace}
 	}
 	c.api, err = client.NewClientWithResponses(base.String(), client.WithHTTPClient(httpClient), client.WithRequestEditorFn(c.authenticate))
+	if err != nil {
+		return err
+	}
+	c.patient, err = client.NewClientWithResponses(base.String(), client.WithHTTPClient(&http.Client{Transport: httpClient.Transport}), client.WithRequestEditorFn(c.authenticate))
 	return err
 }
 

@@ -17,7 +17,7 @@ func newFeeds(c *connection) *cobra.Command {
 	cmd := &cobra.Command{Use: "feeds", Aliases: []string{"feed"}, Short: "See, sync and switch the vulnerability feeds"}
 	cmd.AddCommand(
 		newFeedList(c), newFeedSync(c), newFeedSwitch(c, "enable", "Sync a source from now on, whatever the configuration says", true),
-		newFeedSwitch(c, "disable", "Leave a source out from now on; its data stays", false), newFeedDelete(c), newFeedTasks(c),
+		newFeedSwitch(c, "disable", "Leave a source out from now on; its data stays", false), newFeedDelete(c), newFeedTasks(c), newFeedExport(c), newFeedImport(c),
 	)
 	return cmd
 }

@@ -156,16 +156,21 @@ type meter struct {
 }
 
 func newMeter(out io.Writer, layers []source.Layer) *meter {
-	m := &meter{out: out}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		var total int64
-		for _, l := range layers {
-			total += l.Size
-		}
-		m.bar = progressbar.NewOptions64(max(total, 1), progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(os.Getenv("NO_COLOR") == ""))
+	var total int64
+	for _, l := range layers {
+		total += l.Size
 	}
-	return m
+	return &meter{out: out, bar: newBar(out, max(total, 1))}
+}
+
+// newBar is a bar over bytes, of which -1 are unknown; nil where nobody would see it move.
+func newBar(out io.Writer, total int64) *progressbar.ProgressBar {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil
+	}
+	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(os.Getenv("NO_COLOR") == ""))
 }
 
 // layer begins a layer; read is told the bytes read of it so far, done ends it.

@@ -15,6 +15,8 @@ import (
 var (
 	// ErrForm means that a group cannot be brought as one document of its publisher.
 	ErrForm = errors.New("the feed group cannot be brought as one document")
+	// ErrGroup means that no source has a group of that name under the settings, or that there are several to choose from.
+	ErrGroup = errors.New("no such feed group")
 	// ErrDocument means that a document is not what its group is supposed to be.
 	ErrDocument = errors.New("not a document of this feed group")
 )
