@@ -36,6 +36,7 @@ type options struct {
 	seed    uint64
 	rounds  int
 	hold    bool
+	profile string
 }
 
 func main() {
@@ -48,6 +49,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "of everything that is made up")
 	flag.IntVar(&o.rounds, "rounds", 200, "how often each question is asked")
 	flag.BoolVar(&o.hold, "hold", false, "leave the database running in the end, until Ctrl-C, to look around")
+	flag.StringVar(&o.profile, "profile", "", "file for a CPU profile of the judging")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

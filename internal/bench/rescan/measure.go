@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"runtime/pprof"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -148,18 +150,40 @@ func (b *bench) verdicts(ctx context.Context) error {
 		acts.Register(env, queue)
 	}
 	env.SetTestTimeout(time.Hour)
+	stop, err := b.startProfile()
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	value, err := env.ExecuteActivity(workflows.RescanVerdicts.Name, workflows.RescanPortion{Generation: generation})
 	if err != nil {
 		return err
 	}
 	took := time.Since(began)
+	if err := stop(); err != nil {
+		return err
+	}
 	var out workflows.RescanProgress
 	if err := value.Get(&out); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	b.out.line("%d images judged in %.1f s, %.0f a second: %d verdicts changed", out.Images, took.Seconds(), float64(out.Images)/took.Seconds(), out.Verdicts)
 	return nil
+}
+
+// startProfile writes a CPU profile to the file of the flag until stop is called.
+func (b *bench) startProfile() (stop func() error, err error) {
+	if b.profile == "" {
+		return func() error { return nil }, nil
+	}
+	out, err := os.Create(b.profile)
+	if err != nil {
+		return nil, fmt.Errorf("create the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return nil, errors.Join(fmt.Errorf("profile: %w", err), out.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return out.Close() }, nil
 }
 
 type silent struct{}
