@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -34,7 +33,10 @@ func (a *Activities) evaluateImage(ctx context.Context, in workflows.EvaluateInp
 	if err != nil || judge == nil {
 		return out, err
 	}
-	verdicts, err := judge.image(ctx, in.Run.Digest, causeAnalysis)
+	verdicts, faults, err := judge.images(ctx, []string{in.Run.Digest}, causeAnalysis)
+	if err == nil {
+		err = faults[in.Run.Digest]
+	}
 	if gone(err) {
 		return out, nil
 	}
@@ -53,8 +55,10 @@ type judge struct {
 	stored  persistence.Policy
 	// generation of the feeds, taken before any facts: they are at least as new.
 	generation int64
-	facts      *facts.Loader
-	compiled   *policy.Policy
+	// began is when the first of the facts may have been read: verdicts are as old.
+	began    time.Time
+	facts    *facts.Loader
+	compiled *policy.Policy
 	// unreadable are the faults of a document whose form is wrong; compiled is nil then.
 	unreadable []policy.Problem
 }
@@ -69,7 +73,7 @@ func (a *Activities) judge(ctx context.Context, account string, known *facts.Loa
 	if err != nil {
 		return nil, fmt.Errorf("load active policy: %w", err)
 	}
-	j := &judge{Activities: a, account: account, stored: stored, facts: known}
+	j := &judge{Activities: a, account: account, stored: stored, began: a.now(), facts: known}
 	if j.generation, err = a.feedStore.Generation(ctx); err != nil {
 		return nil, err
 	}
@@ -101,65 +105,95 @@ func (j *judge) verdict(ctx context.Context, facts policy.Facts, tag string) (*p
 	}, nil
 }
 
-// verdicts counts what judging one image did.
+// verdicts counts what judging images did.
 type verdicts struct{ tags, stopped, changed int }
 
-// image evaluates every current tag of an image and stores the verdicts.
-func (j *judge) image(ctx context.Context, digest, cause string) (verdicts, error) {
-	var out verdicts
-	record, err := j.images.Get(ctx, j.account, digest)
+// images evaluates every current tag of some images and stores the verdicts. Faults are those of single images, by digest,
+// which have no verdict then; an error is one of all.
+func (j *judge) images(ctx context.Context, digests []string, cause string) (out verdicts, faults map[string]error, err error) {
+	batch, err := j.facts.Batch(ctx, j.account, digests)
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
-	if record.AnalysisID == nil {
-		return out, persistence.ErrNotAnalyzed
+	faults = make(map[string]error)
+	var list []persistence.NewEvaluation
+	for _, digest := range digests {
+		of, err := j.image(ctx, batch, digest, cause)
+		if ctx.Err() != nil {
+			return out, nil, fmt.Errorf("evaluate %s: %w", digest, ctx.Err())
+		}
+		if err != nil {
+			faults[digest] = err
+			continue
+		}
+		list = append(list, of...)
 	}
-	began := j.now() // before the facts, which are at least as new
-	known, err := j.facts.OfRecord(ctx, record)
+	saved, err := j.evaluations.SaveAll(ctx, list)
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
+	for i, s := range saved {
+		if s.Gone {
+			faults[list[i].ImageDigest] = persistence.ErrNotFound
+			continue
+		}
+		out.tags++
+		if list[i].FinalAction == string(policy.Stop) {
+			out.stopped++
+		}
+		if s.Changed {
+			out.changed++
+		}
+	}
+	return out, faults, nil
+}
+
+// image evaluates every current tag of an image.
+func (j *judge) image(ctx context.Context, batch *facts.Batch, digest, cause string) ([]persistence.NewEvaluation, error) {
+	record, known, err := batch.Of(digest)
+	if err != nil {
+		return nil, err
+	}
+	var out []persistence.NewEvaluation
 	for _, tag := range record.Tags {
 		if !tag.Current {
 			continue
 		}
 		result, err := j.verdict(ctx, known, tag.FullTag())
 		if err != nil {
-			return out, err
+			return nil, err
 		}
 		if err := result.Err(); err != nil {
-			return out, fmt.Errorf("evaluate %s as %s: %w", digest, tag.FullTag(), err)
+			return nil, fmt.Errorf("evaluate %s as %s: %w", digest, tag.FullTag(), err)
 		}
-		changed, err := j.save(ctx, record, tag.FullTag(), began, result, cause)
+		n, err := j.evaluation(record, tag.FullTag(), result)
 		if err != nil {
-			return out, err
+			return nil, err
 		}
-		out.tags++
-		if result.FinalAction == policy.Stop {
-			out.stopped++
-		}
-		if changed {
-			out.changed++
-		}
+		n.Cause = cause
+		out = append(out, n)
 	}
 	return out, nil
 }
 
-func (j *judge) save(ctx context.Context, record persistence.Image, tag string, began time.Time, result *policy.Result, cause string) (bool, error) {
-	encoded, err := json.Marshal(result)
+func (j *judge) evaluation(record persistence.Image, tag string, result *policy.Result) (persistence.NewEvaluation, error) {
+	encoded, err := result.Timeless()
 	if err != nil {
-		return false, fmt.Errorf("encode verdict: %w", err)
+		return persistence.NewEvaluation{}, fmt.Errorf("encode verdict: %w", err)
 	}
-	return j.evaluations.Save(ctx, persistence.NewEvaluation{
+	return persistence.NewEvaluation{
 		EvaluationKey: persistence.EvaluationKey{Account: j.account, ImageDigest: record.Digest, Tag: tag, PolicyID: j.stored.ID},
 		PolicyDigest:  j.stored.Digest, Generation: j.generation, AnalysisID: *record.AnalysisID,
-		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded,
-		Cause: cause, EvaluatedAt: began,
-	})
+		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded, EvaluatedAt: j.began,
+	}, nil
 }
 
-// parallelJudging keeps both the database and a core or two busy.
-const parallelJudging = 4
+const (
+	// parallelJudging keeps both the database and a core or two busy.
+	parallelJudging = 4
+	// together is how many images are read and stored at once.
+	together = 50
+)
 
 // judgeAll judges images of any accounts, each under its account's policy. An image whose own documents are
 // unreadable is left out with a line in the log; anything else ends the whole, until with skip the images at
@@ -167,35 +201,85 @@ const parallelJudging = 4
 func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, cause string, skip bool) (changed int, err error) {
 	judges := make(map[string]*judge)
 	known := a.facts.Remembering()
+	began := a.now()
 	var total atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelJudging)
-	for _, ref := range refs {
-		j, ok := judges[ref.Account]
+	for _, batch := range batches(refs) {
+		account := batch[0].Account
+		j, ok := judges[account]
 		if !ok {
-			if j, err = a.judge(ctx, ref.Account, known); err != nil {
+			if j, err = a.judge(ctx, account, known); err != nil {
 				break
 			}
-			judges[ref.Account] = j
+			if j != nil {
+				j.began = began
+			}
+			judges[account] = j
 		}
 		if j == nil {
 			continue
 		}
 		g.Go(func() error {
-			v, err := j.image(ctx, ref.Digest, cause)
-			total.Add(int64(v.changed))
-			if unreadable(err) || err != nil && skip && !gone(err) && a.databaseAnswers(ctx) {
-				log.From(ctx).Error("image not judged", zap.String(log.KeyAccount, ref.Account), zap.String(log.KeyImageDigest, ref.Digest), zap.Error(err))
-				return nil
-			}
-			if gone(err) {
-				return nil
-			}
+			changed, err := j.portion(ctx, batch, cause, skip)
+			total.Add(int64(changed))
 			return err
 		})
 	}
 	err = errors.Join(err, g.Wait())
 	return int(total.Load()), err
+}
+
+// batches cuts images into pieces of one account each, in their order.
+func batches(refs []persistence.ImageRef) [][]persistence.ImageRef {
+	var out [][]persistence.ImageRef
+	begin := 0
+	for i := range refs {
+		if i+1 == len(refs) || i+1-begin == together || refs[i+1].Account != refs[begin].Account {
+			out = append(out, refs[begin:i+1])
+			begin = i + 1
+		}
+	}
+	return out
+}
+
+// portion judges a batch; what cannot be done together is done one by one, so that it shows whose fault it is.
+func (j *judge) portion(ctx context.Context, refs []persistence.ImageRef, cause string, skip bool) (changed int, err error) {
+	digests := make([]string, len(refs))
+	for i, ref := range refs {
+		digests[i] = ref.Digest
+	}
+	done, faults, err := j.images(ctx, digests, cause)
+	if err != nil && len(refs) > 1 && ctx.Err() == nil {
+		for i := range refs {
+			n, err := j.portion(ctx, refs[i:i+1], cause, skip)
+			if changed += n; err != nil {
+				return changed, err
+			}
+		}
+		return changed, nil
+	}
+	if err != nil {
+		faults = map[string]error{digests[0]: err}
+	}
+	for _, digest := range digests {
+		if err := j.fault(ctx, digest, faults[digest], skip); err != nil {
+			return done.changed, err
+		}
+	}
+	return done.changed, nil
+}
+
+// fault decides whether what went wrong with an image ends the whole.
+func (j *judge) fault(ctx context.Context, digest string, err error, skip bool) error {
+	if err == nil || gone(err) {
+		return nil
+	}
+	if unreadable(err) || skip && j.databaseAnswers(ctx) {
+		log.From(ctx).Error("image not judged", zap.String(log.KeyAccount, j.account), zap.String(log.KeyImageDigest, digest), zap.Error(err))
+		return nil
+	}
+	return err
 }
 
 // databaseAnswers tells a fault of one image from an outage that hits all.

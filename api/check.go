@@ -93,28 +93,35 @@ func (c *check) results(ctx context.Context, p oas.CheckImageParams) ([]oas.Poli
 		if err != nil {
 			return nil, err
 		}
-		return decodeResults([]json.RawMessage{result}, detail)
+		return decodeResults([]dated{result}, detail)
 	}
 	latest, err := c.stored(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !orElse(p.History, false) {
-		return decodeResults([]json.RawMessage{latest}, detail)
+		return decodeResults([]dated{latest}, detail)
 	}
 	stored, err := c.deps.Evaluations.History(ctx, c.key, historyLimit)
 	if err != nil {
 		return nil, fmt.Errorf("load evaluations: %w", err)
 	}
-	return decodeResults(each(stored, func(e persistence.Evaluation) json.RawMessage { return e.Result }), detail)
+	return decodeResults(each(stored, func(e persistence.Evaluation) dated { return dated{e.EvaluatedAt, e.Result} }), detail)
 }
 
-func decodeResults(raw []json.RawMessage, detail bool) ([]oas.PolicyEvaluationResult, error) {
-	results := make([]oas.PolicyEvaluationResult, len(raw))
-	for i, r := range raw {
-		if err := json.Unmarshal(r, &results[i]); err != nil {
+// dated is an encoded result, which does not say itself when it was made.
+type dated struct {
+	at      time.Time
+	encoded json.RawMessage
+}
+
+func decodeResults(list []dated, detail bool) ([]oas.PolicyEvaluationResult, error) {
+	results := make([]oas.PolicyEvaluationResult, len(list))
+	for i, r := range list {
+		if err := json.Unmarshal(r.encoded, &results[i]); err != nil {
 			return nil, fmt.Errorf("decode evaluation: %w", err)
 		}
+		results[i].EvaluationTime = r.at.UTC().Truncate(time.Second)
 		if !detail {
 			results[i].Details = nil
 		}
@@ -140,14 +147,14 @@ func (c *check) evaluate(ctx context.Context, digest string) (*policy.Result, er
 }
 
 // compared computes without storing; with a base it evaluates that too, under the same policy and tag.
-func (c *check) compared(ctx context.Context, base string) (json.RawMessage, error) {
+func (c *check) compared(ctx context.Context, base string) (dated, error) {
 	result, err := c.evaluate(ctx, c.key.ImageDigest)
 	if err != nil {
-		return nil, err
+		return dated{}, err
 	}
 	if base != "" {
 		if err := c.compare(ctx, result, base); err != nil {
-			return nil, err
+			return dated{}, err
 		}
 	}
 	return encodeResult(result)
@@ -173,38 +180,38 @@ func (c *check) compare(ctx context.Context, result *policy.Result, named string
 }
 
 // stored computes and stores. A verdict some of whose rules could not be run is answered, since it fails closed, but not kept.
-func (c *check) stored(ctx context.Context) (json.RawMessage, error) {
+func (c *check) stored(ctx context.Context) (dated, error) {
 	generation, err := c.deps.Feeds.Generation(ctx) // before the facts: they are at least as new
 	if err != nil {
-		return nil, fmt.Errorf("load feed generation: %w", err)
+		return dated{}, fmt.Errorf("load feed generation: %w", err)
 	}
 	result, err := c.evaluate(ctx, c.key.ImageDigest)
 	if err != nil {
-		return nil, err
+		return dated{}, err
 	}
-	encoded, err := encodeResult(result)
+	out, err := encodeResult(result)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	if err := result.Err(); err != nil {
 		log.From(ctx).Error("some rules could not be run", zap.String(log.KeyImageDigest, c.key.ImageDigest), zap.String(log.KeyPolicy, c.policy.ID), zap.Error(err))
-		return encoded, nil
+		return out, nil
 	}
 	_, err = c.deps.Evaluations.Save(ctx, persistence.NewEvaluation{
 		EvaluationKey: c.key, PolicyDigest: c.policy.Digest, Generation: generation, AnalysisID: c.analysis.ID,
-		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded, Cause: causeRequest,
+		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: out.encoded, Cause: causeRequest,
 		EvaluatedAt: result.EvaluationTime,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store evaluation: %w", err)
+		return dated{}, fmt.Errorf("store evaluation: %w", err)
 	}
-	return encoded, nil
+	return out, nil
 }
 
-func encodeResult(result *policy.Result) (json.RawMessage, error) {
-	encoded, err := json.Marshal(result)
+func encodeResult(result *policy.Result) (dated, error) {
+	encoded, err := result.Timeless()
 	if err != nil {
-		return nil, fmt.Errorf("encode evaluation: %w", err)
+		return dated{}, fmt.Errorf("encode evaluation: %w", err)
 	}
-	return encoded, nil
+	return dated{result.EvaluationTime, encoded}, nil
 }

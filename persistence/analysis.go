@@ -99,6 +99,10 @@ SELECT `+analysisColumns+` FROM plimsoll.analysis a WHERE a.image_digest = @imag
 SELECT `+analysisColumns+` FROM plimsoll.image i JOIN plimsoll.analysis a ON a.id = i.analysis_id
 WHERE i.account = @account AND i.digest = @digest`)
 
+	analysisOfImages = query("analysis.of_images", `
+SELECT i.digest AS of, `+analysisColumns+` FROM plimsoll.image i JOIN plimsoll.analysis a ON a.id = i.analysis_id
+WHERE i.account = @account AND i.digest = ANY (@digests::text[])`)
+
 	imageExists = query("image.exists", `
 SELECT EXISTS (SELECT FROM plimsoll.image WHERE account = @account AND digest = @digest)`)
 )
@@ -113,6 +117,20 @@ func (s *Analyses) Find(ctx context.Context, imageDigest, set string) (Analysis,
 func (s *Analyses) OfImage(ctx context.Context, account, digest string) (Analysis, error) {
 	a, err := analysisOf(ctx, s.pool, account, digest)
 	return a, wrap(err, "load analysis of %s", digest)
+}
+
+// OfImages returns what is known about images of the account, by digest; those that are not there or not analysed are missing.
+func (s *Analyses) OfImages(ctx context.Context, account string, digests []string) (map[string]Analysis, error) {
+	type row struct {
+		Of string
+		Analysis
+	}
+	list, err := many[row](ctx, s.pool, analysisOfImages, args{"account": account, "digests": digests})
+	out := make(map[string]Analysis, len(list))
+	for i := range list {
+		out[list[i].Of] = list[i].Analysis
+	}
+	return out, wrap(err, "load analyses of %d images", len(digests))
 }
 
 func analysisOf(ctx context.Context, db session, account, digest string) (Analysis, error) {

@@ -3,10 +3,8 @@ package persistence
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"plimsoll/persistence/blob"
@@ -28,9 +26,10 @@ type NewEvaluation struct {
 	AnalysisID   int64
 	FinalAction  string // stop, warn or go
 	Status       string // pass or fail
-	Result       json.RawMessage
-	Cause        string    // what made it be computed
-	EvaluatedAt  time.Time // when it was begun: the facts are at least as new
+	// Result should not say when it was made: what is stored already is not stored again.
+	Result      json.RawMessage
+	Cause       string    // what made it be computed
+	EvaluatedAt time.Time // when it was begun: the facts are at least as new
 }
 
 // Evaluation is a stored verdict.
@@ -56,27 +55,9 @@ ORDER BY id DESC`
 )
 
 var (
-	// Two verdicts of one key at a time would both look at the same newest row.
-	evaluationLock = query("evaluation.lock", `
-SELECT pg_advisory_xact_lock(@lock::int, hashtext(concat_ws(E'\n', @account::text, @image_digest::text, @tag::text, @policy_id::text)))`)
-
 	evaluationLatest = query("evaluation.latest", `SELECT `+evaluationColumns+evaluationOfKey+` LIMIT 1`)
 
-	evaluationStanding = query("evaluation.standing", `
-SELECT id, policy_digest, generation, final_action, evaluated_at`+evaluationOfKey+` LIMIT 1`)
-
 	evaluationHistory = query("evaluation.history", `SELECT `+evaluationColumns+evaluationOfKey+` LIMIT @limit`)
-
-	evaluationRefresh = query("evaluation.refresh", `
-UPDATE plimsoll.evaluation SET policy_digest = @policy_digest, generation = @generation, analysis_id = @analysis_id,
-  status = @status, result = @result, evaluated_at = @evaluated_at
-WHERE id = @id AND account = @account`)
-
-	evaluationInsert = query("evaluation.insert", `
-INSERT INTO plimsoll.evaluation (account, image_digest, tag, policy_id, policy_digest, generation, analysis_id,
-  final_action, status, result, cause, evaluated_at)
-VALUES (@account, @image_digest, @tag, @policy_id, @policy_digest, @generation, @analysis_id,
-  @final_action, @status, @result, @cause, @evaluated_at)`)
 )
 
 func (k EvaluationKey) args() args {
@@ -84,68 +65,6 @@ func (k EvaluationKey) args() args {
 }
 
 func (k EvaluationKey) String() string { return k.ImageDigest + " as " + k.Tag }
-
-// standing is the newest verdict of a key, as far as a later one has to know it: what it says may be large.
-type standing struct {
-	ID           int64
-	PolicyDigest string
-	Generation   int64
-	FinalAction  string
-	EvaluatedAt  time.Time
-}
-
-// Save stores a verdict. The newest row of the key is refreshed when the final action is the same, so that
-// history shows changes of the verdict and their causes; changed tells whether there is a new row. A verdict of
-// an older generation than the newest, or begun before it under the same policy, may rest on older facts: the
-// newest stays. ErrNotFound when the image is gone.
-func (s *Evaluations) Save(ctx context.Context, n NewEvaluation) (changed bool, err error) {
-	packed, err := blob.Pack(n.Result)
-	if err != nil {
-		return false, wrap(err, "store evaluation of %s", n.EvaluationKey)
-	}
-	err = inTx(ctx, s.pool, func(tx pgx.Tx) error {
-		key := n.EvaluationKey.args()
-		key["lock"] = lockKey
-		if _, err := exec(ctx, tx, evaluationLock, key); err != nil {
-			return err
-		}
-		newest, err := one[standing](ctx, tx, evaluationStanding, n.EvaluationKey.args())
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		if err == nil && newest.supersedes(n) {
-			return nil
-		}
-		row := n.EvaluationKey.args()
-		row["policy_digest"], row["generation"], row["analysis_id"] = n.PolicyDigest, n.Generation, n.AnalysisID
-		row["status"], row["result"], row["evaluated_at"] = n.Status, packed, n.EvaluatedAt
-		changed = err != nil || newest.FinalAction != n.FinalAction
-		if changed {
-			row["final_action"], row["cause"] = n.FinalAction, n.Cause
-			_, err = exec(ctx, tx, evaluationInsert, row)
-			return err
-		}
-		for _, name := range []string{"image_digest", "tag", "policy_id"} {
-			delete(row, name)
-		}
-		row["id"] = newest.ID
-		_, err = exec(ctx, tx, evaluationRefresh, row)
-		return err
-	})
-	if isViolation(err, codeForeignKey) {
-		err = ErrNotFound
-	}
-	return changed, wrap(err, "store evaluation of %s", n.EvaluationKey)
-}
-
-// supersedes tells whether a verdict that comes after this one may rest on older facts. Under another policy it
-// says something new in any case.
-func (e standing) supersedes(n NewEvaluation) bool {
-	if e.Generation != n.Generation {
-		return e.Generation > n.Generation
-	}
-	return e.PolicyDigest == n.PolicyDigest && n.EvaluatedAt.Before(e.EvaluatedAt)
-}
 
 // Latest returns the newest verdict of a key: ErrNotFound.
 func (s *Evaluations) Latest(ctx context.Context, k EvaluationKey) (Evaluation, error) {

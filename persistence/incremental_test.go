@@ -324,6 +324,8 @@ func TestIncrementalEqualsFullWhateverHappens(t *testing.T) {
 					}
 				}
 				compared.Add(int64(compareWithFull(t, w, edits.rules, feeds.state, images, ours, theirs)))
+				sameGathered(t, w, admin)
+				sameGathered(t, w, otherAccount)
 			})
 		}
 	}

@@ -1,6 +1,7 @@
 package persistence_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"plimsoll/persistence"
 )
@@ -139,5 +141,90 @@ func TestEvaluationsSavedAtOnceMakeOneRow(t *testing.T) {
 	group.Wait()
 	if n := w.count(`SELECT count(*) FROM plimsoll.evaluation`); n != 1 {
 		t.Errorf("%d rows, want 1", n)
+	}
+}
+
+func TestVerdictsSavedTogetherAreWhatTheyAreOneByOne(t *testing.T) {
+	t.Parallel()
+	const images = 150 // more than one transaction takes
+	together, alone := newWorld(t), newWorld(t)
+	ctx := t.Context()
+	verdict := func(i, run int) persistence.NewEvaluation {
+		actions := []string{"go", "warn", "stop"}
+		return persistence.NewEvaluation{
+			EvaluationKey: persistence.EvaluationKey{Account: admin, ImageDigest: digestOf(fmt.Sprint("app", i)), Tag: "t", PolicyID: "default"},
+			PolicyDigest:  "d", Generation: int64(1 + (i+run)%2), AnalysisID: int64(i), FinalAction: actions[(i*run)%3], Status: "pass", Cause: fmt.Sprint("run ", run),
+			Result: fmt.Appendf(nil, `{"says":%d}`, i*(run/2)), EvaluatedAt: noon.Add(time.Duration(run) * time.Second),
+		}
+	}
+	for _, w := range []*world{together, alone} {
+		for i := range images {
+			w.submit(w.submission(admin, fmt.Sprint("app", i), fmt.Sprint(i)))
+		}
+	}
+	for run := range 4 {
+		var list []persistence.NewEvaluation
+		var want []persistence.Saved
+		for i := range images + 1 { // the last one is not there
+			n := verdict(i, run)
+			list = append(list, n)
+			changed, err := alone.evaluations.Save(ctx, n)
+			if err != nil && !errors.Is(err, persistence.ErrNotFound) {
+				t.Fatal(err)
+			}
+			want = append(want, persistence.Saved{Changed: changed, Gone: err != nil})
+		}
+		got, err := together.evaluations.SaveAll(ctx, list)
+		together.must(err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("run %d (-one by one +together):\n%s", run, diff)
+		}
+	}
+	if got, err := together.evaluations.SaveAll(ctx, nil); err != nil || len(got) != 0 {
+		t.Errorf("nothing: %v, %v", got, err)
+	}
+	for i := range images {
+		key := verdict(i, 0).EvaluationKey
+		want, err := alone.evaluations.History(ctx, key, 10)
+		alone.must(err)
+		got, err := together.evaluations.History(ctx, key, 10)
+		together.must(err)
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(persistence.Evaluation{}, "ID", "CreatedAt")); diff != "" {
+			t.Errorf("image %d (-one by one +together):\n%s", i, diff)
+		}
+	}
+}
+
+func TestAVerdictThatSaysTheSameAgainIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	w.submit(w.submission(admin, "app", "1"))
+	var result json.RawMessage
+	stored := func() (toast string) { // where the text lies
+		w.must(w.pool.QueryRow(ctx, `SELECT pg_relation_size(reltoastrelid) || ' bytes' FROM pg_class WHERE oid = 'plimsoll.evaluation'::regclass`).Scan(&toast))
+		return toast
+	}
+	n := persistence.NewEvaluation{
+		EvaluationKey: persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("app"), Tag: "t", PolicyID: "default"},
+		FinalAction:   "stop", Result: result, EvaluatedAt: noon,
+	}
+	for range 400 {
+		result = append(result, rand.Text()...) // nothing to compress
+	}
+	n.Result = result
+	_, err := w.evaluations.Save(ctx, n)
+	w.must(err)
+	before := stored()
+	for i := range 20 {
+		n.EvaluatedAt, n.Generation = noon.Add(time.Duration(i)*time.Second), int64(i)
+		_, err := w.evaluations.Save(ctx, n)
+		w.must(err)
+	}
+	if after := stored(); after != before || before == "0 bytes" {
+		t.Errorf("%s of text before, %s after", before, after)
+	}
+	if e, err := w.evaluations.Latest(ctx, n.EvaluationKey); err != nil || e.Generation != 19 || string(e.Result) != string(result) {
+		t.Errorf("generation %d, %d bytes, %v", e.Generation, len(e.Result), err)
 	}
 }

@@ -199,6 +199,7 @@ CREATE TABLE plimsoll.evaluation (
   cause text NOT NULL
   evaluated_at timestamp with time zone NOT NULL
   created_at timestamp with time zone NOT NULL DEFAULT now()
+  content text NOT NULL DEFAULT ''::text
   CONSTRAINT evaluation_account_image_digest_fkey FOREIGN KEY (account, image_digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
   CONSTRAINT evaluation_pkey PRIMARY KEY (id)
 );

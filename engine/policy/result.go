@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -85,6 +86,17 @@ type Result struct {
 // Err tells why rules could not be run, for logs and for a decision to try again; nil when all could. The
 // result is right either way: such a rule stops the image.
 func (r *Result) Err() error { return errors.Join(r.failures...) }
+
+// Timeless encodes the result with a zero evaluation time: two that say the same are the same bytes, whenever they were made.
+func (r *Result) Timeless() ([]byte, error) {
+	timeless := *r
+	timeless.EvaluationTime = time.Time{}
+	encoded, err := json.Marshal(&timeless)
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return encoded, nil
+}
 
 // Details are the findings behind a result.
 type Details struct {

@@ -31,6 +31,8 @@ type Store interface {
 	Put(ctx context.Context, data []byte) (digest string, err error)
 	// Get returns the bytes: ErrNotFound, ErrCorrupt.
 	Get(ctx context.Context, digest string) ([]byte, error)
+	// GetAll returns those of the documents that have at most limit bytes and can be read; Get tells of the others.
+	GetAll(ctx context.Context, digests []string, limit int) (map[string][]byte, error)
 	// Delete removes a document; a missing one is not an error.
 	Delete(ctx context.Context, digest string) error
 }

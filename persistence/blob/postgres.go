@@ -40,6 +40,10 @@ SELECT EXISTS (SELECT FROM known)`)
 	blobGet = statement.Query("blob.get", `
 SELECT size, encoding, data FROM plimsoll.blob WHERE digest = @digest`)
 
+	blobGetAll = statement.Query("blob.get_all", `
+SELECT digest, size, encoding, data FROM plimsoll.blob
+WHERE digest = ANY (@digests::text[]) AND size <= @limit`)
+
 	blobDelete = statement.Query("blob.delete", `DELETE FROM plimsoll.blob WHERE digest = @digest`)
 )
 
@@ -92,19 +96,46 @@ func put(ctx context.Context, s session, data []byte) (string, error) {
 
 // Get returns the bytes, proven by their digest: ErrNotFound, ErrCorrupt.
 func (p *Postgres) Get(ctx context.Context, digest string) ([]byte, error) {
-	var (
-		size     int64
-		encoding string
-		stored   []byte
-	)
-	err := p.pool.QueryRow(ctx, blobGet, pgx.StrictNamedArgs{"digest": digest}).Scan(&size, &encoding, &stored)
+	var row storedRow
+	err := p.pool.QueryRow(ctx, blobGet, pgx.StrictNamedArgs{"digest": digest}).Scan(&row.Size, &row.Encoding, &row.Data)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("load document %s: %w", digest, ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load document %s: %w", digest, err)
 	}
-	data, err := decode(encoding, stored, size)
+	return row.document(digest)
+}
+
+// GetAll leaves out what is corrupt.
+func (p *Postgres) GetAll(ctx context.Context, digests []string, limit int) (map[string][]byte, error) {
+	rows, err := p.pool.Query(ctx, blobGetAll, pgx.StrictNamedArgs{"digests": digests, "limit": limit})
+	if err != nil {
+		return nil, fmt.Errorf("load %d documents: %w", len(digests), err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[storedRow])
+	if err != nil {
+		return nil, fmt.Errorf("load %d documents: %w", len(digests), err)
+	}
+	out := make(map[string][]byte, len(list))
+	for i := range list {
+		if data, err := list[i].document(list[i].Digest); err == nil {
+			out[list[i].Digest] = data
+		}
+	}
+	return out, nil
+}
+
+type storedRow struct {
+	Digest   string
+	Size     int64
+	Encoding string
+	Data     []byte
+}
+
+// document proves the bytes by the digest.
+func (r *storedRow) document(digest string) ([]byte, error) {
+	data, err := decode(r.Encoding, r.Data, r.Size)
 	if err != nil {
 		return nil, fmt.Errorf("load document %s: %w", digest, err)
 	}

@@ -65,20 +65,12 @@ func (l *Loader) OfRecord(ctx context.Context, record persistence.Image) (policy
 	return &stored{Loader: l, record: record, analysis: analysis}, nil
 }
 
-// Remembering returns a loader for many images at once: what the feeds say of a vulnerability is read for the first image
-// that has it, their state once. It is not to outlive the judging of those images.
-func (l *Loader) Remembering() *Loader {
-	many := *l
-	many.matches = l.matches.Remembering()
-	many.status = &status{}
-	return &many
-}
-
 // stored is policy.Facts of one analysed image record.
 type stored struct {
 	*Loader
 	record   persistence.Image
 	analysis persistence.Analysis
+	batch    *Batch // nil: alone
 }
 
 var _ policy.Facts = (*stored)(nil)
@@ -114,7 +106,7 @@ func (s *stored) config(ctx context.Context) (imageConfig, error) {
 
 // document decodes a stored JSON document.
 func (s *stored) document(ctx context.Context, digest string, into any) error {
-	data, err := s.blobs.Get(ctx, digest)
+	data, err := s.blob(ctx, digest)
 	if err != nil {
 		return fmt.Errorf("load document of %s: %w", s.record.Digest, err)
 	}
@@ -122,6 +114,14 @@ func (s *stored) document(ctx context.Context, digest string, into any) error {
 		return fmt.Errorf("decode document of %s: %w", s.record.Digest, err)
 	}
 	return nil
+}
+
+// blob loads a document, those that are small and asked for of most images for all images of the batch at once.
+func (s *stored) blob(ctx context.Context, digest string) ([]byte, error) {
+	if s.batch != nil && (digest == s.analysis.ConfigBlob || digest == s.analysis.ManifestBlob) {
+		return s.batch.blob(ctx, digest)
+	}
+	return s.blobs.Get(ctx, digest)
 }
 
 // Config tells what the image config holds.
@@ -159,11 +159,11 @@ func (s *stored) Dockerfile(ctx context.Context) (policy.Dockerfile, error) {
 
 // base is the image that this one names as its base.
 func (s *stored) base(ctx context.Context) (string, error) {
-	manifest, err := s.blobs.Get(ctx, s.analysis.ManifestBlob)
+	manifest, err := s.blob(ctx, s.analysis.ManifestBlob)
 	if err != nil {
 		return "", fmt.Errorf("load manifest of %s: %w", s.record.Digest, err)
 	}
-	config, err := s.blobs.Get(ctx, s.analysis.ConfigBlob)
+	config, err := s.blob(ctx, s.analysis.ConfigBlob)
 	if err != nil {
 		return "", fmt.Errorf("load config of %s: %w", s.record.Digest, err)
 	}
@@ -216,28 +216,37 @@ func (s *stored) Packages(ctx context.Context) ([]catalog.Package, error) {
 
 // Vulnerabilities lists the matches as they are known now.
 func (s *stored) Vulnerabilities(ctx context.Context) ([]policy.Vulnerability, error) {
+	if s.batch != nil {
+		return s.batch.vulnerabilities(ctx, s.record.Digest)
+	}
 	found, err := s.matches.Vulnerabilities(ctx, s.record.Account, s.record.Digest, persistence.VulnerabilityFilter{IncludeWontFix: true})
 	if err != nil {
 		return nil, fmt.Errorf("load vulnerabilities: %w", err)
 	}
 	out := make([]policy.Vulnerability, len(found))
-	for i, v := range found {
-		out[i] = policy.Vulnerability{
-			ID: v.Vulnerability, Severity: v.Severity,
-			Package: policy.AffectedPackage{
-				Name: v.PackageName, Version: v.PackageVersion, Type: v.PackageType, Location: v.Path,
-			},
-			FeedGroup: match.FeedGroup(v.Namespace), URL: v.Detail.URL, WillNotFix: v.FixState == feed.StateWontFix,
-			DetectedAt: v.DetectedAt, FixObservedAt: v.FixObservedAt, Vendor: v.Detail.CVSS,
+	for i := range found {
+		var fixes []string
+		if found[i].FixVersion != "" {
+			fixes = []string{found[i].FixVersion}
 		}
-		if v.Annotation != nil {
-			out[i].Annotation = v.Annotation.Status
-		}
-		if v.FixVersion != "" {
-			out[i].FixedIn = []string{v.FixVersion}
-		}
+		out[i] = vulnerability(&found[i], fixes)
 	}
 	return out, nil
+}
+
+func vulnerability(v *persistence.ImageVulnerability, fixes []string) policy.Vulnerability {
+	out := policy.Vulnerability{
+		ID: v.Vulnerability, Severity: v.Severity,
+		Package: policy.AffectedPackage{
+			Name: v.PackageName, Version: v.PackageVersion, Type: v.PackageType, Location: v.Path,
+		},
+		FeedGroup: match.FeedGroup(v.Namespace), URL: v.Detail.URL, WillNotFix: v.FixState == feed.StateWontFix,
+		FixedIn: fixes, DetectedAt: v.DetectedAt, FixObservedAt: v.FixObservedAt, Vendor: v.Detail.CVSS,
+	}
+	if v.Annotation != nil {
+		out.Annotation = v.Annotation.Status
+	}
+	return out
 }
 
 // FeedStatus describes the feeds behind the matches.

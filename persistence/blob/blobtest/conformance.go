@@ -52,6 +52,18 @@ func Run(t *testing.T, store blob.Store, corrupt func(t *testing.T, digest strin
 			}
 		})
 	}
+	t.Run("returns many at once, but nothing large, damaged or unknown", func(t *testing.T) {
+		small, packed := []byte("one of many"), bytes.Repeat([]byte("one of many "), 1_000)
+		large, damaged := bytes.Repeat([]byte("too large "), 2_000), put(t, store, []byte("one that is damaged"))
+		corrupt(t, damaged)
+		got, err := store.GetAll(t.Context(), []string{put(t, store, small), put(t, store, packed), put(t, store, large), damaged, blob.Digest([]byte("unknown"))}, len(packed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 2 || !bytes.Equal(got[blob.Digest(small)], small) || !bytes.Equal(got[blob.Digest(packed)], packed) {
+			t.Errorf("%d documents, want the two that fit", len(got))
+		}
+	})
 	t.Run("takes the same document from many at once", func(t *testing.T) {
 		data := []byte(strings.Repeat("shared ", 5_000))
 		var group sync.WaitGroup
