@@ -20,6 +20,9 @@ type RetrievedFile struct {
 	Content []byte `json:"content"`
 }
 
+// ScannerClamAV is the name by which clients and policies know ClamAV, and that of the analyzer that asks it.
+const ScannerClamAV = "clamav"
+
 // MalwareReport is what a scanner found in one file.
 type MalwareReport struct {
 	Scanner    string   `json:"scanner"`            // name and version

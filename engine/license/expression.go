@@ -46,6 +46,23 @@ func Parse(text string) (string, bool) {
 	return strings.NewReplacer("( ", "(", " )", ")").Replace(spelled), true
 }
 
+// Names lists the licences an expression speaks of, as Parse returns it: ids and, for one with an exception, the id both
+// with it and alone. Who offers a choice names each choice.
+func Names(expression string) []string {
+	words := strings.Fields(strings.NewReplacer("(", " ", ")", " ").Replace(expression))
+	var names []string
+	for i, word := range words {
+		switch {
+		case word == "AND" || word == "OR" || word == "WITH" || i > 0 && words[i-1] == "WITH":
+		case i+2 < len(words) && words[i+1] == "WITH":
+			names = append(names, strings.Join(words[i:i+3], " "), word)
+		default:
+			names = append(names, word)
+		}
+	}
+	return names
+}
+
 // What may come next in an expression.
 type expectation int
 

@@ -1,6 +1,7 @@
 package license
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,20 @@ func TestNormalize(t *testing.T) {
 	}
 	if _, known := Normalize(strings.Repeat("MIT AND ", 1000) + "MIT"); known {
 		t.Error("a novel is no licence")
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for expression, want := range map[string][]string{
+		"MIT":                              {"MIT"},
+		"(MIT OR Apache-2.0) AND GPL-2.0+": {"MIT", "Apache-2.0", "GPL-2.0+"},
+		"GPL-2.0-only WITH Classpath-exception-2.0 OR ISC": {"GPL-2.0-only WITH Classpath-exception-2.0", "GPL-2.0-only", "ISC"},
+		"": nil,
+	} {
+		if got := Names(expression); !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", expression, got, want)
+		}
 	}
 }
 

@@ -1,6 +1,14 @@
 package policy
 
-import "plimsoll/engine/catalog"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"plimsoll/engine/catalog"
+)
 
 // Findings are what was found in the image's files beside its packages.
 type Findings struct {
@@ -16,6 +24,81 @@ type Hit struct {
 	Removed bool   `json:"removed,omitempty"`
 }
 
+// Search gathers the hits of one search (catalog.SearchSecret, catalog.SearchContent) by file and name.
+func (f *Findings) Search(search string) []Places {
+	type place struct {
+		path, name string
+		removed    bool
+	}
+	lines := map[place][]int{}
+	for i := range f.Hits {
+		if h := &f.Hits[i]; h.Search == search {
+			at := place{h.Path, h.Name, h.Removed}
+			lines[at] = append(lines[at], h.Line)
+		}
+	}
+	all := make([]Places, 0, len(lines))
+	for at, found := range lines {
+		slices.Sort(found)
+		all = append(all, Places{Path: at.path, Name: at.name, Removed: at.removed, Lines: slices.Compact(found)})
+	}
+	slices.SortFunc(all, func(a, b Places) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Name, b.Name), compareBool(a.Removed, b.Removed))
+	})
+	return all
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// Places are the lines, at least one, of a file in which a search found something of one name; Removed as in Hit.
+type Places struct {
+	Path    string
+	Name    string
+	Removed bool
+	Lines   []int // rising, each once
+}
+
+// maxLinesTold keeps messages readable.
+const maxLinesTold = 10
+
+// String tells the places in a message.
+func (p *Places) String() string {
+	numbers := make([]string, min(len(p.Lines), maxLinesTold))
+	for i := range numbers {
+		numbers[i] = strconv.Itoa(p.Lines[i])
+	}
+	text := "line " + numbers[0]
+	if len(numbers) > 1 {
+		text = "lines " + strings.Join(numbers, ", ")
+	}
+	if more := len(p.Lines) - len(numbers); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	text += " of " + p.Path
+	if p.Removed {
+		text += ", which a later layer removes or replaces but whoever pulls the image receives"
+	}
+	return text
+}
+
+// Retrieve returns the content of a kept file, and whether it was kept.
+func (f *Findings) Retrieve(path string) ([]byte, bool) {
+	for i := range f.Retrieved {
+		if f.Retrieved[i].Path == path {
+			return f.Retrieved[i].Content, true
+		}
+	}
+	return nil, false
+}
+
 // Retrieved is a kept file.
 type Retrieved struct {
 	Path    string `json:"path"`
@@ -26,6 +109,15 @@ type Retrieved struct {
 type Malware struct {
 	Scanned bool            `json:"scanned,omitempty"` // by at least one scanner, found something or not
 	Reports []MalwareReport `json:"reports,omitempty"`
+	// Skipped are the files of the final file system that a scanner did not look into.
+	Skipped []SkippedFile `json:"skipped,omitempty"`
+}
+
+// SkippedFile is a file a scanner did not look into.
+type SkippedFile struct {
+	Scanner string `json:"scanner"` // its name alone
+	Path    string `json:"path"`
+	Reason  string `json:"reason"` // one of catalog's Reason constants
 }
 
 // MalwareReport is what one scanner found in one file; Removed as in Hit.

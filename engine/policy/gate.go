@@ -50,6 +50,24 @@ type Trigger struct {
 	Lifecycle
 }
 
+// Formerly returns the trigger under a name it used to have, deprecated. Its findings keep the ids they have under the new
+// name, so that allowlists go on to claim them when the rule is rewritten.
+func (t Trigger) Formerly(name string) Trigger {
+	current, prepare := t.Name, t.Prepare
+	t.Name, t.Lifecycle = name, Lifecycle{State: Deprecated, SupersededBy: current}
+	t.Prepare = func(args Args) (Check, error) {
+		check, err := prepare(args)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context, pass *Pass) error {
+			pass.trigger = current
+			return check(ctx, pass)
+		}, nil
+	}
+	return t
+}
+
 // Check looks at one image and reports what it finds to the Pass. An error says that it could not be told
 // whether the trigger fires.
 type Check func(ctx context.Context, pass *Pass) error

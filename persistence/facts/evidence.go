@@ -28,11 +28,12 @@ func (s *stored) Findings(ctx context.Context) (policy.Findings, error) {
 	return out, nil
 }
 
-// Malware tells what the scanners found.
+// Malware tells what the scanners found and which files they did not look into.
 func (s *stored) Malware(ctx context.Context) (policy.Malware, error) {
 	var content struct {
-		Scans   []image.Scan    `json:"scans"`
-		Malware []image.Malware `json:"malware"`
+		Scans      []image.Scan             `json:"scans"`
+		Malware    []image.Malware          `json:"malware"`
+		Incomplete []catalog.Incompleteness `json:"incomplete"`
 	}
 	if err := s.document(ctx, s.analysis.ContentBlob, &content); err != nil {
 		return policy.Malware{}, err
@@ -40,6 +41,11 @@ func (s *stored) Malware(ctx context.Context) (policy.Malware, error) {
 	out := policy.Malware{Scanned: len(content.Scans) > 0}
 	for _, m := range content.Malware {
 		out.Reports = append(out.Reports, policy.MalwareReport{MalwareReport: m.MalwareReport, Path: m.Path, Removed: m.Removed})
+	}
+	for _, m := range content.Incomplete {
+		if m.Analyzer == catalog.ScannerClamAV && m.Path != "" {
+			out.Skipped = append(out.Skipped, policy.SkippedFile{Scanner: m.Analyzer, Path: m.Path, Reason: m.Reason})
+		}
 	}
 	return out, nil
 }

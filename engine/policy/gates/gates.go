@@ -4,8 +4,16 @@ package gates
 import (
 	"plimsoll/engine/policy"
 	"plimsoll/engine/policy/gates/always"
+	"plimsoll/engine/policy/gates/distro"
 	"plimsoll/engine/policy/gates/dockerfile"
 	"plimsoll/engine/policy/gates/files"
+	"plimsoll/engine/policy/gates/licenses"
+	"plimsoll/engine/policy/gates/malware"
+	"plimsoll/engine/policy/gates/metadata"
+	"plimsoll/engine/policy/gates/packages"
+	"plimsoll/engine/policy/gates/passwdfile"
+	"plimsoll/engine/policy/gates/retrievedfiles"
+	"plimsoll/engine/policy/gates/secretscans"
 	"plimsoll/engine/policy/gates/vulnerabilities"
 )
 
@@ -13,8 +21,16 @@ import (
 func All() []policy.Gate {
 	return []policy.Gate{
 		always.Gate,
+		distro.Gate,
 		dockerfile.Gate,
 		files.Gate,
+		licenses.Gate,
+		malware.Gate,
+		metadata.Gate,
+		packages.Gate,
+		passwdfile.Gate,
+		retrievedfiles.Gate,
+		secretscans.Gate,
 		vulnerabilities.Gate,
 	}
 }

@@ -15,7 +15,7 @@ import (
 var Gate = policy.Gate{
 	Name:     "files",
 	Doc:      "Looks at the files, directories and links of the image's final file system.",
-	Triggers: []policy.Trigger{nameMatch, attributeMatch, suidOrGuidSet},
+	Triggers: []policy.Trigger{contentRegexMatch, nameMatch, attributeMatch, suidOrGuidSet},
 }
 
 // everyEntry runs visit over the file system and ends early when the evaluation does.
