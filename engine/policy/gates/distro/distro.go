@@ -2,6 +2,7 @@
 package distro
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,6 @@ func (r *rule) run(ctx context.Context, pass *policy.Pass) error {
 	if !comparison.Holds(r.check, order) {
 		return nil
 	}
-	message := fmt.Sprintf("The image is of %s %s, denied is %s %s", image.Distro.ID, release, r.check, r.version)
+	message := fmt.Sprintf("The image is of %s %s, denied is %s %s", image.Distro.ID, cmp.Or(release, "without a release"), r.check, r.version)
 	return pass.Report(message, r.distro, r.check, r.version)
 }

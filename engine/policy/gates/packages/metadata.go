@@ -114,7 +114,7 @@ func (all conditions) check(ctx context.Context, pass *policy.Pass) error {
 		}
 	}
 	if unordered > 0 {
-		pass.Warn(fmt.Sprintf("the versions of %d packages cannot be ordered, so the rule says nothing about them", unordered))
+		pass.Warn(fmt.Sprintf("package versions that cannot be ordered: %d; the rule says nothing about these packages", unordered))
 	}
 	return nil
 }
