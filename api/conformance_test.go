@@ -140,6 +140,7 @@ func TestEveryOperationConforms(t *testing.T) {
 
 	s.admin(http.MethodPost, "/v2/policies", strictDocument).wants(http.StatusOK)
 	ask(image + "/check?policy_id=full&tag=" + testTag)
+	s.admin(http.MethodPost, image+"/check?tag="+testTag, strictDocument).wants(http.StatusOK)
 	s.admin(http.MethodPut, "/v2/policies/full", recordOf("full", `,"active":false,"policy":`+strictDocument)).wants(http.StatusOK)
 	s.admin(http.MethodDelete, "/v2/policies/full", "").wants(http.StatusNoContent)
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -226,5 +227,29 @@ func TestHistoryShowsChangesOfTheVerdict(t *testing.T) {
 	verdicts("")
 	if got := verdicts("&history=true"); len(got) != 2 || got[0] != "stop" || got[1] != "go" {
 		t.Errorf("history %v, want stop, go", got)
+	}
+}
+
+func TestADraftIsTriedWithoutATrace(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.advise()
+	digest := s.known(testTag, "one")
+	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
+	check := "/v2/images/" + digest + "/check?tag=" + testTag
+	s.admin(http.MethodPost, check, document("draft")).fails(http.StatusNotFound, codeImageNotAnalyzed)
+	s.analyze("admin", digest, npm, deb)
+	var answer oas.PolicyEvaluation
+	s.admin(http.MethodPost, check, document("draft")).wants(http.StatusOK).decode(&answer)
+	if e := answer.Evaluations[0]; answer.PolicyId != "draft" || e.FinalAction != "stop" || e.Details == nil || len(e.Details.Findings) != 1 {
+		t.Errorf("answer %+v", answer)
+	}
+	s.admin(http.MethodGet, check+"&policy_id=draft", "").fails(http.StatusNotFound, codePolicyNotFound)
+	broken := strings.NewReplacer(`"action":"STOP"`, `"action":"HALT"`, `"trigger":"package"`, `"trigger":"parcel"`).Replace(document("draft"))
+	refused := s.admin(http.MethodPost, check, broken).fails(http.StatusBadRequest, codePolicyInvalid)
+	for _, pointer := range []string{"/rule_sets/0/rules/0/action", "/rule_sets/0/rules/0/trigger"} {
+		if told := fmt.Sprint(refused.Detail["validation_details"]); !strings.Contains(told, pointer) {
+			t.Errorf("%s is not told in %s", pointer, told)
+		}
 	}
 }

@@ -1777,6 +1777,9 @@ type PlatformImage struct {
 // Policy The document. In Go it stays JSON, so that no key is lost or added on the way.
 type Policy = json.RawMessage
 
+// PolicyDraft A policy document that need not be right; what is wrong with it is listed in the answer, all at once.
+type PolicyDraft = json.RawMessage
+
 // PolicyEvaluation defines model for PolicyEvaluation.
 type PolicyEvaluation struct {
 	EvaluatedTag string                   `json:"evaluated_tag"`
@@ -2768,6 +2771,15 @@ type CheckImageParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// CheckImageDraftParams defines parameters for CheckImageDraft.
+type CheckImageDraftParams struct {
+	// Tag Full tag to evaluate under.
+	Tag string `form:"tag" json:"tag"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ListImageContentTypesParams defines parameters for ListImageContentTypes.
 type ListImageContentTypesParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -3607,6 +3619,9 @@ type UpdateCorrectionJSONRequestBody = CorrectionRequest
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
 
+// CheckImageDraftJSONRequestBody defines body for CheckImageDraft for application/json ContentType.
+type CheckImageDraftJSONRequestBody = PolicyDraft
+
 // CreateVulnAnnotationJSONRequestBody defines body for CreateVulnAnnotation for application/json ContentType.
 type CreateVulnAnnotationJSONRequestBody = PackageVulnerabilityAnnotation
 
@@ -3993,6 +4008,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /images/{image_digest}/check (the `CheckImage` operationId).
 	CheckImage(ctx context.Context, imageDigest ImageDigest, params *CheckImageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckImageDraftWithBody Evaluate an image under a policy that is not stored
+	//
+	// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+	CheckImageDraftWithBody(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckImageDraft Evaluate an image under a policy that is not stored
+	//
+	// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+	CheckImageDraft(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, body CheckImageDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListImageContentTypes Content types the image has
 	//
@@ -5414,6 +5447,44 @@ func (c *Client) CancelImageAnalysis(ctx context.Context, imageDigest ImageDiges
 // Corresponds with GET /images/{image_digest}/check (the `CheckImage` operationId).
 func (c *Client) CheckImage(ctx context.Context, imageDigest ImageDigest, params *CheckImageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckImageRequest(c.Server, imageDigest, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckImageDraftWithBody Evaluate an image under a policy that is not stored
+//
+// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+func (c *Client) CheckImageDraftWithBody(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckImageDraftRequestWithBody(c.Server, imageDigest, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckImageDraft Evaluate an image under a policy that is not stored
+//
+// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+func (c *Client) CheckImageDraft(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, body CheckImageDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckImageDraftRequest(c.Server, imageDigest, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9176,6 +9247,91 @@ func NewCheckImageRequest(server string, imageDigest ImageDigest, params *CheckI
 	if err != nil {
 		return nil, err
 	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCheckImageDraftRequest calls the generic CheckImageDraft builder with application/json body
+func NewCheckImageDraftRequest(server string, imageDigest ImageDigest, params *CheckImageDraftParams, body CheckImageDraftJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckImageDraftRequestWithBody(server, imageDigest, params, "application/json", bodyReader)
+}
+
+// NewCheckImageDraftRequestWithBody constructs an http.Request for the CheckImageDraft method, with any body, and a specified content type
+func NewCheckImageDraftRequestWithBody(server string, imageDigest ImageDigest, params *CheckImageDraftParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "image_digest", imageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/images/%s/check", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
 
@@ -15874,6 +16030,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /images/{image_digest}/check (the `CheckImage` operationId).
 	CheckImageWithResponse(ctx context.Context, imageDigest ImageDigest, params *CheckImageParams, reqEditors ...RequestEditorFn) (*CheckImageReply, error)
 
+	// CheckImageDraftWithBodyWithResponse Evaluate an image under a policy that is not stored
+	//
+	// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+	CheckImageDraftWithBodyWithResponse(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckImageDraftReply, error)
+
+	// CheckImageDraftWithResponse Evaluate an image under a policy that is not stored
+	//
+	// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+	CheckImageDraftWithResponse(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, body CheckImageDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckImageDraftReply, error)
+
 	// ListImageContentTypesWithResponse Content types the image has
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -18213,6 +18387,54 @@ func (r CheckImageReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CheckImageReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CheckImageDraftReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyEvaluation
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckImageDraftReply) GetJSON200() *PolicyEvaluation {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CheckImageDraftReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckImageDraftReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckImageDraftReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckImageDraftReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckImageDraftReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23602,6 +23824,36 @@ func (c *ClientWithResponses) CheckImageWithResponse(ctx context.Context, imageD
 	return ParseCheckImageReply(rsp)
 }
 
+// CheckImageDraftWithBodyWithResponse Evaluate an image under a policy that is not stored
+//
+// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+func (c *ClientWithResponses) CheckImageDraftWithBodyWithResponse(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckImageDraftReply, error) {
+	rsp, err := c.CheckImageDraftWithBody(ctx, imageDigest, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckImageDraftReply(rsp)
+}
+
+// CheckImageDraftWithResponse Evaluate an image under a policy that is not stored
+//
+// An extension: what the image's verdict would be under the document in the body. Nothing is stored.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /images/{image_digest}/check (the `CheckImageDraft` operationId).
+func (c *ClientWithResponses) CheckImageDraftWithResponse(ctx context.Context, imageDigest ImageDigest, params *CheckImageDraftParams, body CheckImageDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckImageDraftReply, error) {
+	rsp, err := c.CheckImageDraft(ctx, imageDigest, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckImageDraftReply(rsp)
+}
+
 // ListImageContentTypesWithResponse Content types the image has
 //
 // Returns a wrapper object for the known response body format(s).
@@ -26285,6 +26537,39 @@ func ParseCheckImageReply(rsp *http.Response) (*CheckImageReply, error) {
 	}
 
 	response := &CheckImageReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyEvaluation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCheckImageDraftReply parses an HTTP response from a CheckImageDraftWithResponse call
+func ParseCheckImageDraftReply(rsp *http.Response) (*CheckImageDraftReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckImageDraftReply{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

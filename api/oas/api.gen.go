@@ -1778,6 +1778,9 @@ type PlatformImage struct {
 // Policy The document. In Go it stays JSON, so that no key is lost or added on the way.
 type Policy = json.RawMessage
 
+// PolicyDraft A policy document that need not be right; what is wrong with it is listed in the answer, all at once.
+type PolicyDraft = json.RawMessage
+
 // PolicyEvaluation defines model for PolicyEvaluation.
 type PolicyEvaluation struct {
 	EvaluatedTag string                   `json:"evaluated_tag"`
@@ -2769,6 +2772,15 @@ type CheckImageParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// CheckImageDraftParams defines parameters for CheckImageDraft.
+type CheckImageDraftParams struct {
+	// Tag Full tag to evaluate under.
+	Tag string `form:"tag" json:"tag"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // ListImageContentTypesParams defines parameters for ListImageContentTypes.
 type ListImageContentTypesParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -3608,6 +3620,9 @@ type UpdateCorrectionJSONRequestBody = CorrectionRequest
 // AddImageJSONRequestBody defines body for AddImage for application/json ContentType.
 type AddImageJSONRequestBody = ImageAnalysisRequest
 
+// CheckImageDraftJSONRequestBody defines body for CheckImageDraft for application/json ContentType.
+type CheckImageDraftJSONRequestBody = PolicyDraft
+
 // CreateVulnAnnotationJSONRequestBody defines body for CreateVulnAnnotation for application/json ContentType.
 type CreateVulnAnnotationJSONRequestBody = PackageVulnerabilityAnnotation
 
@@ -3775,6 +3790,9 @@ type ServerInterface interface {
 	// CheckImage Evaluate an image under a policy
 	// (GET /images/{image_digest}/check)
 	CheckImage(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CheckImageParams)
+	// CheckImageDraft Evaluate an image under a policy that is not stored
+	// (POST /images/{image_digest}/check)
+	CheckImageDraft(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CheckImageDraftParams)
 	// ListImageContentTypes Content types the image has
 	// (GET /images/{image_digest}/content)
 	ListImageContentTypes(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params ListImageContentTypesParams)
@@ -4255,6 +4273,12 @@ func (_ Unimplemented) CancelImageAnalysis(w http.ResponseWriter, r *http.Reques
 // CheckImage Evaluate an image under a policy
 // (GET /images/{image_digest}/check)
 func (_ Unimplemented) CheckImage(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CheckImageParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CheckImageDraft Evaluate an image under a policy that is not stored
+// (POST /images/{image_digest}/check)
+func (_ Unimplemented) CheckImageDraft(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CheckImageDraftParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6244,6 +6268,69 @@ func (siw *ServerInterfaceWrapper) CheckImage(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CheckImage(w, r, imageDigest, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CheckImageDraft operation middleware
+func (siw *ServerInterfaceWrapper) CheckImageDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "image_digest" -------------
+	var imageDigest ImageDigest
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image_digest", chi.URLParam(r, "image_digest"), &imageDigest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CheckImageDraftParams
+
+	// ------------- Required query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CheckImageDraft(w, r, imageDigest, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -11990,6 +12077,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/images/{image_digest}/check", wrapper.CheckImage)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/images/{image_digest}/check", wrapper.CheckImageDraft)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/images/{image_digest}/content", wrapper.ListImageContentTypes)
 	})
 	r.Group(func(r chi.Router) {
@@ -13385,6 +13475,47 @@ type CheckImagedefaultJSONResponse struct {
 }
 
 func (response CheckImagedefaultJSONResponse) VisitCheckImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckImageDraftRequestObject struct {
+	ImageDigest ImageDigest `json:"image_digest"`
+	Params      CheckImageDraftParams
+	Body        *CheckImageDraftJSONRequestBody
+}
+
+type CheckImageDraftResponseObject interface {
+	VisitCheckImageDraftResponse(w http.ResponseWriter) error
+}
+
+type CheckImageDraft200JSONResponse PolicyEvaluation
+
+func (response CheckImageDraft200JSONResponse) VisitCheckImageDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckImageDraftdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response CheckImageDraftdefaultJSONResponse) VisitCheckImageDraftResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17631,6 +17762,9 @@ type StrictServerInterface interface {
 	// CheckImage Evaluate an image under a policy
 	// (GET /images/{image_digest}/check)
 	CheckImage(ctx context.Context, request CheckImageRequestObject) (CheckImageResponseObject, error)
+	// CheckImageDraft Evaluate an image under a policy that is not stored
+	// (POST /images/{image_digest}/check)
+	CheckImageDraft(ctx context.Context, request CheckImageDraftRequestObject) (CheckImageDraftResponseObject, error)
 	// ListImageContentTypes Content types the image has
 	// (GET /images/{image_digest}/content)
 	ListImageContentTypes(ctx context.Context, request ListImageContentTypesRequestObject) (ListImageContentTypesResponseObject, error)
@@ -18752,6 +18886,40 @@ func (sh *strictHandler) CheckImage(w http.ResponseWriter, r *http.Request, imag
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CheckImageResponseObject); ok {
 		if err := validResponse.VisitCheckImageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckImageDraft operation middleware
+func (sh *strictHandler) CheckImageDraft(w http.ResponseWriter, r *http.Request, imageDigest ImageDigest, params CheckImageDraftParams) {
+	var request CheckImageDraftRequestObject
+
+	request.ImageDigest = imageDigest
+	request.Params = params
+
+	var body CheckImageDraftJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckImageDraft(ctx, request.(CheckImageDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckImageDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CheckImageDraftResponseObject); ok {
+		if err := validResponse.VisitCheckImageDraftResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -29,6 +29,13 @@ var errVerdict = errors.New("the image fails its policy")
 // errAnalysis ends a command that waited for an analysis which failed.
 var errAnalysis = errors.New("the analysis failed")
 
+// Ends of commands about policies whose answer was printed and is not the one hoped for.
+var (
+	errFaults = errors.New("the policy has faults")
+	errTests  = errors.New("a policy test failed")
+	errFlips  = errors.New("images that pass would fail")
+)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
@@ -44,7 +51,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errVerdict), errors.Is(err, errAnalysis):
+	case errors.Is(err, errVerdict), errors.Is(err, errAnalysis), errors.Is(err, errFaults), errors.Is(err, errTests), errors.Is(err, errFlips):
 		return exitRefused
 	case errors.As(err, &failure) && failure.Status != http.StatusUnauthorized && failure.Status < http.StatusInternalServerError:
 		return exitRefused

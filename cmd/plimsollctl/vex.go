@@ -30,9 +30,9 @@ func newVEXImport(c *connection) *cobra.Command {
 		Use: "import FILE", Short: "Import a VEX document; it holds for all images of the account", Args: cobra.ExactArgs(1),
 		Long: "FILE is OpenVEX, CycloneDX (JSON or XML) or CSAF, - is standard input. Signatures of attestations are not checked.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			document, err := readBounded(cmd, args[0])
+			document, err := readAtMost(args[0], cmd.InOrStdin(), longestVEX)
 			if err != nil {
-				return err
+				return fmt.Errorf("read the document: %w", err)
 			}
 			r, err := ask(c.api.ImportVexDocumentWithBodyWithResponse(cmd.Context(), &client.ImportVexDocumentParams{}, mediaOf(document), bytes.NewReader(document)))
 			if err != nil {
@@ -41,27 +41,6 @@ func newVEXImport(c *connection) *cobra.Command {
 			return c.show(cmd, r.Body, func(w io.Writer) error { return writeVEX(w, r.JSON200, true) })
 		},
 	}
-}
-
-// readBounded reads a file, or standard input.
-func readBounded(cmd *cobra.Command, name string) ([]byte, error) {
-	in := cmd.InOrStdin()
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("read the document: %w", err)
-		}
-		defer file.Close()
-		in = file
-	}
-	document, err := io.ReadAll(io.LimitReader(in, longestVEX+1))
-	if err == nil && len(document) > longestVEX {
-		err = fmt.Errorf("more than %d bytes", longestVEX)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the document: %w", err)
-	}
-	return document, nil
 }
 
 func writeVEX(w io.Writer, d *client.VexDocumentDetail, imported bool) error {

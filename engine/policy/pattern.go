@@ -75,3 +75,12 @@ func CompileRegexp(expression string) (*regexp.Regexp, error) {
 	}
 	return regexp.Compile(`\A(?:` + expression + `)`)
 }
+
+// Matcher compiles a pattern in the syntax of selectors and of trigger ids in allowlists.
+func Matcher(value string) (func(string) bool, error) {
+	p, err := compilePattern(value)
+	if err != nil {
+		return nil, err
+	}
+	return p.match, nil
+}
