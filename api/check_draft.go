@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 
 	"plimsoll/api/oas"
 	"plimsoll/persistence"
@@ -19,7 +18,7 @@ func (h *handlers) CheckImageDraft(ctx context.Context, req oas.CheckImageDraftR
 		return nil, err
 	}
 	account := callerOf(ctx).Account
-	draft, err := h.newPolicy(account, *req.Body)
+	draft, _, err := h.newPolicy(account, *req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +30,7 @@ func (h *handlers) CheckImageDraft(ctx context.Context, req oas.CheckImageDraftR
 	if err != nil {
 		return nil, err
 	}
-	results, err := decodeResults([]json.RawMessage{result}, true)
+	results, err := decodeResults([]dated{result}, true)
 	if err != nil {
 		return nil, err
 	}
