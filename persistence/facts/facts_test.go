@@ -2,6 +2,7 @@ package facts_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"plimsoll/engine/feed"
 	"plimsoll/engine/image"
 	"plimsoll/engine/policy"
+	"plimsoll/engine/verify"
 	"plimsoll/persistence"
 	"plimsoll/persistence/blob"
 	"plimsoll/persistence/facts"
@@ -23,7 +25,35 @@ const (
 	account = "team"
 	set     = "set-1"
 	config  = `{"config":{"User":"app","ExposedPorts":{"8080/tcp":{},"22/tcp":{}}},"history":[{"created_by":"/bin/sh -c #(nop) USER app"}]}`
-	content = `{"packages":[{"type":"npm","name":"left-pad","version":"1.2.0","location":"/p"}]}`
+)
+
+// content and found are what an analysis stores: the package with the purl of the verification, a removed file with
+// malware, one the scanner left out, one another analyzer left out.
+var (
+	content = image.Image{
+		Packages: []catalog.Package{{Type: "npm", Name: "left-pad", Version: "1.2.0", Location: "/p", PURL: "pkg:npm/left-pad@1.2.0"}},
+		Scans:    []image.Scan{{Scanner: "ClamAV 1.4.3", Layers: 1}},
+		Malware: []image.Malware{{
+			MalwareReport: catalog.MalwareReport{Scanner: "ClamAV 1.4.3", Database: "27100", Signatures: []string{"Eicar-Signature"}},
+			Path:          "/tmp/eicar", Layer: "sha256:1", Removed: true,
+		}},
+		Incomplete: []catalog.Incompleteness{
+			{Path: "/srv/dump", Analyzer: catalog.ScannerClamAV, Reason: catalog.ReasonTooLarge, Detail: "9 bytes"},
+			{Path: "/srv/dump", Analyzer: "java-archive", Reason: catalog.ReasonTooLarge},
+			{Reason: catalog.ReasonTooMany, Detail: "more than 1 thing"},
+		},
+		Verified: []image.Verification{{
+			Package: "pkg:npm/left-pad@1.2.0", Files: 3, Truncated: true,
+			Deviations: []image.Deviation{{Path: "/a", Missing: true, Config: true}, {Path: "/b", Changed: []verify.Aspect{verify.Mode, verify.Digest}}},
+		}},
+	}
+	found = image.Findings{
+		Hits: []image.Hit{
+			{SearchHit: catalog.SearchHit{Search: catalog.SearchSecret, Name: "PRIV_KEY", Line: 3}, Path: "/k", Layer: "sha256:1", Removed: true},
+			{SearchHit: catalog.SearchHit{Search: catalog.SearchContent, Name: "TODO", Line: 1, Value: "TODO"}, Path: "/c", Layer: "sha256:1"},
+		},
+		Retrieved: []image.Retrieved{{Path: "/etc/passwd", RetrievedFile: catalog.RetrievedFile{Content: []byte("root:x:0:0\xff")}}},
+	}
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -69,7 +99,7 @@ func TestFactsOfAStoredImage(t *testing.T) {
 	must(persistence.NewLayers(pool).Save(ctx, persistence.NewLayer{Digest: base, AnalyzerSet: set, Entries: entries.Bytes(), Evidence: []byte("{}")}))
 	saved, err := persistence.NewAnalyses(pool).Save(ctx, persistence.NewAnalysis{
 		ImageDigest: digest, AnalyzerSet: set, ImageID: digest[7:], ManifestBlob: configBlob, ConfigBlob: configBlob,
-		Content: []byte(content), OS: "linux", Arch: "amd64", ImageSize: 9, LayerDigests: []string{base}, AnalyzedAt: noon,
+		Content: encoded(t, content), Findings: encoded(t, found), OS: "linux", Arch: "amd64", ImageSize: 9, LayerDigests: []string{base}, AnalyzedAt: noon,
 		Packages: []persistence.PackageRow{{
 			Identity: catalog.Identity{Type: "npm", Name: "left-pad", Version: "1.2.0"}, Path: "/p",
 		}},
@@ -109,15 +139,59 @@ func TestFactsOfAStoredImage(t *testing.T) {
 	if packages, err := f.Packages(ctx); err != nil || len(packages) != 1 || packages[0].Name != "left-pad" {
 		t.Errorf("packages %v, %v", packages, err)
 	}
-	found, err := f.Vulnerabilities(ctx)
+	matched, err := f.Vulnerabilities(ctx)
 	must(err)
-	if len(found) != 1 || found[0].ID != "GHSA-1" || !slices.Equal(found[0].FixedIn, []string{"1.3.0"}) || !found[0].DetectedAt.Equal(noon) || found[0].Package.Location != "/p" {
-		t.Errorf("vulnerabilities %+v", found)
+	if len(matched) != 1 || matched[0].ID != "GHSA-1" || !slices.Equal(matched[0].FixedIn, []string{"1.3.0"}) || !matched[0].DetectedAt.Equal(noon) || matched[0].Package.Location != "/p" {
+		t.Errorf("vulnerabilities %+v", matched)
 	}
+	evidence(t, f)
 	if status, err := f.FeedStatus(ctx); err != nil || !status.LastSync.Equal(noon) || !slices.Equal(status.Namespaces, []string{"npm"}) {
 		t.Errorf("feed status %+v, %v", status, err)
 	}
 	if _, err := loader.Of(ctx, "other", digest); !errors.Is(err, persistence.ErrNotFound) {
 		t.Errorf("another account: %v, want ErrNotFound", err)
 	}
+}
+
+// evidence compares what content and found say with what policies are told.
+func evidence(t *testing.T, f policy.Facts) {
+	t.Helper()
+	findings, err := f.Findings(t.Context())
+	if diff := cmp.Diff(policy.Findings{
+		Hits: []policy.Hit{
+			{SearchHit: catalog.SearchHit{Search: catalog.SearchSecret, Name: "PRIV_KEY", Line: 3}, Path: "/k", Removed: true},
+			{SearchHit: catalog.SearchHit{Search: catalog.SearchContent, Name: "TODO", Line: 1, Value: "TODO"}, Path: "/c"},
+		},
+		Retrieved: []policy.Retrieved{{Path: "/etc/passwd", Content: []byte("root:x:0:0\xff")}},
+	}, findings); err != nil || diff != "" {
+		t.Errorf("findings %v (-want +got):\n%s", err, diff)
+	}
+	malware, err := f.Malware(t.Context())
+	if diff := cmp.Diff(policy.Malware{
+		Scanned: true,
+		Reports: []policy.MalwareReport{{
+			MalwareReport: catalog.MalwareReport{Scanner: "ClamAV 1.4.3", Database: "27100", Signatures: []string{"Eicar-Signature"}},
+			Path:          "/tmp/eicar", Removed: true,
+		}},
+		Skipped: []policy.SkippedFile{{Scanner: "clamav", Path: "/srv/dump", Reason: catalog.ReasonTooLarge}},
+	}, malware); err != nil || diff != "" {
+		t.Errorf("malware %v (-want +got):\n%s", err, diff)
+	}
+	verified, err := f.Verified(t.Context())
+	if diff := cmp.Diff([]policy.Verification{{
+		Package:    policy.AffectedPackage{Name: "left-pad", Version: "1.2.0", Type: "npm", Location: "/p"},
+		Deviations: []policy.Deviation{{Path: "/a", Missing: true, Config: true}, {Path: "/b", Changed: []string{"mode", "digest"}}},
+		Truncated:  true,
+	}}, verified); err != nil || diff != "" {
+		t.Errorf("verified %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func encoded(t *testing.T, document any) []byte {
+	t.Helper()
+	data, err := json.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
