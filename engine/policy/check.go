@@ -2,8 +2,11 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,22 +27,44 @@ func parseExpiry(value string) (time.Time, error) {
 
 // docCheck collects the faults of a document whose shape is right.
 type docCheck struct {
+	gates                 []Gate
 	problems              []Problem
+	regexps               int // size of all expressions so far
 	ruleSets, imageSets   map[string]bool
 	allowlists            map[string]bool
 	ruleCount, itemsCount int
+	noted                 map[string]int // problems by severity
+}
+
+func newDocCheck(gates []Gate) *docCheck {
+	return &docCheck{gates: gates, noted: map[string]int{}, ruleSets: map[string]bool{}, imageSets: map[string]bool{}, allowlists: map[string]bool{}}
 }
 
 func (c *docCheck) fault(kind, path, format string, args ...any) {
-	if len(c.problems) < MaxProblems {
-		c.problems = append(c.problems, newProblem(SeverityError, kind, path, "", fmt.Sprintf(format, args...)))
-	}
+	c.note(SeverityError, kind, path, format, args...)
 }
 
-// check finds wrong versions, duplicate ids, dangling references, bad patterns, bad expiry times and exceeded
+func (c *docCheck) warn(kind, path, format string, args ...any) {
+	c.note(SeverityWarn, kind, path, format, args...)
+}
+
+// later is text that is made only when it is wanted.
+type later func() string
+
+func (l later) String() string { return l() }
+
+// note keeps MaxProblems of each severity.
+func (c *docCheck) note(severity, kind, path, format string, args ...any) {
+	if c.noted[severity] == MaxProblems {
+		return
+	}
+	c.noted[severity]++
+	c.problems = append(c.problems, newProblem(severity, kind, path, "", fmt.Sprintf(format, args...)))
+}
+
+// document finds wrong versions, duplicate ids, dangling references, bad patterns, bad expiry times and exceeded
 // limits anywhere in the document, referenced or not.
-func (d *Document) check() []Problem {
-	c := &docCheck{ruleSets: map[string]bool{}, imageSets: map[string]bool{}, allowlists: map[string]bool{}}
+func (c *docCheck) document(d *Document) []Problem {
 	for i := range d.RuleSets {
 		c.ruleSet(&d.RuleSets[i], at("rule_sets", i))
 	}
@@ -99,6 +124,10 @@ func (c *docCheck) allowlist(a *Allowlist, path string) {
 	c.allowlists[a.ID] = true
 	c.itemsCount += len(a.Items)
 	for i, item := range a.Items {
+		if find(c.gates, item.Gate, func(g *Gate) string { return g.Name }) == nil {
+			c.warn(ProblemGate, path+at("items", i)+"/gate", "unknown gate %q, the item claims nothing%s", item.Gate,
+				later(func() string { return suggest(item.Gate, gateNames(c.gates)) }))
+		}
 		c.pattern(item.TriggerID, path+at("items", i)+"/trigger_id")
 		if item.ExpiresOn == nil {
 			continue
@@ -110,15 +139,21 @@ func (c *docCheck) allowlist(a *Allowlist, path string) {
 }
 
 func (c *docCheck) references(ruleSets, allowlists []string, path string) {
-	for i, id := range ruleSets {
-		if !c.ruleSets[id] {
-			c.fault(ProblemReference, path+at("rule_set_ids", i), "no rule set has the id %s", id)
+	c.named(ruleSets, c.ruleSets, path, "rule_set_ids", "rule set")
+	c.named(allowlists, c.allowlists, path, "allowlist_ids", "allowlist")
+}
+
+func (c *docCheck) named(ids []string, known map[string]bool, path, key, what string) {
+	seen := map[string]bool{}
+	for i, id := range ids {
+		switch {
+		case !known[id]:
+			c.fault(ProblemReference, path+at(key, i), "no %s has the id %s%s", what, id,
+				later(func() string { return suggest(id, slices.Sorted(maps.Keys(known))) }))
+		case seen[id]:
+			c.warn(ProblemDuplicate, path+at(key, i), "%s %s is named before, it counts once", what, id)
 		}
-	}
-	for i, id := range allowlists {
-		if !c.allowlists[id] {
-			c.fault(ProblemReference, path+at("allowlist_ids", i), "no allowlist has the id %s", id)
-		}
+		seen[id] = true
 	}
 }
 
@@ -143,7 +178,22 @@ func (c *docCheck) pattern(value, path string) {
 		c.fault(ProblemLimit, path, "pattern has %d bytes, at most %d are allowed", len(value), MaxPatternBytes)
 		return
 	}
-	if _, err := compilePattern(value); err != nil {
+	if strings.Count(value, "*") > MaxWildcards && !strings.HasPrefix(value, regexpPrefix) {
+		c.fault(ProblemLimit, path, "pattern has more than %d wildcards", MaxWildcards)
+		return
+	}
+	expression, ok := strings.CutPrefix(value, regexpPrefix)
+	if !ok {
+		return
+	}
+	_, size, err := checkRegexp(expression)
+	if err != nil {
 		c.fault(ProblemPattern, path, "%v", err)
+		return
+	}
+	if c.regexps += size; c.regexps > MaxRegexpsSize {
+		c.fault(ProblemLimit, path, tooManyRegexps)
 	}
 }
+
+const tooManyRegexps = "the regular expressions of the document compile to too much in all, use fewer or simpler ones"

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,10 +42,18 @@ func (p *Policy) Document() *Document { return p.doc }
 // never nil: a stored document that has become invalid stops every image and says why.
 func Compile(doc *Document, gates []Gate) (*Policy, []Problem) {
 	p := &Policy{doc: doc, ruleSets: map[string]*ruleSet{}, allow: map[string]*allowlist{}}
-	problems := doc.check()
-	p.faults = slices.Clone(problems)
-	c := compiler{gates: gates}
+	check := newDocCheck(gates)
+	problems := check.document(doc)
+	for _, problem := range problems {
+		if problem.Severity == SeverityError {
+			p.faults = append(p.faults, problem)
+		}
+	}
+	c := compiler{gates: gates, regexps: check.regexps}
 	for i := range doc.RuleSets {
+		if check.ruleCount > MaxRules {
+			break // a fault already, and no end of work
+		}
 		set := &ruleSet{doc: &doc.RuleSets[i]}
 		for j := range set.doc.Rules {
 			set.rules = append(set.rules, c.rule(&set.doc.Rules[j], at("rule_sets", i)+at("rules", j)))
@@ -64,6 +73,7 @@ func Compile(doc *Document, gates []Gate) (*Policy, []Problem) {
 			p.faults, problems = append(p.faults, fault), append(problems, fault)
 		}
 	}
+	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Severity, b.Severity) })
 	return p, problems[:min(len(problems), MaxProblems)]
 }
 
@@ -107,6 +117,7 @@ func compileSelectors(list []ImageSelector) ([]selector, error) {
 type compiler struct {
 	gates    []Gate
 	problems []Problem
+	regexps  int // size of all expressions so far
 }
 
 func (c *compiler) note(r *rule, severity, kind, path, text string) {
@@ -127,13 +138,13 @@ func (c *compiler) rule(doc *Rule, path string) rule {
 	gate := find(c.gates, doc.Gate, func(g *Gate) string { return g.Name })
 	if gate == nil {
 		c.note(&r, SeverityError, ProblemGate, path+"/gate",
-			fmt.Sprintf("unknown gate %q, there are: %s", doc.Gate, names(c.gates, func(g *Gate) string { return g.Name })))
+			fmt.Sprintf("unknown gate %q, there are: %s%s", doc.Gate, strings.Join(gateNames(c.gates), ", "), suggest(doc.Gate, gateNames(c.gates))))
 		return r
 	}
 	trigger := find(gate.Triggers, doc.Trigger, func(t *Trigger) string { return t.Name })
 	if trigger == nil {
-		c.note(&r, SeverityError, ProblemTrigger, path+"/trigger", fmt.Sprintf("unknown trigger %q of gate %s, there are: %s",
-			doc.Trigger, gate.Name, names(gate.Triggers, func(t *Trigger) string { return t.Name })))
+		c.note(&r, SeverityError, ProblemTrigger, path+"/trigger", fmt.Sprintf("unknown trigger %q of gate %s, there are: %s%s",
+			doc.Trigger, gate.Name, strings.Join(gate.triggerNames(), ", "), suggest(doc.Trigger, gate.triggerNames())))
 		return r
 	}
 	r.gate, r.trigger = gate.Name, trigger.Name
@@ -158,6 +169,10 @@ func (c *compiler) lifecycle(r *rule, what, path string, l Lifecycle) bool {
 }
 
 func (c *compiler) prepare(r *rule, trigger *Trigger, path string) Check {
+	if len(r.doc.Params) > MaxParams {
+		c.note(r, SeverityError, ProblemLimit, path+"/params", fmt.Sprintf("has %d entries, at most %d are allowed", len(r.doc.Params), MaxParams))
+		return nil
+	}
 	args, faults := bindArgs(trigger, r.doc.Params)
 	broken := false
 	for _, f := range faults {
@@ -172,6 +187,18 @@ func (c *compiler) prepare(r *rule, trigger *Trigger, path string) Check {
 		c.note(r, severity, f.kind, where, f.text)
 	}
 	if broken {
+		return nil
+	}
+	// Texts count as if they were expressions: only the trigger knows which of them it compiles.
+	for _, rp := range r.doc.Params {
+		if p := trigger.param(rp.Name); p != nil && (p.Type.Name == Regexp.Name || p.Type.Name == String.Name) {
+			if _, size, err := checkRegexp(rp.Value); err == nil {
+				c.regexps += size
+			}
+		}
+	}
+	if c.regexps > MaxRegexpsSize {
+		c.note(r, SeverityError, ProblemLimit, path+"/params", tooManyRegexps)
 		return nil
 	}
 	check, err := trigger.Prepare(args)
@@ -192,11 +219,25 @@ func find[T any](list []T, name string, nameOf func(*T) string) *T {
 	return nil
 }
 
-func names[T any](list []T, nameOf func(*T) string) string {
-	all := make([]string, len(list))
-	for i := range list {
-		all[i] = nameOf(&list[i])
+// gateNames and triggerNames list what documents are to use, without what is gone.
+func gateNames(gates []Gate) []string {
+	var all []string
+	for _, g := range gates {
+		if g.state() != EndOfLife {
+			all = append(all, g.Name)
+		}
 	}
 	slices.Sort(all)
-	return strings.Join(all, ", ")
+	return all
+}
+
+func (g *Gate) triggerNames() []string {
+	var all []string
+	for i := range g.Triggers {
+		if g.Triggers[i].state() != EndOfLife {
+			all = append(all, g.Triggers[i].Name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }

@@ -191,6 +191,7 @@ func LoadFor(account string, data []byte, gates []Gate) (policy *Policy, warning
 	if r.doc != nil {
 		var more []Problem
 		policy, more = Compile(r.doc, gates)
+		more = slices.DeleteFunc(more, func(p Problem) bool { return r.shape.about(p.Path) })
 		r.problems = append(r.problems, more...)
 	}
 	located := r.located()
@@ -204,6 +205,7 @@ func LoadFor(account string, data []byte, gates []Gate) (policy *Policy, warning
 type reading struct {
 	doc      *Document // there too when its faults do not hinder reading the rest of it
 	former   *former   // of a bundle
+	shape    *shapeCheck
 	problems []Problem
 }
 
@@ -233,7 +235,8 @@ func read(data []byte, account string) reading {
 			return reading{problems: []Problem{newProblem(SeverityError, ProblemValidation, "", "", err.Error())}}
 		}
 	}
-	r.problems = checkShape(tree)
+	r.shape = checkShape(tree)
+	r.problems = r.shape.problems
 	doc := new(Document)
 	if err := json.Unmarshal(data, doc); err != nil {
 		if len(r.problems) == 0 { // a value of the right type that Go cannot hold

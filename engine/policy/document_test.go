@@ -3,6 +3,7 @@ package policy_test
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,8 +76,17 @@ func TestFaultsNamePathRuleAndType(t *testing.T) {
 			[]fault{{policy.ProblemDuplicate, "/rule_sets/1/id", ""}}},
 		{"rule set for sources", []string{`"name":"r",`, `"name":"r","artifact_type":"source",`},
 			[]fault{{policy.ProblemValidation, "/mappings/0/rule_set_ids/0", ""}}},
-		{"patterns", []string{`"registry":"*"`, `"registry":"regexp:("`, `"never"`, `"regexp:(?!a)"`},
+		{"patterns", []string{`"registry":"*"`, `"registry":"regexp:("`, `"never"`, `"regexp:(?!.*a)"`},
 			[]fault{{policy.ProblemPattern, "/allowlists/0/items/0/trigger_id", ""}, {policy.ProblemPattern, "/mappings/0/registry", ""}}},
+		{"many wildcards", []string{`"never"`, `"` + strings.Repeat("a*", policy.MaxWildcards+1) + `"`},
+			[]fault{{policy.ProblemLimit, "/allowlists/0/items/0/trigger_id", ""}}},
+		{"large regular expression", []string{`"never"`, `"regexp:(?:(?:abcdefgh){100}x){20}"`},
+			[]fault{{policy.ProblemPattern, "/allowlists/0/items/0/trigger_id", ""}}},
+		{"long id and name", []string{`"id":"p","name":"n"`, `"id":"` + strings.Repeat("p", 257) + `","name":"` + strings.Repeat("n", 1025) + `"`},
+			[]fault{{policy.ProblemLimit, "/id", ""}, {policy.ProblemLimit, "/name", ""}}},
+		{"many parameters", []string{`"params":[]`, `"params":[` + strings.Repeat(`{"name":"x","value":""},`, policy.MaxParams) + `{"name":"x","value":""}]`},
+			[]fault{{policy.ProblemLimit, "/rule_sets/0/rules/0/params", "r1"}}},
+		{"long key", []string{`"id":"r1"`, `"id":"r1","` + strings.Repeat("k", 500) + `":1`}, []fault{{policy.ProblemValidation, "/rule_sets/0/rules/0", "r1"}}},
 		{"long pattern", []string{`"registry":"*"`, `"registry":"` + strings.Repeat("a", 1025) + `"`},
 			[]fault{{policy.ProblemLimit, "/mappings/0/registry", ""}}},
 		{"expiry without zone", []string{`"expires_on":null`, `"expires_on":"2026-01-01T00:00:00"`},
@@ -109,6 +119,61 @@ func TestFaultsNamePathRuleAndType(t *testing.T) {
 				t.Errorf("faults differ (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestMessagesSuggestWhatWasMeant(t *testing.T) {
+	t.Parallel()
+	tests := map[string][]string{
+		"did you mean vulnerabilities?":   {`"gate":"always","trigger":"always"`, `"gate":"vulnerabilites","trigger":"package"`},
+		"did you mean suid_or_guid_set?":  {`"gate":"always","trigger":"always"`, `"gate":"files","trigger":"suid_or_gid_set"`},
+		"did you mean regex?":             {`"gate":"always","trigger":"always","action":"STOP","params":[]`, `"gate":"files","trigger":"name_match","action":"STOP","params":[{"name":"regexp","value":"x"}]`},
+		"did you mean high?":              {`"gate":"always","trigger":"always","action":"STOP","params":[]`, `"gate":"vulnerabilities","trigger":"package","action":"STOP","params":[{"name":"package_type","value":"all"},{"name":"severity","value":"High"}]`},
+		"did you mean STOP?":              {`"STOP"`, `"stop"`},
+		"did you mean denylisted_images?": {`"name":"n"`, `"name":"n","denylist_images":[]`},
+		"did you mean rs?":                {`["rs"]`, `["rS"]`},
+	}
+	for want, change := range tests {
+		_, _, err := policy.Load(edit(t, change...), gates.All())
+		invalid, ok := errors.AsType[*policy.InvalidError](err)
+		if !ok || !strings.HasSuffix(invalid.Problems[0].Details, want) {
+			t.Errorf("%v: %v, want %s", change, err, want)
+		}
+	}
+	_, _, err := policy.Load(edit(t, `"gate":"always","trigger":"always"`, `"gate":"weather","trigger":"always"`), gates.All())
+	if err == nil || strings.Contains(err.Error(), "mean") {
+		t.Errorf("%v suggests something far off", err)
+	}
+}
+
+func TestWhatHasNoEffectIsWarnedAbout(t *testing.T) {
+	t.Parallel()
+	p, warnings, err := policy.Load(edit(t, `["rs"]`, `["rs","rs"]`, `["al"]`, `["al","al"]`, `"id":"i","gate":"always"`, `"id":"i","gate":"alwasy"`), gates.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, w := range warnings {
+		paths = append(paths, w.Path)
+	}
+	if diff := cmp.Diff([]string{"/allowlists/0/items/0/gate", "/mappings/0/rule_set_ids/1", "/mappings/0/allowlist_ids/1"}, paths); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	if result := evaluate(t, p, &policy.Static{}); result.NumberOfFindings != 1 {
+		t.Errorf("%d findings of a rule set that is named twice", result.NumberOfFindings)
+	}
+}
+
+func TestLargeExpressionsAreBoundedTogether(t *testing.T) {
+	t.Parallel()
+	var items []string
+	for range policy.MaxRegexpsSize/policy.MaxRegexpSize + 50 {
+		items = append(items, `{"id":"i","gate":"always","trigger_id":"regexp:\\pL{7}"}`)
+	}
+	_, _, err := policy.Load(edit(t, `{"id":"i","gate":"always","trigger_id":"never","expires_on":null}`, strings.Join(items, ",")), gates.All())
+	invalid, ok := errors.AsType[*policy.InvalidError](err)
+	if !ok || invalid.Problems[0].Type != policy.ProblemLimit {
+		t.Errorf("error %v, want an exceeded limit", err)
 	}
 }
 
@@ -202,19 +267,55 @@ func TestMarshalledDocumentIsValid(t *testing.T) {
 		"denylisted_images":[{"id":"d","name":"","registry":"","repository":"","image":{"type":"id","value":"x"}}]`))
 }
 
+// resolve checks that each problem points to a value of the document, or to a key its object lacks.
+func resolve(t *testing.T, data []byte, problems []policy.Problem) {
+	t.Helper()
+	var tree any
+	whole := json.Unmarshal(data, &tree) == nil
+	for _, p := range problems {
+		if !whole { // broken off: nothing to resolve in
+			return
+		}
+		value := tree
+		segments := strings.Split(p.Path, "/")[1:]
+		for i, segment := range segments {
+			key := strings.NewReplacer("~1", "/", "~0", "~").Replace(segment)
+			found := false
+			switch v := value.(type) {
+			case map[string]any:
+				value, found = v[key]
+				found = found || i == len(segments)-1
+			case []any:
+				n, err := strconv.Atoi(key)
+				if found = err == nil && n < len(v); found {
+					value = v[n]
+				}
+			}
+			if !found {
+				t.Fatalf("%s of %q does not resolve in %s", p.Path, p.Details, data)
+			}
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(smallPolicy))
 	f.Add(policy.Default())
 	f.Add([]byte(`{"version":"2","rule_sets":[null],"mappings":[{}]}`))
 	f.Add([]byte(`[[[[`))
+	f.Add([]byte(`{"id":"p","version":"1_0","policies":[{"id":"rs","version":"1_0","rules":[{"gate":"always","trigger":"always","action":"go","params":[{"name":"a"},{"value":"1","name":"b"}]}]}],
+		"whitelists":[{"id":"w","version":"1_0"}],"mappings":[{"registry":"*","repository":"*","image":{"type":"tag","value":"*"},"policy_id":"rs"}],"blacklisted_images":[3]}`))
 	all := gates.All()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		roundTrip(t, data)
-		compiled, _, err := policy.Load(data, all)
+		compiled, warnings, err := policy.Load(data, all)
+		resolve(t, data, warnings)
 		if err != nil {
-			if !errors.Is(err, policy.ErrInvalid) {
+			invalid, ok := errors.AsType[*policy.InvalidError](err)
+			if !ok {
 				t.Fatalf("untyped error: %v", err)
 			}
+			resolve(t, data, invalid.Problems)
 			return
 		}
 		if _, err := compiled.Evaluate(t.Context(), &policy.Static{}, "docker.io/a:1", noon); err != nil {

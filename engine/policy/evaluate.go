@@ -96,10 +96,10 @@ func (e *evaluation) runMapped(ctx context.Context) error {
 		return nil
 	}
 	var lists []*allowlist
-	for _, id := range mapping.AllowlistIDs {
+	for _, id := range distinct(mapping.AllowlistIDs) {
 		lists = append(lists, e.policy.allow[id])
 	}
-	for _, id := range mapping.RuleSetIDs {
+	for _, id := range distinct(mapping.RuleSetIDs) {
 		set := e.policy.ruleSets[id]
 		for i := range set.rules {
 			if err := e.run(ctx, set, &set.rules[i], lists); err != nil {
@@ -108,6 +108,16 @@ func (e *evaluation) runMapped(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// distinct leaves out what was there before.
+func distinct(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		before := seen[id]
+		seen[id] = true
+		return before
+	})
 }
 
 // run runs one rule and fails only when the evaluation as a whole is to end.

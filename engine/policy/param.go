@@ -91,7 +91,7 @@ func Enum(choices ...string) Type {
 	return Type{Name: "one of " + strings.Join(choices, ", "), validator: stringSchemaWith("enum", choices),
 		parse: func(value string) (any, error) {
 			if !slices.Contains(choices, value) {
-				return nil, fmt.Errorf("%q is not one of %s", value, strings.Join(choices, ", "))
+				return nil, fmt.Errorf("%.80q is not one of %s%s", value, strings.Join(choices, ", "), suggest(value, choices))
 			}
 			return value, nil
 		}}
@@ -192,7 +192,7 @@ func bindArgs(t *Trigger, params []RuleParam) (Args, []argFault) {
 	for i, rp := range params {
 		p := t.param(rp.Name)
 		if p == nil {
-			faults = append(faults, argFault{ProblemParameter, i, fmt.Sprintf("unknown parameter %q, there are: %s", rp.Name, t.paramNames()), false})
+			faults = append(faults, argFault{ProblemParameter, i, fmt.Sprintf("unknown parameter %q, there are: %s%s", rp.Name, t.paramNames(), suggest(rp.Name, t.activeParams())), false})
 			continue
 		}
 		if given[p.Name] {
@@ -251,6 +251,16 @@ func (t *Trigger) paramNames() string {
 		names[i] = p.Name
 	}
 	return strings.Join(names, ", ")
+}
+
+func (t *Trigger) activeParams() []string {
+	var names []string
+	for _, p := range t.Params {
+		if p.state() != EndOfLife {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 func retired(what string, l Lifecycle) string {

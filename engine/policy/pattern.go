@@ -61,19 +61,54 @@ func (p pattern) match(value string) bool {
 }
 
 // CompileRegexp compiles a regular expression of a policy: RE2 syntax, matched from the start of the text but
-// not to its end. Errors tell the author what to do.
+// not to its end. Look-around is understood where it can be said in that syntax too. Errors tell the author what
+// to do.
 func CompileRegexp(expression string) (*regexp.Regexp, error) {
-	if len(expression) > MaxPatternBytes {
-		return nil, fmt.Errorf("regular expression has %d bytes, at most %d are allowed", len(expression), MaxPatternBytes)
-	}
-	// Alone first: "a)(b" would be balanced by the group added below.
-	if _, err := syntax.Parse(expression, syntax.Perl); err != nil {
-		if fault, ok := errors.AsType[*syntax.Error](err); ok && strings.HasPrefix(fault.Expr, "(?") {
-			return nil, fmt.Errorf("%w (look-around and back-references are not supported)", err)
-		}
+	plain, _, err := checkRegexp(expression)
+	if err != nil {
 		return nil, err
 	}
-	return regexp.Compile(`\A(?:` + expression + `)`)
+	return regexp.Compile(`\A(?:` + plain + `)`)
+}
+
+// checkRegexp returns an expression without look-around, and the size of its program.
+func checkRegexp(expression string) (plain string, size int, err error) {
+	if len(expression) > MaxPatternBytes {
+		return "", 0, fmt.Errorf("regular expression has %d bytes, at most %d are allowed", len(expression), MaxPatternBytes)
+	}
+	if plain, err = withoutLookaround(expression); err != nil {
+		return "", 0, err
+	}
+	// Alone first: "a)(b" would be balanced by the group that anchors it.
+	tree, err := syntax.Parse(plain, syntax.Perl)
+	if fault, ok := errors.AsType[*syntax.Error](err); ok && fault.Code == syntax.ErrInvalidEscape && backReference.MatchString(fault.Expr) {
+		return "", 0, fmt.Errorf("%w: back-references are not supported, write the text out", err)
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	if size = programSize(tree); size > MaxRegexpSize {
+		return "", 0, fmt.Errorf("regular expression compiles to more than %d steps, repeat less or match shorter pieces", MaxRegexpSize)
+	}
+	return plain, size, nil
+}
+
+var backReference = regexp.MustCompile(`^\\[1-9k]`)
+
+// programSize estimates what an expression compiles to, in steps and in the bounds of their character classes,
+// without building it. It is capped above MaxRegexpSize.
+func programSize(re *syntax.Regexp) int {
+	size := 1
+	if re.Op == syntax.OpLiteral || re.Op == syntax.OpCharClass {
+		size = max(1, len(re.Rune))
+	}
+	for _, sub := range re.Sub {
+		size = min(size+programSize(sub), MaxRegexpSize+1)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(re.Min, re.Max, 1)
+	}
+	return min(size, MaxRegexpSize+1)
 }
 
 // Matcher compiles a pattern in the syntax of selectors and of trigger ids in allowlists.

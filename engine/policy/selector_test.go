@@ -122,7 +122,7 @@ func TestParameterTypes(t *testing.T) {
 		{ListOrEmpty, []string{"", "a,b"}, []string{" ", "a,"}},
 		{Numbers, []string{"80", "80, 443 "}, []string{"", "80/tcp", "1-2", "80,", "-1"}},
 		{Mode, []string{"644", "00644", "0o644", "7777", "0"}, []string{"", "0o", "8", "10000", "0x1", "u+s"}},
-		{Regexp, []string{"", ".*"}, []string{"(", "(?!a)"}},
+		{Regexp, []string{"", ".*"}, []string{"(", "(?!.*a)"}},
 		{Enum("a", "b"), []string{"a"}, []string{"", "A", "c"}},
 	}
 	for _, tt := range tests {

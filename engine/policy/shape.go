@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,11 +18,17 @@ import (
 const (
 	MaxDocumentBytes  = 10 << 20
 	MaxDepth          = 16
-	MaxRules          = 2000  // in all rule sets together
-	MaxAllowlistItems = 10000 // in all allowlists together
-	MaxListLength     = 10000 // of any array
-	MaxPatternBytes   = 1024  // of a selector, an allowlist trigger id or a regular expression
+	MaxRules          = 2000    // in all rule sets together
+	MaxAllowlistItems = 10000   // in all allowlists together
+	MaxListLength     = 10000   // of any array
+	MaxPatternBytes   = 1024    // of a selector, an allowlist trigger id or a regular expression
+	MaxWildcards      = 32      // of one pattern
+	MaxRegexpSize     = 10000   // of one regular expression, in steps of its program
+	MaxRegexpsSize    = 1000000 // of all together
+	MaxParams         = 100     // of one rule
 	MaxValueBytes     = 64 << 10
+	MaxIDBytes        = 256  // of the document's id
+	MaxNameBytes      = 1024 // of the document's name
 	MaxProblems       = 100
 )
 
@@ -40,6 +47,7 @@ type shape struct {
 	kind     kind
 	nullable bool
 	notEmpty bool              // string
+	maxBytes int               // string; 0: MaxValueBytes
 	oneOf    []string          // string
 	elem     *shape            // array
 	keys     map[string]*shape // object; every other key is refused
@@ -96,7 +104,8 @@ var (
 		"id": identifier, "name": text, "version": text, "items": arrayOf(itemShape),
 	}, described)
 	documentShape = object(map[string]*shape{
-		"id": identifier, "name": identifier, "version": text,
+		"id":   {kind: kindString, notEmpty: true, maxBytes: MaxIDBytes},
+		"name": {kind: kindString, notEmpty: true, maxBytes: MaxNameBytes}, "version": text,
 		"rule_sets": arrayOf(ruleSetShape), "mappings": arrayOf(mappingShape),
 	}, map[string]*shape{
 		"description": text, "allowlists": arrayOf(allowlistShape), "source_mappings": arrayOf(sourceMappingShape),
@@ -171,7 +180,7 @@ func decodeValue(decoder *json.Decoder, path string, depth int) (any, error) {
 			if !ok {
 				return nil, &treeError{ProblemValidation, path, "object key is not a string"}
 			}
-			at := path + "/" + escapePointer(name)
+			at := member(path, name)
 			if _, seen := object[name]; seen {
 				return nil, &treeError{ProblemValidation, at, "key appears twice"}
 			}
@@ -185,12 +194,16 @@ func decodeValue(decoder *json.Decoder, path string, depth int) (any, error) {
 	return token, nil
 }
 
-// escapePointer escapes a key for RFC 6901, cut to a length fit for a message.
-func escapePointer(key string) string {
-	if len(key) > 64 {
-		key = strings.ToValidUTF8(key[:64], "") + "…"
+// maxPointerKey bounds the keys a pointer repeats, in bytes: no key of the format is longer.
+const maxPointerKey = 64
+
+// member is the pointer (RFC 6901) to a key of the object at path, or to the object where the key is too long to
+// be repeated.
+func member(path, key string) string {
+	if len(key) > maxPointerKey {
+		return path
 	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+	return path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
 
 func checkVersion(tree any) *Problem {
@@ -209,13 +222,30 @@ func checkVersion(tree any) *Problem {
 // shapeCheck collects the faults of a tree.
 type shapeCheck struct {
 	problems []Problem
-	ruleID   string // of the rule being walked
+	broken   map[string]bool // pointers at which nothing usable stands
+	ruleID   string          // of the rule being walked
 }
 
-func checkShape(tree any) []Problem {
-	c := new(shapeCheck)
+func checkShape(tree any) *shapeCheck {
+	c := &shapeCheck{broken: map[string]bool{}}
 	c.walk(documentShape, tree, "")
-	return c.problems
+	return c
+}
+
+// about reports whether a pointer leads to, or into, something broken: what else is wrong there is no news.
+func (c *shapeCheck) about(pointer string) bool {
+	for pointer != "" {
+		if c.broken[pointer] {
+			return true
+		}
+		pointer = pointer[:max(strings.LastIndexByte(pointer, '/'), 0)]
+	}
+	return false
+}
+
+func (c *shapeCheck) wrong(path, format string, args ...any) {
+	c.broken[path] = true
+	c.fault(ProblemValidation, path, format, args...)
 }
 
 func (c *shapeCheck) fault(kind, path, format string, args ...any) {
@@ -227,7 +257,7 @@ func (c *shapeCheck) fault(kind, path, format string, args ...any) {
 func (c *shapeCheck) walk(s *shape, value any, path string) {
 	if value == nil {
 		if !s.nullable {
-			c.fault(ProblemValidation, path, "must be %s, not null", s.kind)
+			c.wrong(path, "must be %s, not null", s.kind)
 		}
 		return
 	}
@@ -252,7 +282,7 @@ func (c *shapeCheck) walk(s *shape, value any, path string) {
 			return
 		}
 	}
-	c.fault(ProblemValidation, path, "must be %s", s.kind)
+	c.wrong(path, "must be %s", s.kind)
 }
 
 func (c *shapeCheck) walkObject(s *shape, object map[string]any, path string) {
@@ -262,15 +292,15 @@ func (c *shapeCheck) walkObject(s *shape, object map[string]any, path string) {
 	}
 	for _, key := range s.required {
 		if _, ok := object[key]; !ok {
-			c.fault(ProblemValidation, path+"/"+key, "is required")
+			c.wrong(path+"/"+key, "is required")
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
-		at := path + "/" + escapePointer(key)
+		at := member(path, key)
 		if child, ok := s.keys[key]; ok {
 			c.walk(child, object[key], at)
-		} else {
-			c.fault(ProblemValidation, at, "unknown key")
+		} else if len(c.problems) < MaxProblems {
+			c.fault(ProblemValidation, at, "unknown key %.*q%s", maxPointerKey, key, suggest(key, slices.Sorted(maps.Keys(s.keys))))
 		}
 	}
 }
@@ -286,12 +316,13 @@ func (c *shapeCheck) walkArray(s *shape, list []any, path string) {
 }
 
 func (c *shapeCheck) checkString(s *shape, value, path string) {
+	limit := cmp.Or(s.maxBytes, MaxValueBytes)
 	switch {
-	case len(value) > MaxValueBytes:
-		c.fault(ProblemLimit, path, "has %d bytes, at most %d are allowed", len(value), MaxValueBytes)
+	case len(value) > limit:
+		c.fault(ProblemLimit, path, "has %d bytes, at most %d are allowed", len(value), limit)
 	case s.notEmpty && value == "":
-		c.fault(ProblemValidation, path, "must not be empty")
+		c.wrong(path, "must not be empty")
 	case s.oneOf != nil && !slices.Contains(s.oneOf, value):
-		c.fault(ProblemValidation, path, "must be one of %s", strings.Join(s.oneOf, ", "))
+		c.wrong(path, "must be one of %s%s", strings.Join(s.oneOf, ", "), suggest(value, s.oneOf))
 	}
 }
