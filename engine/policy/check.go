@@ -30,14 +30,14 @@ type docCheck struct {
 	gates                 []Gate
 	problems              []Problem
 	regexps               int // size of all expressions so far
-	ruleSets, imageSets   map[string]bool
-	allowlists            map[string]bool
+	ruleSets, allowlists  map[string]bool
+	artifacts             map[string]string // of rule sets
 	ruleCount, itemsCount int
 	noted                 map[string]int // problems by severity
 }
 
 func newDocCheck(gates []Gate) *docCheck {
-	return &docCheck{gates: gates, noted: map[string]int{}, ruleSets: map[string]bool{}, imageSets: map[string]bool{}, allowlists: map[string]bool{}}
+	return &docCheck{gates: gates, noted: map[string]int{}, ruleSets: map[string]bool{}, allowlists: map[string]bool{}, artifacts: map[string]string{}}
 }
 
 func (c *docCheck) fault(kind, path, format string, args ...any) {
@@ -74,18 +74,21 @@ func (c *docCheck) document(d *Document) []Problem {
 	for i := range d.Mappings {
 		m, path := &d.Mappings[i], at("mappings", i)
 		c.selector(m.Registry, m.Repository, m.Image, path)
-		c.references(m.RuleSetIDs, m.AllowlistIDs, path)
-		for j, id := range m.RuleSetIDs {
-			if c.ruleSets[id] && !c.imageSets[id] {
-				c.fault(ProblemValidation, path+at("rule_set_ids", j), "rule set %s is for sources, not for images", id)
-			}
-		}
+		c.references(m.RuleSetIDs, m.AllowlistIDs, path, ArtifactImage)
 	}
 	for i := range d.SourceMappings {
 		m, path := &d.SourceMappings[i], at("source_mappings", i)
 		c.pattern(m.Host, path+"/host")
 		c.pattern(m.Repository, path+"/repository")
-		c.references(m.RuleSetIDs, m.AllowlistIDs, path)
+		c.references(m.RuleSetIDs, m.AllowlistIDs, path, ArtifactSource)
+	}
+	for i := range d.SBOMMappings {
+		m, path := &d.SBOMMappings[i], at("sbom_mappings", i)
+		c.pattern(m.SBOMName, path+"/sbom_name")
+		if m.SBOMVersion != nil {
+			c.pattern(*m.SBOMVersion, path+"/sbom_version")
+		}
+		c.references(m.RuleSetIDs, m.AllowlistIDs, path, ArtifactSBOM)
 	}
 	c.selectors(d.AllowlistedImages, "allowlisted_images")
 	c.selectors(d.DenylistedImages, "denylisted_images")
@@ -112,7 +115,7 @@ func (c *docCheck) ruleSet(s *RuleSet, path string) {
 		c.fault(ProblemDuplicate, path+"/id", "another rule set has the id %s", s.ID)
 	}
 	c.ruleSets[s.ID] = true
-	c.imageSets[s.ID] = s.ArtifactType != ArtifactSource
+	c.artifacts[s.ID] = s.artifact()
 	c.ruleCount += len(s.Rules)
 }
 
@@ -138,8 +141,14 @@ func (c *docCheck) allowlist(a *Allowlist, path string) {
 	}
 }
 
-func (c *docCheck) references(ruleSets, allowlists []string, path string) {
+// references checks what a mapping of artifacts of one type refers to.
+func (c *docCheck) references(ruleSets, allowlists []string, path, artifact string) {
 	c.named(ruleSets, c.ruleSets, path, "rule_set_ids", "rule set")
+	for i, id := range ruleSets {
+		if of := c.artifacts[id]; of != "" && of != artifact {
+			c.fault(ProblemValidation, path+at("rule_set_ids", i), "rule set %s is for artifacts of type %s, the mapping for %s", id, of, artifact)
+		}
+	}
 	c.named(allowlists, c.allowlists, path, "allowlist_ids", "allowlist")
 }
 

@@ -13,6 +13,8 @@ type Policy struct {
 	ruleSets map[string]*ruleSet
 	allow    map[string]*allowlist
 	mappings []selector
+	sources  []pairSelector // by host and repository
+	sboms    []pairSelector // by name and version
 	// allowed and denied are the image lists, in the order of the document.
 	allowed, denied []selector
 	// faults keep the policy from being evaluated: every image is stopped.
@@ -56,7 +58,7 @@ func Compile(doc *Document, gates []Gate) (*Policy, []Problem) {
 		}
 		set := &ruleSet{doc: &doc.RuleSets[i]}
 		for j := range set.doc.Rules {
-			set.rules = append(set.rules, c.rule(&set.doc.Rules[j], at("rule_sets", i)+at("rules", j)))
+			set.rules = append(set.rules, c.rule(&set.doc.Rules[j], at("rule_sets", i)+at("rules", j), set.doc.artifact()))
 		}
 		p.ruleSets[set.doc.ID] = set
 	}
@@ -92,6 +94,24 @@ func (p *Policy) compileSelections() error {
 			return err
 		}
 		p.mappings = append(p.mappings, s)
+	}
+	for _, m := range p.doc.SourceMappings {
+		s, err := compilePair(m.Host, m.Repository)
+		if err != nil {
+			return err
+		}
+		p.sources = append(p.sources, s)
+	}
+	for _, m := range p.doc.SBOMMappings {
+		version := "*"
+		if m.SBOMVersion != nil {
+			version = *m.SBOMVersion
+		}
+		s, err := compilePair(m.SBOMName, version)
+		if err != nil {
+			return err
+		}
+		p.sboms = append(p.sboms, s)
 	}
 	var err error
 	if p.allowed, err = compileSelectors(p.doc.AllowlistedImages); err != nil {
@@ -129,7 +149,7 @@ func (c *compiler) note(r *rule, severity, kind, path, text string) {
 }
 
 // rule compiles one rule. It is left without a check when something is wrong with it.
-func (c *compiler) rule(doc *Rule, path string) rule {
+func (c *compiler) rule(doc *Rule, path, artifact string) rule {
 	r := rule{doc: doc, path: path}
 	var err error
 	if r.action, err = parseAction(doc.Action); err != nil {
@@ -150,6 +170,12 @@ func (c *compiler) rule(doc *Rule, path string) rule {
 	r.gate, r.trigger = gate.Name, trigger.Name
 	gone := c.lifecycle(&r, "gate "+gate.Name, path+"/gate", gate.Lifecycle)
 	if c.lifecycle(&r, "trigger "+trigger.Name, path+"/trigger", trigger.Lifecycle) || gone {
+		return r
+	}
+	if !trigger.suits(artifact) {
+		c.note(&r, SeverityError, ProblemValidation, path+"/trigger", fmt.Sprintf(
+			"trigger %s of gate %s looks at images and cannot be used in a rule set of type %s; there are: %s",
+			trigger.Name, gate.Name, artifact, strings.Join(suitable(c.gates, artifact), ", ")))
 		return r
 	}
 	r.check = c.prepare(&r, trigger, path)

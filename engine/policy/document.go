@@ -23,7 +23,8 @@ type Document struct {
 	Version           string          `json:"version"`
 	Allowlists        []Allowlist     `json:"allowlists,omitempty"`
 	RuleSets          []RuleSet       `json:"rule_sets"`
-	SourceMappings    []SourceMapping `json:"source_mappings,omitempty"` // kept, never evaluated
+	SourceMappings    []SourceMapping `json:"source_mappings,omitempty"`
+	SBOMMappings      []SBOMMapping   `json:"sbom_mappings,omitempty"`
 	Mappings          []Mapping       `json:"mappings"`
 	AllowlistedImages []ImageSelector `json:"allowlisted_images,omitempty"`
 	DenylistedImages  []ImageSelector `json:"denylisted_images,omitempty"`
@@ -57,6 +58,7 @@ type AllowlistItem struct {
 const (
 	ArtifactImage  = "image"
 	ArtifactSource = "source"
+	ArtifactSBOM   = "sbom"
 )
 
 // RuleSet is a list of rules mappings refer to.
@@ -80,13 +82,16 @@ type Rule struct {
 	Recommendation string      `json:"recommendation,omitempty"` // copied into each finding
 }
 
+// artifact is the type of artifact the set is for.
+func (s *RuleSet) artifact() string { return cmp.Or(s.ArtifactType, ArtifactImage) }
+
 // RuleParam sets one parameter of the rule's trigger.
 type RuleParam struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// SourceMapping belongs to source code repositories, which are not evaluated here.
+// SourceMapping says which rule sets and allowlists apply to the source code repositories it selects.
 type SourceMapping struct {
 	ID           string   `json:"id"`
 	Name         string   `json:"name"`
@@ -94,6 +99,17 @@ type SourceMapping struct {
 	RuleSetIDs   []string `json:"rule_set_ids"`
 	Host         string   `json:"host"`
 	Repository   string   `json:"repository"`
+	Description  string   `json:"description,omitempty"`
+}
+
+// SBOMMapping says which rule sets and allowlists apply to the bills of materials it selects.
+type SBOMMapping struct {
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	AllowlistIDs []string `json:"allowlist_ids"`
+	RuleSetIDs   []string `json:"rule_set_ids"`
+	SBOMName     string   `json:"sbom_name"`
+	SBOMVersion  *string  `json:"sbom_version,omitempty"` // nil: any
 	Description  string   `json:"description,omitempty"`
 }
 

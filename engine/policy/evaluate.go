@@ -17,6 +17,12 @@ func (p *Policy) Evaluate(ctx context.Context, facts Facts, tag string, now time
 	if err != nil {
 		return nil, err
 	}
+	e := p.evaluation(facts, tag, now)
+	return e.answer(ctx, tag, func() error { return e.selectRules(ctx, ref) })
+}
+
+// evaluation starts one; what is not an image has no tag.
+func (p *Policy) evaluation(facts Facts, tag string, now time.Time) *evaluation {
 	e := &evaluation{
 		policy: p, facts: &memory{facts: facts}, tag: tag, now: now.UTC().Truncate(time.Second),
 		suggestions: map[string]int{}, suggested: map[found]bool{},
@@ -25,16 +31,22 @@ func (p *Policy) Evaluate(ctx context.Context, facts Facts, tag string, now time
 		EvaluationTime: e.now, EvaluationProblems: []Problem{},
 		Details: &Details{Policy: p.doc, PolicyAction: Go, Findings: []Finding{}},
 	}
-	if len(p.faults) > 0 {
-		e.result.EvaluationProblems = p.faults[:min(len(p.faults), MaxProblems)]
+	return e
+}
+
+// answer runs the rules of the mapping that choose finds, and derives the verdict.
+func (e *evaluation) answer(ctx context.Context, what string, choose func() error) (*Result, error) {
+	if faults := e.policy.faults; len(faults) > 0 {
+		e.result.EvaluationProblems = faults[:min(len(faults), MaxProblems)]
 		e.result.Details.PolicyAction = Stop
 		return e.conclude(), nil
 	}
-	if err := e.selectRules(ctx, ref); err != nil {
-		return nil, fmt.Errorf("evaluate policy %s on %s: %w", p.doc.ID, tag, err)
+	err := choose()
+	if err == nil {
+		err = e.runMapped(ctx)
 	}
-	if err := e.runMapped(ctx); err != nil {
-		return nil, fmt.Errorf("evaluate policy %s on %s: %w", p.doc.ID, tag, err)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate policy %s on %s: %w", e.policy.doc.ID, what, err)
 	}
 	return e.conclude(), nil
 }
@@ -44,8 +56,11 @@ type evaluation struct {
 	policy *Policy
 	facts  *memory
 	tag    string
-	now    time.Time
-	result *Result
+	// artifact is the type of what is evaluated; empty: image.
+	artifact string
+	now      time.Time
+	result   *Result
+	mapped   *mapped // nil: no mapping matches
 	// suggestions maps a suggestion to its index in the remediations; suggested knows what was put there.
 	suggestions map[string]int
 	suggested   map[found]bool
@@ -54,7 +69,7 @@ type evaluation struct {
 // selectRules finds the mapping and the entries of the image lists.
 func (e *evaluation) selectRules(ctx context.Context, ref reference) error {
 	image := func() (Image, error) { return e.facts.Image(ctx) }
-	first := func(list []selector) (int, error) {
+	find := func(list []selector) (int, error) {
 		for i := range list {
 			if ok, err := list[i].match(ref, image); ok || err != nil {
 				return i, err
@@ -62,21 +77,22 @@ func (e *evaluation) selectRules(ctx context.Context, ref reference) error {
 		}
 		return -1, nil
 	}
-	mapped, err := first(e.policy.mappings)
+	first, err := find(e.policy.mappings)
 	if err != nil {
 		return err
 	}
-	allowed, err := first(e.policy.allowed)
+	allowed, err := find(e.policy.allowed)
 	if err != nil {
 		return err
 	}
-	denied, err := first(e.policy.denied)
+	denied, err := find(e.policy.denied)
 	if err != nil {
 		return err
 	}
 	r, doc := e.result, e.policy.doc
-	if mapped >= 0 {
-		r.ImageMappedToRule, r.MatchedMappingRule = true, &doc.Mappings[mapped]
+	if first >= 0 {
+		m := &doc.Mappings[first]
+		r.ImageMappedToRule, r.MatchedMappingRule, e.mapped = true, m, &mapped{m.RuleSetIDs, m.AllowlistIDs}
 	}
 	if allowed >= 0 {
 		r.ImageAllowlisted, r.MatchedAllowlistedImagesRule = true, &doc.AllowlistedImages[allowed]
@@ -89,17 +105,16 @@ func (e *evaluation) selectRules(ctx context.Context, ref reference) error {
 
 // runMapped runs all rules of the matched mapping. Nothing ends it early: findings never depend on each other.
 func (e *evaluation) runMapped(ctx context.Context) error {
-	mapping := e.result.MatchedMappingRule
-	if mapping == nil {
-		e.problem(newProblem(SeverityWarn, ProblemUnmapped, "/mappings", "",
-			"no mapping matches the image, so no rule was applied; add a mapping that matches everything at the end"))
+	if e.mapped == nil {
+		e.problem(newProblem(SeverityWarn, ProblemUnmapped, e.mappings(), "",
+			"no mapping matches the "+cmp.Or(e.artifact, ArtifactImage)+", so no rule was applied; add a mapping that matches everything at the end"))
 		return nil
 	}
 	var lists []*allowlist
-	for _, id := range distinct(mapping.AllowlistIDs) {
+	for _, id := range distinct(e.mapped.allowlists) {
 		lists = append(lists, e.policy.allow[id])
 	}
-	for _, id := range distinct(mapping.RuleSetIDs) {
+	for _, id := range distinct(e.mapped.ruleSets) {
 		set := e.policy.ruleSets[id]
 		for i := range set.rules {
 			if err := e.run(ctx, set, &set.rules[i], lists); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -44,6 +45,8 @@ type Trigger struct {
 	Doc    string
 	ID     string  // how its trigger ids are made, for the reference page
 	Params []Param // in display order
+	// Artifacts lists the types of artifacts beside images that have the facts the trigger asks for.
+	Artifacts []string
 	// Prepare turns a rule's arguments, already valid one by one, into a check. It reports what is wrong with
 	// them together; whatever is costly and does not depend on the image happens here.
 	Prepare func(Args) (Check, error)
@@ -66,6 +69,25 @@ func (t Trigger) Formerly(name string) Trigger {
 		}, nil
 	}
 	return t
+}
+
+// suits reports whether the trigger can look at artifacts of a type.
+func (t *Trigger) suits(artifact string) bool {
+	return artifact == ArtifactImage || slices.Contains(t.Artifacts, artifact)
+}
+
+// suitable lists the triggers for artifacts of a type, as gate.trigger.
+func suitable(gates []Gate, artifact string) []string {
+	var all []string
+	for _, g := range gates {
+		for i := range g.Triggers {
+			if t := &g.Triggers[i]; t.suits(artifact) && g.state() == Active && t.state() == Active {
+				all = append(all, g.Name+"."+t.Name)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Check looks at one image and reports what it finds to the Pass. An error says that it could not be told
@@ -146,6 +168,11 @@ func validateTrigger(what string, t *Trigger) error {
 		}
 		if p.state() == Active {
 			examples = append(examples, RuleParam{p.Name, p.Example})
+		}
+	}
+	for _, artifact := range t.Artifacts {
+		if artifact != ArtifactSource && artifact != ArtifactSBOM {
+			faults = append(faults, fmt.Errorf("%s: artifact type %q is unheard of or a matter of course", what, artifact))
 		}
 	}
 	if t.Prepare == nil {

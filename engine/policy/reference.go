@@ -33,6 +33,9 @@ trigger and the parts listed, separated by NUL bytes; take it from an evaluation
 
 func (t *Trigger) reference(b *strings.Builder, gate string) {
 	fmt.Fprintf(b, "\n### %s.%s\n\n%s\n\nTrigger id: %s\n", gate, t.Name, t.Doc+lifecycleNote(t.Lifecycle), t.ID)
+	if len(t.Artifacts) > 0 {
+		fmt.Fprintf(b, "\nFor rule sets of type %s too.\n", strings.Join(t.Artifacts, ", "))
+	}
 	if len(t.Params) == 0 {
 		b.WriteString("\nNo parameters.\n")
 		return

@@ -76,6 +76,10 @@ type Result struct {
 	MatchedMappingRule           *Mapping       `json:"matched_mapping_rule"`
 	NumberOfFindings             int            `json:"number_of_findings"`
 
+	// MatchedSourceMapping and MatchedSBOMMapping take the place of MatchedMappingRule for other artifacts.
+	MatchedSourceMapping *SourceMapping `json:"-"`
+	MatchedSBOMMapping   *SBOMMapping   `json:"-"`
+
 	// ValidUntil is the first moment at which the same facts may give another result, because an allowlist
 	// item expires or something grows too old; zero when time does not matter.
 	ValidUntil time.Time `json:"-"`

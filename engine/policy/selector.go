@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,4 +76,19 @@ func (s *selector) match(ref reference, image func() (Image, error)) (bool, erro
 		return img.Digest == s.value, nil
 	}
 	return img.ID == s.value, nil
+}
+
+// pairSelector is a compiled selection of artifacts that two texts name.
+type pairSelector struct{ first, second pattern }
+
+func compilePair(first, second string) (s pairSelector, err error) {
+	var errs [2]error
+	s.first, errs[0] = compilePattern(first)
+	s.second, errs[1] = compilePattern(second)
+	return s, errors.Join(errs[:]...)
+}
+
+// firstPair returns the index of the first selector for both texts, or -1.
+func firstPair(list []pairSelector, first, second string) int {
+	return slices.IndexFunc(list, func(s pairSelector) bool { return s.first.match(first) && s.second.match(second) })
 }

@@ -86,6 +86,9 @@ var (
 		"id": identifier, "name": text, "allowlist_ids": idList, "rule_set_ids": idList,
 		"host": text, "repository": text,
 	}, described)
+	sbomMappingShape = object(map[string]*shape{
+		"id": identifier, "name": text, "allowlist_ids": idList, "rule_set_ids": idList, "sbom_name": text,
+	}, map[string]*shape{"description": text, "sbom_version": {kind: kindString, nullable: true}})
 	paramShape = object(map[string]*shape{"name": identifier, "value": text}, nil)
 	ruleShape  = object(map[string]*shape{
 		"id": identifier, "gate": identifier, "trigger": identifier, "params": arrayOf(paramShape),
@@ -95,7 +98,7 @@ var (
 		"id": identifier, "name": text, "version": text, "rules": arrayOf(ruleShape),
 	}, map[string]*shape{
 		"description":   text,
-		"artifact_type": {kind: kindString, oneOf: []string{ArtifactImage, ArtifactSource}},
+		"artifact_type": {kind: kindString, oneOf: []string{ArtifactImage, ArtifactSource, ArtifactSBOM}},
 	})
 	itemShape = object(map[string]*shape{
 		"id": identifier, "gate": identifier, "trigger_id": identifier,
@@ -109,6 +112,7 @@ var (
 		"rule_sets": arrayOf(ruleSetShape), "mappings": arrayOf(mappingShape),
 	}, map[string]*shape{
 		"description": text, "allowlists": arrayOf(allowlistShape), "source_mappings": arrayOf(sourceMappingShape),
+		"sbom_mappings":      arrayOf(sbomMappingShape),
 		"allowlisted_images": arrayOf(selectorShape), "denylisted_images": arrayOf(selectorShape),
 		"last_updated": {kind: kindNumber},
 	})

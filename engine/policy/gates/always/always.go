@@ -15,6 +15,8 @@ var Gate = policy.Gate{
 		Name: "always",
 		Doc:  "Fires exactly once, whatever the image holds.",
 		ID:   "The word always.",
+
+		Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
 		Prepare: func(policy.Args) (policy.Check, error) {
 			return func(_ context.Context, pass *policy.Pass) error {
 				return pass.ReportID("always", "The rule fires on every image", "")

@@ -13,9 +13,10 @@ import (
 )
 
 var denylist = policy.Trigger{
-	Name: "denylist",
-	Doc:  "Fires for each listed vulnerability that is found in the image.",
-	ID:   "Hash of the vulnerability id.",
+	Name:      "denylist",
+	Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
+	Doc:       "Fires for each listed vulnerability that is found in the image.",
+	ID:        "Hash of the vulnerability id.",
 	Params: []policy.Param{
 		{Name: "vulnerability_ids", Type: policy.List, Required: true, Example: "CVE-2021-44228, CVE-2022-22965",
 			Doc: "Vulnerability ids as the feeds name them; aliases are not looked up."},
@@ -57,7 +58,8 @@ func findListed(ctx context.Context, pass *policy.Pass, ids []string, fixableOnl
 }
 
 var staleFeedData = policy.Trigger{
-	Name: "stale_feed_data",
+	Name:      "stale_feed_data",
+	Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
 	Doc: "Fires when an enabled vulnerability feed was last synced successfully longer ago than the given number of days, " +
 		"or when there is no data at all. A sync without news counts.",
 	ID: "Hash of the number of days.",

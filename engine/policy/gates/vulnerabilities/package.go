@@ -24,8 +24,9 @@ const (
 var severityWords = []string{"unknown", "negligible", "low", "medium", "high", "critical"}
 
 var packageTrigger = policy.Trigger{
-	Name: "package",
-	Doc:  "Fires for each vulnerability of a package that passes all given filters.",
+	Name:      "package",
+	Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
+	Doc:       "Fires for each vulnerability of a package that passes all given filters.",
 	ID: "Vulnerability id, a plus sign and, for operating system packages, the package name; for java and gem the last " +
 		"part of the location; for npm the directory that holds package.json; else, or when the location does not " +
 		"tell, name-version.",
