@@ -195,7 +195,7 @@ func (c *docCheck) pattern(value, path string) {
 	if !ok {
 		return
 	}
-	_, size, err := checkRegexp(expression)
+	_, size, err := checkRegexp(expression, "")
 	if err != nil {
 		c.fault(ProblemPattern, path, "%v", err)
 		return

@@ -218,7 +218,7 @@ func (c *compiler) prepare(r *rule, trigger *Trigger, path string) Check {
 	// Texts count as if they were expressions: only the trigger knows which of them it compiles.
 	for _, rp := range r.doc.Params {
 		if p := trigger.param(rp.Name); p != nil && (p.Type.Name == Regexp.Name || p.Type.Name == String.Name) {
-			if _, size, err := checkRegexp(rp.Value); err == nil {
+			if _, size, err := checkRegexp(rp.Value, ""); err == nil {
 				c.regexps += size
 			}
 		}

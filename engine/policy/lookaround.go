@@ -169,16 +169,20 @@ func leadingFlags(expression string) (flags, rest string) {
 }
 
 // withoutLookaround returns an expression in RE2 syntax that matches the same texts from their start, or an error
-// that shows the construct in the way.
-func withoutLookaround(expression string) (string, error) {
+// that shows the construct in the way. before matches what may precede it; an expression that has no look-around
+// is returned as it is, without before.
+func withoutLookaround(expression, before string) (string, error) {
 	flags, rest := leadingFlags(expression)
 	alternatives, found, err := split(rest)
-	if err != nil || !found {
-		return expression, err
+	if err != nil {
+		return "", err
+	}
+	if !found {
+		return expression, nil
 	}
 	var all []string
 	for _, parts := range alternatives {
-		text, err := sequence(flags, parts)
+		text, err := sequence(flags, before, parts)
 		if err != nil {
 			return "", err
 		}
@@ -192,12 +196,12 @@ const maxLooks = 8
 
 // sequence says one alternative without look-around: everything that asks for what precedes goes into what
 // stands left of it, everything that asks for what follows into what stands right of it.
-func sequence(flags string, parts []look) (string, error) {
+func sequence(flags, before string, parts []look) (string, error) {
 	if len(parts) > 2*maxLooks+1 {
 		return "", parts[2*maxLooks+1].refuse("there is too much of it")
 	}
 	group := func(text string) string { return "(?" + flags + ":" + text + ")" }
-	left, i := group(parts[0].text), 1
+	left, i := before+group(parts[0].text), 1
 	for ; i < len(parts) && parts[i].behind; i += 2 {
 		ending, err := endingAs(left, group(parts[i].text), parts[i])
 		if err != nil {

@@ -62,6 +62,32 @@ var translated = []string{
 	`(^a|b)*(?<!b)c`, `(?!ab$|c$|ac).*`, `(?:a|$)(?!b)`, `a?(?=b)b$`,
 }
 
+func TestSearchesMatchAnywhere(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		expression, text string
+		want             bool
+	}{
+		{"b|c", "xb", true}, {"^b", "xb", false}, {"b$", "xb", true}, {"a)(b", "", false},
+		{"(?<!a)b", "ab", false}, {"(?<!a)b", "xb", true}, {"(?<!a)b", "b", true}, {"(?<!a)b", "abb", true},
+		{"b(?!a)|c", "xba", false}, {"b(?!a)|c", "xbac", true}, {"b(?!a)|c", "bab", true}, {"(?i)B(?=C)", "xbc", true},
+	}
+	for _, tt := range tests {
+		re, err := CompileSearch(tt.expression)
+		if tt.expression == "a)(b" {
+			if err == nil {
+				t.Error("an unbalanced expression was accepted")
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.expression, err)
+		} else if got := re.MatchString(tt.text); got != tt.want {
+			t.Errorf("%s in %q = %v, want %v", tt.expression, tt.text, got, tt.want)
+		}
+	}
+}
+
 // refused are those that cannot, or not simply.
 var refused = []string{
 	`(?!.*a)`, `^((?!a).)*$`, `(?<!ab)c`, `(?!ab)c`, `\b(?<!a)b`, `a(?!\bb)`, `(?!a)(?<!b)c`, `(?!a(?=b))`, `(?!a`, `(?=(?!a))`, `(?!a)*`, `(?!a.|[ab]c)`, `a$(?<!b)`, `(?!a)\bb`,

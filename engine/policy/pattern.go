@@ -64,19 +64,34 @@ func (p pattern) match(value string) bool {
 // not to its end. Look-around is understood where it can be said in that syntax too. Errors tell the author what
 // to do.
 func CompileRegexp(expression string) (*regexp.Regexp, error) {
-	plain, _, err := checkRegexp(expression)
+	plain, _, err := checkRegexp(expression, "")
 	if err != nil {
 		return nil, err
 	}
-	return regexp.Compile(`\A(?:` + plain + `)`)
+	return regexp.Compile(fromStart(plain))
 }
 
+// CompileSearch is CompileRegexp for an expression that may match anywhere in the text.
+func CompileSearch(expression string) (*regexp.Regexp, error) {
+	plain, _, err := checkRegexp(expression, `(?s:.*?)`)
+	if err != nil {
+		return nil, err
+	}
+	if plain != expression {
+		plain = fromStart(plain)
+	}
+	return regexp.Compile(plain)
+}
+
+func fromStart(expression string) string { return `\A(?:` + expression + `)` }
+
 // checkRegexp returns an expression without look-around, and the size of its program.
-func checkRegexp(expression string) (plain string, size int, err error) {
+// before matches what may precede it.
+func checkRegexp(expression, before string) (plain string, size int, err error) {
 	if len(expression) > MaxPatternBytes {
 		return "", 0, fmt.Errorf("regular expression has %d bytes, at most %d are allowed", len(expression), MaxPatternBytes)
 	}
-	if plain, err = withoutLookaround(expression); err != nil {
+	if plain, err = withoutLookaround(expression, before); err != nil {
 		return "", 0, err
 	}
 	// Alone first: "a)(b" would be balanced by the group that anchors it.

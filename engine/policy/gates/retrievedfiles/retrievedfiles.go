@@ -78,7 +78,7 @@ var contentRegex = policy.Trigger{
 			return nil, err
 		}
 		written := args.Written("regex")
-		re, err := regexp.Compile(written) // as a policy's expression it is checked already
+		re, err := policy.CompileSearch(written)
 		if err != nil {
 			return nil, fmt.Errorf("regex: %w", err)
 		}
