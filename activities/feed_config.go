@@ -227,12 +227,17 @@ func (f Feeds) drivers() []feed.Driver {
 	out := sources.All()
 	if f.Upstream != "" {
 		for i, d := range relay.Drivers(out) {
-			if d.Name != clamav.Name { // the feed service passes on records, not files
+			if f.relays(d.Name) {
 				out[i] = d
 			}
 		}
 	}
 	return append(out, f.externals()...)
+}
+
+// relays reports whether a source is read from another installation, whose feed service passes on records, not files.
+func (f Feeds) relays(source string) bool {
+	return f.Upstream != "" && source != clamav.Name && !slices.ContainsFunc(f.External, func(e External) bool { return e.Name == source })
 }
 
 // publishers are the drivers that read what the publishers themselves have.

@@ -119,9 +119,9 @@ func (f Feeds) checkExternal() (faults []error) {
 
 // ask has an external source answer, and reads from the answer what it is.
 func (s *groupSync) ask(ctx context.Context, e External, force bool) (feed.Plan, fetchedSet, bool, error) {
-	cursor := s.known.Cursor
-	if force {
-		cursor = ""
+	cursor, err := s.cursor(ctx, force)
+	if err != nil {
+		return feed.Plan{}, nil, false, err
 	}
 	question, err := external.Ask(cursor)
 	if err != nil {

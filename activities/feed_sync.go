@@ -13,6 +13,7 @@ import (
 	"plimsoll/engine/feed"
 	"plimsoll/internal/log"
 	"plimsoll/persistence"
+	"plimsoll/persistence/feedbundle"
 	"plimsoll/workflows"
 )
 
@@ -88,15 +89,32 @@ func (a *Activities) atGroup(ctx context.Context, in workflows.SyncGroupInput, d
 	return out, err
 }
 
+// cursor is where the last sync ended; empty when everything is to be read. That of a bundle only another installation
+// understands, and nobody else is asked with it.
+func (s *groupSync) cursor(ctx context.Context, force bool) (string, error) {
+	if force {
+		return "", nil
+	}
+	if s.feeds.relays(s.driver.Name) {
+		return s.known.Cursor, nil
+	}
+	before, err := s.feedStore.Documents(ctx, s.driver.Name, s.group.Name)
+	if err != nil || feedbundle.Brought(before) {
+		return "", err
+	}
+	return s.known.Cursor, nil
+}
+
 // plan asks the driver what to fetch.
 func (s *groupSync) plan(ctx context.Context, force bool) (feed.Plan, error) {
 	if s.driver.Plan == nil {
 		return feed.Plan{Documents: []feed.Document{{Name: s.group.Name, Host: s.group.Host, Path: s.group.Path}}}, nil
 	}
-	request := feed.Request{Group: s.group, Settings: s.feeds.settings(s.driver.Name), Cursor: s.known.Cursor, Now: s.now().UTC()}
-	if force {
-		request.Cursor = ""
+	cursor, err := s.cursor(ctx, force)
+	if err != nil {
+		return feed.Plan{}, err
 	}
+	request := feed.Request{Group: s.group, Settings: s.feeds.settings(s.driver.Name), Cursor: cursor, Now: s.now().UTC()}
 	plan, err := s.driver.Plan(ctx, request, func(ctx context.Context, d feed.Document) ([]byte, error) {
 		if err := s.pace(ctx); err != nil {
 			return nil, err

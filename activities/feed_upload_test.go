@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -299,5 +300,40 @@ func TestAPublishersOwnDocumentCanBeUploaded(t *testing.T) {
 	s.publish("npm", advisory("GHSA-b", "npm", "b", "1"))
 	if got := s.sync()["npm"]; got.Error != "" || got.Added != 1 || got.Removed != 1 {
 		t.Errorf("the next sync reads the publisher again: %+v", got)
+	}
+}
+
+// The cursor of a bundle means something to whoever wrote it, and nothing to a program or a publisher.
+func TestTheCursorOfABundleIsHandedToNobody(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "records.json")
+	s := trusting(t)
+	s.feeds(func(f *activities.Feeds) {
+		f.External = []activities.External{{Name: "acme", Command: []string{sampleFeed(t), data}}}
+		f.Only = []string{"acme"}
+	})
+	c := newCarrier(t)
+	c.now = c.now.Add(time.Minute)
+	_, err := c.feeds.Commit(t.Context(), persistence.CommitFeed{Source: "acme", Group: "records", At: c.now, Load: func(in *persistence.Staging) error {
+		return in.Record(feed.Record{Vulnerability: feed.Vulnerability{Source: "acme", ID: "ACME-1"}})
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, cursor := c.bundle(signer(1), "")
+	if _, err := s.bring(raw, workflows.SyncFeedsInput{Source: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	if g := s.groups()["records"]; g.Cursor != cursor {
+		t.Errorf("cursor %q, want %q: the next bundle may follow it", g.Cursor, cursor)
+	}
+	day := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
+	records(t, data, flaw("ACME-1", "left-pad", "1.3.1", day), flaw("ACME-2", "left-pad", "1.3.2", day))
+	// The program refuses cursors it has not given.
+	if r := s.sync()["records"]; r.Error != "" || r.Records != 2 {
+		t.Errorf("the next sync: %+v", r)
+	}
+	if r := s.sync()["records"]; r.Error != "" || !r.Unchanged {
+		t.Errorf("and the one after it: %+v", r)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"plimsoll/engine/feed"
@@ -176,9 +177,21 @@ func (i Import) due(ctx context.Context, feeds *persistence.Feeds, m bundle.Mani
 	return due, errors.Join(faults...)
 }
 
+// carried is the name of the document that stands where those of the publisher were, and scheme begins its address.
+const (
+	carried = "bundle"
+	scheme  = "bundle:"
+)
+
+// Brought reports whether a group's data came with a bundle, by what is known of its documents. Its cursor is then one of the
+// installation that wrote the bundle.
+func Brought(known map[string]persistence.FetchedDocument) bool {
+	return strings.HasPrefix(known[carried].URL, scheme)
+}
+
 // documents stands where those of the publisher were: what was known of them does not hold for this content.
 func documents(g bundle.Group, m bundle.Manifest) []persistence.FetchedDocument {
-	d := persistence.FetchedDocument{Name: "bundle", URL: "bundle:" + m.Name}
+	d := persistence.FetchedDocument{Name: carried, URL: scheme + m.Name}
 	if g.File != nil {
 		d.BodySHA256 = g.File.SHA256
 	}
