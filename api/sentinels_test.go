@@ -53,8 +53,8 @@ var conditions = map[string]struct {
 	"authz.ErrPasswordHash":     {authz.ErrPasswordHash, codeInternal},
 	"policy.ErrInvalid":         {policy.ErrInvalid, codeInternal}, // a stored policy; a fresh one is POLICY_INVALID
 	"policy.ErrTooManyFindings": {policy.ErrTooManyFindings, codeInternal},
-	"policy.ErrTag":             {policy.ErrTag, codeInternal}, // tags are checked before
-	"policy.ErrNoDetails":      {policy.ErrNoDetails, codeInternal}, // handlers never explain
+	"policy.ErrTag":             {policy.ErrTag, codeInternal},       // tags are checked before
+	"policy.ErrNoDetails":       {policy.ErrNoDetails, codeInternal}, // handlers never explain
 }
 
 var sentinelName = regexp.MustCompile(`^Err[A-Z]`)
