@@ -179,6 +179,8 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.RescanMatches, a.rescanMatches)
 	bind(b, workflows.RescanVerdicts, a.rescanVerdicts)
 	bind(b, workflows.AnnotatedVerdicts, a.annotatedVerdicts)
+	bind(b, workflows.PolicyVerdicts, a.policyVerdicts)
+	bind(b, workflows.DueVerdicts, a.dueVerdicts)
 	bind(b, workflows.PollTag, a.pollTag)
 	bind(b, workflows.NoteTags, a.noteTags)
 	bind(b, workflows.AddTags, a.addTags)

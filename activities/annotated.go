@@ -5,6 +5,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
 
@@ -16,7 +17,7 @@ func (a *Activities) annotatedVerdicts(ctx context.Context, in workflows.Annotat
 		return out, err
 	}
 	skip := activity.GetInfo(ctx).Attempt >= patience
-	if out.Verdicts, err = a.judgeAll(ctx, refs, causeVex, skip); err != nil {
+	if out.Verdicts, err = a.judgeAll(ctx, refs, persistence.CauseVex, skip); err != nil {
 		return out, err
 	}
 	out.Images = len(refs)

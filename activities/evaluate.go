@@ -19,13 +19,6 @@ import (
 	"plimsoll/workflows"
 )
 
-// Causes of stored verdicts.
-const (
-	causeAnalysis = "analysis"
-	causeFeed     = "feed"
-	causeVex      = "vex" // what the account says about vulnerabilities changed
-)
-
 func (a *Activities) evaluateImage(ctx context.Context, in workflows.EvaluateInput) (out workflows.EvaluateResult, err error) {
 	t := a.track(ctx, "", in.Run.Digest, whole(workflows.StageEvaluate))
 	defer func() { t.end(ctx, err) }()
@@ -33,7 +26,7 @@ func (a *Activities) evaluateImage(ctx context.Context, in workflows.EvaluateInp
 	if err != nil || judge == nil {
 		return out, err
 	}
-	verdicts, faults, err := judge.images(ctx, []string{in.Run.Digest}, causeAnalysis)
+	verdicts, faults, err := judge.images(ctx, []string{in.Run.Digest}, persistence.CauseAnalysis)
 	if err == nil {
 		err = faults[in.Run.Digest]
 	}
@@ -184,7 +177,8 @@ func (j *judge) evaluation(record persistence.Image, tag string, result *policy.
 	return persistence.NewEvaluation{
 		EvaluationKey: persistence.EvaluationKey{Account: j.account, ImageDigest: record.Digest, Tag: tag, PolicyID: j.stored.ID},
 		PolicyDigest:  j.stored.Digest, Generation: j.generation, AnalysisID: *record.AnalysisID,
-		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: encoded, EvaluatedAt: j.began,
+		FinalAction: string(result.FinalAction), Reason: result.FinalActionReason, Status: string(result.Status),
+		Result: encoded, EvaluatedAt: j.began, ValidUntil: result.Until(), Official: true,
 	}, nil
 }
 

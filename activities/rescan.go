@@ -19,7 +19,7 @@ func (a *Activities) rescanMatches(ctx context.Context, in workflows.RescanInput
 	if in.Account != "" {
 		moved, err = a.matches.Recorrect(ctx, in.Account, persistence.EditOf(in.Generation), a.now(), progress)
 	} else {
-		moved, err = a.matches.Rescan(ctx, in.Generation, a.now(), causeFeed, progress)
+		moved, err = a.matches.Rescan(ctx, in.Generation, a.now(), persistence.CauseFeed, progress)
 	}
 	if err != nil {
 		return out, err
@@ -44,7 +44,7 @@ func (a *Activities) rescanVerdicts(ctx context.Context, in workflows.RescanPort
 		return out, err
 	}
 	skip := activity.GetInfo(ctx).Attempt >= patience
-	cause := causeFeed
+	cause := persistence.CauseFeed
 	if in.Account != "" {
 		cause = persistence.CauseCorrection
 	}

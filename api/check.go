@@ -27,12 +27,8 @@ type Facts interface {
 	Of(ctx context.Context, account, digest string) (policy.Facts, error)
 }
 
-const (
-	// causeRequest is the cause of a verdict that was stored because somebody asked for it.
-	causeRequest = "request"
-	// historyLimit is how many verdicts an answer holds at most.
-	historyLimit = 200
-)
+// historyLimit is how many verdicts an answer holds at most.
+const historyLimit = 200
 
 // CheckImage evaluates the image and stores the verdict, unless the caller asks to leave no trace. Evaluating costs milliseconds;
 // a stored verdict could be out of date by a rule that depends on the time, and nobody would know.
@@ -199,7 +195,7 @@ func (c *check) stored(ctx context.Context) (dated, error) {
 	}
 	_, err = c.deps.Evaluations.Save(ctx, persistence.NewEvaluation{
 		EvaluationKey: c.key, PolicyDigest: c.policy.Digest, Generation: generation, AnalysisID: c.analysis.ID,
-		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: out.encoded, Cause: causeRequest,
+		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: out.encoded, Cause: persistence.CauseRequest,
 		EvaluatedAt: result.EvaluationTime,
 	})
 	if err != nil {

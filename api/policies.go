@@ -11,6 +11,7 @@ import (
 	"plimsoll/api/oas"
 	"plimsoll/engine/policy"
 	"plimsoll/persistence"
+	"plimsoll/workflows"
 )
 
 // Policies stores policy documents.
@@ -19,8 +20,8 @@ type Policies interface {
 	Get(ctx context.Context, account, id string) (persistence.Policy, error)
 	Active(ctx context.Context, account string) (persistence.Policy, error)
 	List(ctx context.Context, account string) ([]persistence.Policy, error)
-	Update(ctx context.Context, n persistence.NewPolicy, activate bool) (persistence.Policy, error)
-	Activate(ctx context.Context, account, id string) (persistence.Policy, error)
+	Update(ctx context.Context, n persistence.NewPolicy, activate bool, edit persistence.PolicyEdit) (_ persistence.Policy, outboxID int64, err error)
+	Activate(ctx context.Context, account, id string, edit persistence.PolicyEdit) (_ persistence.Policy, outboxID int64, err error)
 	Delete(ctx context.Context, account, id string) error
 }
 
@@ -168,10 +169,12 @@ func (h *handlers) UpdatePolicy(ctx context.Context, req oas.UpdatePolicyRequest
 }
 
 func (h *handlers) updatePolicy(ctx context.Context, stored persistence.Policy, document json.RawMessage, activate bool) (updated persistence.Policy, warning *string, err error) {
+	var outboxID int64
 	if len(document) == 0 || string(document) == "null" {
 		if activate {
-			stored, err = h.deps.Policies.Activate(ctx, stored.Account, stored.ID)
+			stored, outboxID, err = h.deps.Policies.Activate(ctx, stored.Account, stored.ID, judgePolicy)
 		}
+		h.launch(ctx, outboxID)
 		return stored, nil, err
 	}
 	fresh, warning, err := h.newPolicy(stored.Account, document)
@@ -181,8 +184,17 @@ func (h *handlers) updatePolicy(ctx context.Context, stored persistence.Policy, 
 	if fresh.ID != stored.ID {
 		return persistence.Policy{}, nil, fail(codeInvalidRequest, fmt.Sprintf("The document's id is %s, the record's %s; they must agree.", fresh.ID, stored.ID))
 	}
-	updated, err = h.deps.Policies.Update(ctx, fresh, activate)
+	updated, outboxID, err = h.deps.Policies.Update(ctx, fresh, activate, judgePolicy)
+	h.launch(ctx, outboxID)
 	return updated, warning, err
+}
+
+// judgePolicy names the workflow that judges the images of an account after a change of its active policy.
+func judgePolicy(account string, edit int64) persistence.Start {
+	return persistence.Start{
+		Workflow: workflows.JudgePolicyName, WorkflowID: workflows.JudgePolicyID(account, edit),
+		Input: workflows.JudgePolicyInput{Account: account, Edit: edit},
+	}
 }
 
 func activeRefused(id string) *ProblemError {

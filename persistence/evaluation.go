@@ -25,12 +25,29 @@ type NewEvaluation struct {
 	Generation   int64 // feed generation the facts were current for
 	AnalysisID   int64
 	FinalAction  string // stop, warn or go
+	Reason       string // of the final action
 	Status       string // pass or fail
 	// Result should not say when it was made: what is stored already is not stored again.
 	Result      json.RawMessage
 	Cause       string    // what made it be computed
 	EvaluatedAt time.Time // when it was begun: the facts are at least as new
+	// Inputs is the digest of all it rests on besides policy and time; empty when that is not known.
+	Inputs string
+	// ValidUntil is when time alone may change it; nil: never.
+	ValidUntil *time.Time
+	// Official: the policy is the active one, so that this is what the account says of the tag. It is judged anew when
+	// ValidUntil comes. Not read back.
+	Official bool `db:"-"`
 }
+
+// Causes of verdicts.
+const (
+	CauseFeed    = "feed"
+	CauseVex     = "vex"     // what the account says about vulnerabilities changed
+	CausePolicy  = "policy"  // it was edited, or another one became active
+	CauseTime    = "time"    // an allowlist item expired, or something grew too old
+	CauseRequest = "request" // somebody asked
+)
 
 // Evaluation is a stored verdict.
 type Evaluation struct {
@@ -47,7 +64,7 @@ func NewEvaluations(pool *pgxpool.Pool) *Evaluations { return &Evaluations{pool}
 
 const (
 	evaluationColumns = `id, account, image_digest, tag, policy_id, policy_digest, generation, analysis_id, final_action,
-  status, result, cause, evaluated_at, created_at`
+  reason, status, result, cause, evaluated_at, inputs, valid_until, created_at`
 
 	evaluationOfKey = ` FROM plimsoll.evaluation
 WHERE account = @account AND image_digest = @image_digest AND tag = @tag AND policy_id = @policy_id

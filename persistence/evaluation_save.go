@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,14 +15,20 @@ import (
 // saveAtOnce is how many verdicts one transaction stores: each holds a lock of the server.
 const saveAtOnce = 128
 
-const evaluationKeys = `unnest(@accounts::text[], @image_digests::text[], @tags::text[], @policy_ids::text[])`
+const (
+	evaluationKeys = `unnest(@accounts::text[], @image_digests::text[], @tags::text[], @policy_ids::text[])`
+
+	evaluationValues = `@policy_digests::text[], @generations::bigint[], @analysis_ids::bigint[], @statuses::text[], @reasons::text[],
+  @results::bytea[], @contents::text[], @evaluated_ats::timestamptz[], @inputs::text[], @valid_untils::timestamptz[], @due_ats::timestamptz[],
+  @official_ats::timestamptz[]`
+)
 
 var (
-	// Two verdicts of one key at a time would both look at the same newest row. Locks are taken in one order.
+	// Two verdicts about one tag at a time would both look at the same newest rows. Locks are taken in one order.
 	evaluationLock = query("evaluation.lock", `
 SELECT pg_advisory_xact_lock(@lock::int, k.hash) FROM (
-  SELECT DISTINCT hashtext(concat_ws(E'\n', account, image_digest, tag, policy_id)) AS hash
-  FROM `+evaluationKeys+` k (account, image_digest, tag, policy_id) ORDER BY hash) k`)
+  SELECT DISTINCT hashtext(concat_ws(E'\n', account, image_digest, tag)) AS hash
+  FROM unnest(@accounts::text[], @image_digests::text[], @tags::text[]) k (account, image_digest, tag) ORDER BY hash) k`)
 
 	evaluationStanding = query("evaluation.standing", `
 SELECT k.n - 1 AS position, e.id, e.policy_digest, e.generation, e.final_action, e.evaluated_at, e.content
@@ -31,20 +38,33 @@ CROSS JOIN LATERAL (
   WHERE e.account = k.account AND e.image_digest = k.image_digest AND e.tag = k.tag AND e.policy_id = k.policy_id
   ORDER BY e.id DESC LIMIT 1) e`)
 
+	// What the account said last of each tag of the image, whatever policy it was under.
+	evaluationOfficial = query("evaluation.official", `
+SELECT k.n - 1 AS position, e.policy_id, e.final_action, e.reason, e.status, e.official_at AS at
+FROM unnest(@accounts::text[], @image_digests::text[], @tags::text[]) WITH ORDINALITY k (account, image_digest, tag, n)
+CROSS JOIN LATERAL (
+  SELECT * FROM plimsoll.evaluation e
+  WHERE e.account = k.account AND e.image_digest = k.image_digest AND e.tag = k.tag AND e.official_at IS NOT NULL
+  ORDER BY e.official_at DESC, e.id DESC LIMIT 1) e`)
+
+	// The row before is history: time changes it no more.
+	evaluationRest = query("evaluation.rest", `
+UPDATE plimsoll.evaluation SET due_at = NULL WHERE id = ANY (@ids::bigint[]) AND due_at IS NOT NULL`)
+
 	// A result that says the same stays where it is, untouched.
 	evaluationRefresh = query("evaluation.refresh", `
 UPDATE plimsoll.evaluation e SET policy_digest = k.policy_digest, generation = k.generation, analysis_id = k.analysis_id,
-  status = k.status, result = coalesce(k.result, e.result), content = k.content, evaluated_at = k.evaluated_at
-FROM unnest(@ids::bigint[], @accounts::text[], @policy_digests::text[], @generations::bigint[], @analysis_ids::bigint[], @statuses::text[],
-  @results::bytea[], @contents::text[], @evaluated_ats::timestamptz[])
-  k (id, account, policy_digest, generation, analysis_id, status, result, content, evaluated_at)
+  status = k.status, reason = k.reason, result = coalesce(k.result, e.result), content = k.content, evaluated_at = k.evaluated_at,
+  inputs = k.inputs, valid_until = k.valid_until, due_at = k.due_at, official_at = coalesce(k.official_at, e.official_at)
+FROM unnest(@ids::bigint[], @accounts::text[], `+evaluationValues+`)
+  k (id, account, policy_digest, generation, analysis_id, status, reason, result, content, evaluated_at, inputs, valid_until, due_at, official_at)
 WHERE e.id = k.id AND e.account = k.account`)
 
 	evaluationInsert = query("evaluation.insert", `
-INSERT INTO plimsoll.evaluation (account, image_digest, tag, policy_id, policy_digest, generation, analysis_id,
-  final_action, status, result, content, cause, evaluated_at)
-SELECT * FROM unnest(@accounts::text[], @image_digests::text[], @tags::text[], @policy_ids::text[], @policy_digests::text[], @generations::bigint[],
-  @analysis_ids::bigint[], @final_actions::text[], @statuses::text[], @results::bytea[], @contents::text[], @causes::text[], @evaluated_ats::timestamptz[])`)
+INSERT INTO plimsoll.evaluation (account, image_digest, tag, policy_id, final_action, cause, policy_digest, generation, analysis_id,
+  status, reason, result, content, evaluated_at, inputs, valid_until, due_at, official_at)
+SELECT * FROM unnest(@accounts::text[], @image_digests::text[], @tags::text[], @policy_ids::text[], @final_actions::text[], @causes::text[],
+  `+evaluationValues+`)`)
 )
 
 // Saved tells what became of a verdict.
@@ -123,7 +143,7 @@ func (s *Evaluations) saveBatch(ctx context.Context, list []NewEvaluation) ([]Sa
 
 func saveEvaluations(ctx context.Context, tx pgx.Tx, list []NewEvaluation) ([]Saved, error) {
 	keys := keyColumns(list)
-	if _, err := exec(ctx, tx, evaluationLock, merge(keys, args{"lock": lockKey})); err != nil {
+	if _, err := exec(ctx, tx, evaluationLock, merge(tagColumns(keys), args{"lock": lockKey})); err != nil {
 		return nil, err
 	}
 	rows, err := many[standing](ctx, tx, evaluationStanding, keys)
@@ -135,17 +155,29 @@ func saveEvaluations(ctx context.Context, tx pgx.Tx, list []NewEvaluation) ([]Sa
 		newest[rows[i].Position] = &rows[i]
 	}
 	out := make([]Saved, len(list))
-	var fresh, again evaluationColumnsOf
+	var fresh, again evaluationRows
+	var before []int64
 	for i := range list {
 		n, now := &list[i], newest[i]
 		switch {
-		case now == nil || !now.supersedes(n) && now.FinalAction != n.FinalAction:
-			out[i].Changed = true
-			err = fresh.add(n, "", 0)
-		case !now.supersedes(n):
+		case now == nil:
+			out[i].Changed, err = true, fresh.add(n, "", 0)
+		case now.supersedes(n):
+		case now.FinalAction != n.FinalAction:
+			before = append(before, now.ID)
+			out[i].Changed, err = true, fresh.add(n, "", 0)
+		default:
 			err = again.add(n, now.Content, now.ID)
 		}
 		if err != nil {
+			return nil, err
+		}
+	}
+	if err := tellVerdicts(ctx, tx, slices.Concat(fresh.list, again.list)); err != nil {
+		return nil, err
+	}
+	if len(before) > 0 {
+		if _, err := exec(ctx, tx, evaluationRest, args{"ids": before}); err != nil {
 			return nil, err
 		}
 	}
@@ -160,6 +192,64 @@ func saveEvaluations(ctx context.Context, tx pgx.Tx, list []NewEvaluation) ([]Sa
 	return out, err
 }
 
+// official is what the account said of a tag.
+type official struct {
+	Position    int
+	PolicyID    string
+	FinalAction string
+	Reason      string
+	Status      string
+	At          time.Time
+}
+
+// verdictSaid is a verdict as events tell it.
+type verdictSaid struct {
+	PolicyID    string    `json:"policy_id"`
+	Status      string    `json:"status"`
+	FinalAction string    `json:"final_action"`
+	Reason      string    `json:"final_action_reason"`
+	At          time.Time `json:"evaluated_at"`
+}
+
+// verdictChange is what an event tells about a tag whose final action changed.
+type verdictChange struct {
+	ImageDigest string      `json:"image_digest"`
+	Cause       string      `json:"cause"`
+	Current     verdictSaid `json:"curr_eval"`
+	Last        verdictSaid `json:"last_eval"`
+}
+
+// tellVerdicts records an event for each tag about which the account says something else than before. The first verdict is
+// no change.
+func tellVerdicts(ctx context.Context, tx pgx.Tx, list []NewEvaluation) error {
+	list = slices.DeleteFunc(list, func(n NewEvaluation) bool { return !n.Official })
+	if len(list) == 0 {
+		return nil
+	}
+	rows, err := many[official](ctx, tx, evaluationOfficial, tagColumns(keyColumns(list)))
+	if err != nil {
+		return err
+	}
+	var happened []happening
+	for _, last := range rows {
+		n := &list[last.Position]
+		if last.FinalAction == n.FinalAction {
+			continue
+		}
+		happened = append(happened, happening{Account: n.Account, Type: EventVerdict, Resource: n.Tag, Details: verdictChange{
+			ImageDigest: n.ImageDigest, Cause: n.Cause,
+			Current: verdictSaid{n.PolicyID, n.Status, n.FinalAction, n.Reason, n.EvaluatedAt},
+			Last:    verdictSaid{last.PolicyID, last.Status, last.FinalAction, last.Reason, last.At},
+		}})
+	}
+	return emit(ctx, tx, happened...)
+}
+
+// tagColumns are the columns that name a tag.
+func tagColumns(keys args) args {
+	return args{"accounts": keys["accounts"], "image_digests": keys["image_digests"], "tags": keys["tags"]}
+}
+
 // keyColumns passes keys column by column.
 func keyColumns(list []NewEvaluation) args {
 	accounts, digests := make([]string, len(list)), make([]string, len(list))
@@ -171,8 +261,8 @@ func keyColumns(list []NewEvaluation) args {
 	return args{"accounts": accounts, "image_digests": digests, "tags": tags, "policy_ids": policies}
 }
 
-// evaluationColumnsOf are verdicts to write, with what they say packed.
-type evaluationColumnsOf struct {
+// evaluationRows are verdicts to write, with what they say packed.
+type evaluationRows struct {
 	list     []NewEvaluation
 	ids      []int64
 	results  [][]byte // nil: as it is
@@ -180,7 +270,7 @@ type evaluationColumnsOf struct {
 }
 
 // add takes a verdict whose newest row says what the digest in known stands for.
-func (c *evaluationColumnsOf) add(n *NewEvaluation, known string, id int64) error {
+func (c *evaluationRows) add(n *NewEvaluation, known string, id int64) error {
 	sum := sha256.Sum256(n.Result)
 	content := hex.EncodeToString(sum[:])
 	var packed []byte
@@ -196,22 +286,27 @@ func (c *evaluationColumnsOf) add(n *NewEvaluation, known string, id int64) erro
 }
 
 // columns are those that both statements write.
-func (c *evaluationColumnsOf) columns() args {
-	digests, statuses := make([]string, len(c.list)), make([]string, len(c.list))
-	generations, analyses := make([]int64, len(c.list)), make([]int64, len(c.list))
-	times := make([]time.Time, len(c.list))
+func (c *evaluationRows) columns() args {
+	n := len(c.list)
+	digests, statuses, reasons, inputs := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	generations, analyses := make([]int64, n), make([]int64, n)
+	times, valid, due, officials := make([]time.Time, n), make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
 	for i := range c.list {
-		n := &c.list[i]
-		digests[i], statuses[i], generations[i], analyses[i], times[i] = n.PolicyDigest, n.Status, n.Generation, n.AnalysisID, n.EvaluatedAt
+		e := &c.list[i]
+		digests[i], statuses[i], reasons[i], inputs[i] = e.PolicyDigest, e.Status, e.Reason, e.Inputs
+		generations[i], analyses[i], times[i], valid[i] = e.Generation, e.AnalysisID, e.EvaluatedAt, e.ValidUntil
+		if e.Official {
+			due[i], officials[i] = e.ValidUntil, &e.EvaluatedAt
+		}
 	}
 	return args{
-		"policy_digests": digests, "statuses": statuses, "generations": generations, "analysis_ids": analyses, "evaluated_ats": times,
-		"results": c.results, "contents": c.contents,
+		"policy_digests": digests, "statuses": statuses, "reasons": reasons, "generations": generations, "analysis_ids": analyses,
+		"evaluated_ats": times, "results": c.results, "contents": c.contents, "inputs": inputs, "valid_untils": valid, "due_ats": due, "official_ats": officials,
 	}
 }
 
 // born are the columns that never change afterwards.
-func (c *evaluationColumnsOf) born() args {
+func (c *evaluationRows) born() args {
 	actions, causes := make([]string, len(c.list)), make([]string, len(c.list))
 	for i := range c.list {
 		actions[i], causes[i] = c.list[i].FinalAction, c.list[i].Cause

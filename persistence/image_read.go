@@ -59,6 +59,10 @@ SELECT DISTINCT ON (digest, registry, repository, tag)
 FROM plimsoll.image_tag WHERE account = @account AND digest = ANY (@digests::text[])
 ORDER BY digest, registry, repository, tag, current DESC, id DESC`)
 
+	imageAnalyzed = query("image.analyzed", `
+SELECT account, digest FROM plimsoll.image
+WHERE account = @account AND digest > @after AND image_status = 'active' AND analysis_id IS NOT NULL ORDER BY digest LIMIT @limit`)
+
 	imageTransitions = query("image.transitions", `
 SELECT digest, from_status, to_status, host, service, version, at
 FROM plimsoll.image_transition WHERE account = @account AND digest = ANY (@digests::text[]) ORDER BY digest, id`)
@@ -206,6 +210,12 @@ func newestTag(a, b Tag) int {
 		return 1
 	}
 	return cmp.Or(b.DetectedAt.Compare(a.DetectedAt), cmp.Compare(a.FullTag(), b.FullTag()))
+}
+
+// Analyzed pages through the images of the account that can be judged, by digest; after is the last one of the page before.
+func (s *Images) Analyzed(ctx context.Context, account, after string, limit int) ([]ImageRef, error) {
+	list, err := many[ImageRef](ctx, s.pool, imageAnalyzed, args{"account": account, "after": after, "limit": limit})
+	return list, wrap(err, "list analysed images")
 }
 
 // Transitions returns how the analysis status of each image changed, oldest first.

@@ -26,6 +26,7 @@ type Policy struct {
 	Active      bool
 	Document    json.RawMessage
 	Digest      string // SHA-256 of the document with sorted keys, hex
+	Edit        int64  // number of the change by which it, as it is, became what the account's images are judged by
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
@@ -40,13 +41,16 @@ type NewPolicy struct {
 	Document    json.RawMessage
 }
 
+// PolicyEdit names the workflow that judges an account's images after a change of the active policy, by the change's number.
+type PolicyEdit func(account string, edit int64) Start
+
 // Policies stores policy documents.
 type Policies struct{ pool *pgxpool.Pool }
 
 // NewPolicies returns the store.
 func NewPolicies(pool *pgxpool.Pool) *Policies { return &Policies{pool} }
 
-const policyColumns = `account, policy_id AS id, name, description, source, active, document, digest, created_at, updated_at`
+const policyColumns = `account, policy_id AS id, name, description, source, active, document, digest, edit, created_at, updated_at`
 
 var (
 	policyInsert = query("policy.insert", `
@@ -67,6 +71,9 @@ SELECT `+policyColumns+` FROM plimsoll.policy WHERE account = @account ORDER BY 
 UPDATE plimsoll.policy SET name = @name, description = @description, source = @source, document = @document,
   digest = @digest, updated_at = now()
 WHERE account = @account AND policy_id = @id RETURNING `+policyColumns)
+
+	policyNumber = query("policy.number", `
+UPDATE plimsoll.policy SET edit = nextval('plimsoll.policy_edit') WHERE account = @account AND policy_id = @id RETURNING `+policyColumns)
 
 	// Changes of which policy is active queue up behind the account.
 	policyLock = query("policy.lock", `
@@ -140,14 +147,12 @@ func (s *Policies) List(ctx context.Context, account string) ([]Policy, error) {
 	return list, wrap(err, "list policies")
 }
 
-// Update replaces document and description, and with activate also makes the policy the active one: ErrNotFound.
-func (s *Policies) Update(ctx context.Context, n NewPolicy, activate bool) (Policy, error) {
-	p, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Policy, error) {
+// Update replaces document and description, and with activate also makes the policy the active one: ErrNotFound. Where
+// images are to be judged by something else now, the outbox row asks for the workflow that does so; 0: they are not.
+func (s *Policies) Update(ctx context.Context, n NewPolicy, activate bool, edit PolicyEdit) (Policy, int64, error) {
+	p, outboxID, err := s.change(ctx, n.Account, edit, func(tx pgx.Tx) (Policy, error) {
 		a, err := n.args()
 		if err != nil {
-			return Policy{}, err
-		}
-		if _, err := value[string](ctx, tx, policyLock, args{"account": n.Account}); err != nil {
 			return Policy{}, err
 		}
 		p, err := one[Policy](ctx, tx, policyUpdate, a)
@@ -156,18 +161,52 @@ func (s *Policies) Update(ctx context.Context, n NewPolicy, activate bool) (Poli
 		}
 		return switchPolicy(ctx, tx, n.Account, n.ID)
 	})
-	return p, wrap(err, "change policy %s", n.ID)
+	return p, outboxID, wrap(err, "change policy %s", n.ID)
 }
 
-// Activate makes a policy the account's only active one: ErrNotFound, and then the old one stays active.
-func (s *Policies) Activate(ctx context.Context, account, id string) (Policy, error) {
+// Activate makes a policy the account's only active one: ErrNotFound, and then the old one stays active. The outbox row is
+// that of Update.
+func (s *Policies) Activate(ctx context.Context, account, id string, edit PolicyEdit) (Policy, int64, error) {
+	p, outboxID, err := s.change(ctx, account, edit, func(tx pgx.Tx) (Policy, error) { return switchPolicy(ctx, tx, account, id) })
+	return p, outboxID, wrap(err, "activate policy %s", id)
+}
+
+// change makes a change of policies, and tells what it means for the account: events, and the workflow that judges anew.
+func (s *Policies) change(ctx context.Context, account string, edit PolicyEdit, do func(pgx.Tx) (Policy, error)) (Policy, int64, error) {
+	var outboxID int64
 	p, err := InTx(ctx, s.pool, func(tx pgx.Tx) (Policy, error) {
 		if _, err := value[string](ctx, tx, policyLock, args{"account": account}); err != nil {
 			return Policy{}, err
 		}
-		return switchPolicy(ctx, tx, account, id)
+		before, err := one[Policy](ctx, tx, policyActive, args{"account": account})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return before, err
+		}
+		p, err := do(tx)
+		if err != nil || !p.Active || p.ID == before.ID && p.Digest == before.Digest {
+			return p, err
+		}
+		if err := emit(ctx, tx, policyEvent(before, p)); err != nil {
+			return p, err
+		}
+		if p, err = one[Policy](ctx, tx, policyNumber, args{"account": account, "id": p.ID}); err != nil {
+			return p, err
+		}
+		outboxID, err = enqueue(ctx, tx, edit(account, p.Edit))
+		return p, err
 	})
-	return p, wrap(err, "activate policy %s", id)
+	return p, outboxID, err
+}
+
+// policyEvent tells how the active policy changed; before is empty when there was none.
+func policyEvent(before, now Policy) happening {
+	h := happening{Account: now.Account, Type: EventPolicyContent, Resource: now.ID, Details: map[string]string{
+		"policy_id": now.ID, "last_policy_digest": before.Digest, "current_policy_digest": now.Digest,
+	}}
+	if before.ID != now.ID {
+		h.Type, h.Details = EventPolicyActivated, map[string]string{"last_policy_id": before.ID, "current_policy_id": now.ID}
+	}
+	return h
 }
 
 func switchPolicy(ctx context.Context, tx pgx.Tx, account, id string) (Policy, error) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,7 +38,7 @@ func TestExactlyOnePolicyIsActive(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
-			if _, err := w.policies.Activate(ctx, admin, []string{"one", "two"}[i%2]); err != nil {
+			if _, _, err := w.policies.Activate(ctx, admin, []string{"one", "two"}[i%2], judgePolicy); err != nil {
 				t.Error(err)
 			}
 		})
@@ -45,7 +47,7 @@ func TestExactlyOnePolicyIsActive(t *testing.T) {
 	if n := w.count(`SELECT count(*) FROM plimsoll.policy WHERE account = 'admin' AND active`); n != 1 {
 		t.Errorf("%d active policies", n)
 	}
-	if _, err := w.policies.Activate(ctx, admin, "nonesuch"); !errors.Is(err, persistence.ErrNotFound) {
+	if _, _, err := w.policies.Activate(ctx, admin, "nonesuch", judgePolicy); !errors.Is(err, persistence.ErrNotFound) {
 		t.Errorf("Activate: %v", err)
 	}
 	active, err := w.policies.Active(ctx, admin)
@@ -55,7 +57,7 @@ func TestExactlyOnePolicyIsActive(t *testing.T) {
 	}
 	n := policyNamed("default")
 	n.Account, n.Document = admin, json.RawMessage(`{"version":"2","id":"default"}`)
-	updated, err := w.policies.Update(ctx, n, true)
+	updated, _, err := w.policies.Update(ctx, n, true, judgePolicy)
 	w.must(err)
 	w.must(w.policies.Delete(ctx, admin, active.ID))
 	if !updated.Active {
@@ -66,11 +68,197 @@ func TestExactlyOnePolicyIsActive(t *testing.T) {
 		t.Errorf("digest %s, %v, want %s", before.Digest, err, updated.Digest)
 	}
 	n.Document = json.RawMessage(`{"version":"2","id":"default","x":1}`)
-	if changed, err := w.policies.Update(ctx, n, false); err != nil || changed.Digest == updated.Digest {
+	if changed, _, err := w.policies.Update(ctx, n, false, judgePolicy); err != nil || changed.Digest == updated.Digest {
 		t.Errorf("digest did not follow the document: %v", err)
 	}
 	if list, err := w.policies.List(ctx, admin); err != nil || len(list) != 2 {
 		t.Errorf("%d policies, %v", len(list), err)
+	}
+}
+
+func judgePolicy(account string, edit int64) persistence.Start {
+	return persistence.Start{Workflow: "JudgePolicy", WorkflowID: fmt.Sprintf("policy/%s/%d", account, edit), Input: map[string]any{"account": account, "edit": edit}}
+}
+
+func TestWhatChangesTheActivePolicyIsToldAndHasImagesJudged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	w.account("theirs")
+	n := policyNamed("strict")
+	n.Account = admin
+	_, err := w.policies.Create(ctx, n)
+	w.must(err)
+	edited := func(id, document string) persistence.NewPolicy {
+		return persistence.NewPolicy{Account: admin, ID: id, Name: "new name", Document: json.RawMessage(document)}
+	}
+	var last int64
+	for _, step := range []struct {
+		name   string
+		change func() (persistence.Policy, int64, error)
+		event  string // type and, of the details, what it is about; empty: nothing to tell
+	}{
+		{"activation", func() (persistence.Policy, int64, error) {
+			return w.policies.Activate(ctx, admin, "strict", judgePolicy)
+		},
+			`active.updated strict {"last_policy_id": "default", "current_policy_id": "strict"}`},
+		{"activation again", func() (persistence.Policy, int64, error) {
+			return w.policies.Activate(ctx, admin, "strict", judgePolicy)
+		}, ""},
+		{"another name", func() (persistence.Policy, int64, error) {
+			return w.policies.Update(ctx, edited("strict", `{"version":"2","id":"strict"}`), false, judgePolicy)
+		}, ""},
+		{"another document", func() (persistence.Policy, int64, error) {
+			return w.policies.Update(ctx, edited("strict", `{"version":"2","id":"strict","x":1}`), true, judgePolicy)
+		}, "active.content_change strict"},
+		{"a document of an inactive one", func() (persistence.Policy, int64, error) {
+			return w.policies.Update(ctx, edited("default", `{"version":"2","id":"default","x":1}`), false, judgePolicy)
+		}, ""},
+		{"a document with activation", func() (persistence.Policy, int64, error) {
+			return w.policies.Update(ctx, edited("default", `{"version":"2","id":"default","x":2}`), true, judgePolicy)
+		}, `active.updated default {"last_policy_id": "strict", "current_policy_id": "default"}`},
+	} {
+		before := len(w.happened(admin, persistence.EventFilter{}))
+		p, outboxID, err := step.change()
+		w.must(err)
+		told := w.happened(admin, persistence.EventFilter{})
+		if step.event == "" {
+			if outboxID != 0 || len(told) != before {
+				t.Errorf("%s: outbox row %d, %d events more", step.name, outboxID, len(told)-before)
+			}
+			continue
+		}
+		if len(told) != before+1 || !strings.HasPrefix(told[0], "INFO user.policy."+strings.Replace(step.event, " ", " policy:", 1)) {
+			t.Errorf("%s: events %v", step.name, told)
+		}
+		start, err := w.outbox.Get(ctx, outboxID)
+		w.must(err)
+		if want := fmt.Sprintf("policy/admin/%d", p.Edit); start.WorkflowID != want || p.Edit <= last {
+			t.Errorf("%s: %s, want %s after %d", step.name, start.WorkflowID, want, last)
+		}
+		last = p.Edit
+	}
+	if told := w.happened("theirs", persistence.EventFilter{}); len(told) != 0 {
+		t.Errorf("another account hears of it: %v", told)
+	}
+}
+
+func TestAChangedVerdictOfATagIsToldWithTheOneBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	w.submit(w.submission(admin, "app", "1"))
+	at := noon
+	for _, step := range []struct {
+		policy, action string
+		official       bool
+		event          string
+	}{
+		{"default", "go", true, ""}, // the first is no change
+		{"default", "go", true, ""},
+		{"default", "stop", true, "default go -> default stop"},
+		{"other", "go", false, ""}, // somebody asked what another policy says
+		{"default", "stop", true, ""},
+		{"other", "go", true, "default stop -> other go"}, // it became active, and says what it said
+		{"default", "stop", false, ""},
+		{"other", "warn", true, "other go -> other warn"},
+	} {
+		at = at.Add(time.Minute)
+		before := w.verdictEvents()
+		_, err := w.evaluations.Save(ctx, persistence.NewEvaluation{
+			EvaluationKey: persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("app"), Tag: "docker.io/library/app:1", PolicyID: step.policy},
+			PolicyDigest:  "d", FinalAction: step.action, Reason: "policy_evaluation", Status: "pass", Cause: "test", Official: step.official,
+			Result: json.RawMessage(`{}`), EvaluatedAt: at,
+		})
+		w.must(err)
+		told := w.verdictEvents()
+		if step.event != "" {
+			before = append(before, step.event)
+		}
+		if diff := cmp.Diff(before, told); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", step, diff)
+		}
+	}
+}
+
+// verdictEvents renders the events about verdicts, oldest first.
+func (w *world) verdictEvents() (out []string) {
+	w.t.Helper()
+	list, err := persistence.NewEvents(w.pool).List(w.t.Context(), admin, persistence.EventFilter{Type: persistence.EventVerdict.Type}, 0, 100)
+	w.must(err)
+	type said struct {
+		PolicyID    string `json:"policy_id"`
+		FinalAction string `json:"final_action"`
+		Reason      string `json:"final_action_reason"`
+	}
+	for _, e := range slices.Backward(list) {
+		var d struct {
+			Current said `json:"curr_eval"`
+			Last    said `json:"last_eval"`
+		}
+		w.must(json.Unmarshal(e.Details, &d))
+		if e.ResourceID != "docker.io/library/app:1" || d.Current.Reason == "" || d.Last.Reason == "" {
+			w.t.Errorf("event %+v", e)
+		}
+		out = append(out, fmt.Sprintf("%s %s -> %s %s", d.Last.PolicyID, d.Last.FinalAction, d.Current.PolicyID, d.Current.FinalAction))
+	}
+	return out
+}
+
+func TestVerdictsAreDueWhenTimeMayChangeThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	hours := func(n int) *time.Time { at := noon.Add(time.Duration(n) * time.Hour); return &at }
+	save := func(image, policy, action string, official bool, begun int, until *time.Time) {
+		t.Helper()
+		_, err := w.evaluations.Save(ctx, persistence.NewEvaluation{
+			EvaluationKey: persistence.EvaluationKey{Account: admin, ImageDigest: digestOf(image), Tag: "t", PolicyID: policy},
+			FinalAction:   action, Official: official, Result: json.RawMessage(`{}`), EvaluatedAt: *hours(begun), ValidUntil: until,
+		})
+		w.must(err)
+	}
+	due := func(at int) []string {
+		t.Helper()
+		list, err := w.evaluations.Due(ctx, *hours(at), 10)
+		w.must(err)
+		var out []string
+		for _, d := range list {
+			out = append(out, map[string]string{digestOf("a"): "a", digestOf("b"): "b", digestOf("c"): "c"}[d.Digest])
+		}
+		return out
+	}
+	if _, err := w.evaluations.NextDue(ctx); !errors.Is(err, persistence.ErrNotFound) {
+		t.Errorf("without verdicts: %v", err)
+	}
+	for _, image := range []string{"a", "b", "c"} {
+		w.submit(w.submission(admin, image, image))
+	}
+	save("a", "default", "go", true, 0, hours(5))
+	save("b", "default", "go", true, 0, hours(3))
+	save("c", "default", "go", true, 0, nil)
+	save("c", "asked for", "go", false, 0, hours(1)) // nobody's verdict but the asker's
+	if at, err := w.evaluations.NextDue(ctx); err != nil || !at.Equal(*hours(3)) {
+		t.Errorf("next at %s, %v", at, err)
+	}
+	for at, want := range map[int][]string{2: nil, 3: {"b"}, 5: {"b", "a"}} {
+		if diff := cmp.Diff(want, due(at)); diff != "" {
+			t.Errorf("after %d hours (-want +got):\n%s", at, diff)
+		}
+	}
+	listed, err := w.evaluations.Due(ctx, *hours(5), 10)
+	w.must(err)
+	save("b", "default", "stop", true, 5, hours(8)) // another row; the one before is history
+	w.must(w.evaluations.Settle(ctx, listed, *hours(5)))
+	if diff := cmp.Diff([]string{"b"}, due(9)); diff != "" {
+		t.Errorf("when b was judged and a could not be (-want +got):\n%s", diff)
+	}
+	save("b", "default", "stop", true, 6, nil)
+	if diff := cmp.Diff([]string(nil), due(9)); diff != "" {
+		t.Errorf("after time stopped mattering (-want +got):\n%s", diff)
+	}
+	if e, err := w.evaluations.Latest(ctx, persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("a"), Tag: "t", PolicyID: "default"}); err != nil || e.ValidUntil == nil || !e.ValidUntil.Equal(*hours(5)) {
+		t.Errorf("the settled verdict forgot until when it holds: %v, %v", e.ValidUntil, err)
 	}
 }
 

@@ -200,10 +200,16 @@ CREATE TABLE plimsoll.evaluation (
   evaluated_at timestamp with time zone NOT NULL
   created_at timestamp with time zone NOT NULL DEFAULT now()
   content text NOT NULL DEFAULT ''::text
+  reason text NOT NULL DEFAULT ''::text
+  inputs text NOT NULL DEFAULT ''::text
+  valid_until timestamp with time zone
+  due_at timestamp with time zone
+  official_at timestamp with time zone
   CONSTRAINT evaluation_account_image_digest_fkey FOREIGN KEY (account, image_digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
   CONSTRAINT evaluation_pkey PRIMARY KEY (id)
 );
 
+CREATE INDEX evaluation_due ON plimsoll.evaluation USING btree (due_at, id) WHERE (due_at IS NOT NULL);
 CREATE INDEX evaluation_key ON plimsoll.evaluation USING btree (account, image_digest, tag, policy_id, id DESC);
 CREATE TABLE plimsoll.event (
   number bigint GENERATED ALWAYS AS IDENTITY NOT NULL
@@ -467,6 +473,7 @@ CREATE TABLE plimsoll.policy (
   digest text NOT NULL
   created_at timestamp with time zone NOT NULL DEFAULT now()
   updated_at timestamp with time zone NOT NULL DEFAULT now()
+  edit bigint NOT NULL DEFAULT 0
   CONSTRAINT policy_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
   CONSTRAINT policy_pkey PRIMARY KEY (account, policy_id)
 );

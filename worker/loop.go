@@ -91,6 +91,22 @@ func (w *Worker) revive(ctx context.Context) error {
 	})
 }
 
+// followEvery is the rhythm in which the workflow is looked for that judges what time may have changed.
+const followEvery = 10 * time.Minute
+
+// followTime keeps that workflow running.
+func (w *Worker) followTime(ctx context.Context) error {
+	return every(ctx, followEvery, func(ctx context.Context) error {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		_, err := workflows.StartJudgeDue(call, w.deps.Client)
+		if err != nil && ctx.Err() == nil {
+			log.From(ctx).Warn("verdicts do not follow the time", zap.Error(err))
+		}
+		return err
+	})
+}
+
 // signaturesEvery is the rhythm in which a folder of malware signatures is compared with the feed.
 const signaturesEvery = time.Minute
 

@@ -80,6 +80,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		g.Go(func() error { return w.revive(ctx) })
 		g.Go(func() error { return w.repair(ctx) })
 	}
+	if slices.Contains(w.queues, workflows.QueueRescan) {
+		g.Go(func() error { return w.followTime(ctx) })
+	}
 	if slices.Contains(w.queues, workflows.QueueFeeds) {
 		g.Go(func() error { return w.schedule(ctx) })
 		g.Go(func() error { return w.tidy(ctx) })

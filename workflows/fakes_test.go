@@ -40,6 +40,8 @@ type fakes struct {
 	ended     []workflows.EndSyncInput
 	portion   func(in workflows.RescanPortion) workflows.RescanProgress
 	annotated func(in workflows.AnnotatedPortion) workflows.RescanProgress
+	judged    func(in workflows.PolicyPortion) workflows.RescanProgress
+	due       func() workflows.DueProgress
 }
 
 func digestOf(i int) string { return fmt.Sprintf("sha256:%064x", i) }
@@ -102,6 +104,8 @@ func newFakes() *fakes {
 		},
 		portion:   func(workflows.RescanPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
 		annotated: func(workflows.AnnotatedPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
+		judged:    func(workflows.PolicyPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
+		due:       func() workflows.DueProgress { return workflows.DueProgress{Wait: time.Hour} },
 	}
 }
 
@@ -199,6 +203,12 @@ func (f *fakes) register(r workflows.Registry) {
 	})
 	bind(f, r, workflows.AnnotatedVerdicts, func(_ context.Context, in workflows.AnnotatedPortion) (workflows.RescanProgress, error) {
 		return f.annotated(in), nil
+	})
+	bind(f, r, workflows.PolicyVerdicts, func(_ context.Context, in workflows.PolicyPortion) (workflows.RescanProgress, error) {
+		return f.judged(in), nil
+	})
+	bind(f, r, workflows.DueVerdicts, func(context.Context, workflows.DuePortion) (workflows.DueProgress, error) {
+		return f.due(), nil
 	})
 }
 

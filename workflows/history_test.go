@@ -172,6 +172,38 @@ var scenarios = []scenario{
 	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartJudgeAnnotated(ctx, c, workflows.JudgeAnnotatedInput{Account: "acme", Change: 7})
 	})},
+	{"judge_policy", func(f *fakes) {
+		f.judged = func(in workflows.PolicyPortion) workflows.RescanProgress {
+			return workflows.RescanProgress{Cursor: map[string]string{"": "a"}[in.Cursor], Images: 2, Verdicts: 1}
+		}
+	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartJudgePolicy(ctx, c, workflows.JudgePolicyInput{Account: "acme", Edit: 7})
+	})},
+	{"judge_due", func(f *fakes) {
+		waits := []time.Duration{0, time.Second, time.Hour}
+		f.due = func() workflows.DueProgress {
+			wait := waits[0]
+			waits = waits[min(1, len(waits)-1):]
+			return workflows.DueProgress{Images: 1, Wait: wait}
+		}
+	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		run, err := workflows.StartJudgeDue(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		timers := 0
+		events := c.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for timers < 2 && events.HasNext() {
+			event, err := events.Next()
+			if err != nil {
+				return nil, err
+			}
+			if event.GetEventType() == enumspb.EVENT_TYPE_TIMER_STARTED {
+				timers++
+			}
+		}
+		return run, c.CancelWorkflow(ctx, run.GetID(), run.GetRunID()) // while it sleeps
+	})},
 }
 
 // watchRun starts a look as its schedule does.

@@ -86,6 +86,7 @@ func TestLargestPayloadsStaySmall(t *testing.T) {
 		workflows.ListTagsInput{Account: account, Repository: ref},
 		workflows.ListTagsResult{Tags: 1 << 20, Blob: digest},
 		groups, synced,
+		workflows.JudgePolicyInput{Account: account, Edit: big, Resume: &workflows.JudgeResume{Cursor: digest}},
 		workflows.JudgeAnnotatedInput{Account: account, Change: big, Resume: &workflows.JudgeAnnotatedResume{Cursor: digest}},
 		workflows.RescanInput{Generation: big, Resume: &workflows.RescanResume{Cursor: strings.Repeat("c", 600)}},
 	} {

@@ -25,6 +25,8 @@ func All() []Definition {
 		{SyncOnScheduleName, QueueFeeds, SyncFeedsOnSchedule},
 		{RescanChangeSetName, QueueRescan, RescanChangeSet},
 		{JudgeAnnotatedName, QueueRescan, JudgeAnnotated},
+		{JudgePolicyName, QueueRescan, JudgePolicy},
+		{JudgeDueName, QueueRescan, JudgeDue},
 	}
 }
 

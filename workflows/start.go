@@ -173,6 +173,8 @@ func Start(ctx context.Context, c Client, name string, input []byte) error {
 		err = startFrom(ctx, c, input, StartRescan)
 	case JudgeAnnotatedName:
 		err = startFrom(ctx, c, input, StartJudgeAnnotated)
+	case JudgePolicyName:
+		err = startFrom(ctx, c, input, StartJudgePolicy)
 	default:
 		return fmt.Errorf("start %q: %w", name, ErrUnknown)
 	}

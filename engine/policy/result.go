@@ -91,6 +91,19 @@ type Result struct {
 // result is right either way: such a rule stops the image.
 func (r *Result) Err() error { return errors.Join(r.failures...) }
 
+// Until is the first whole second at which the result may be another one: evaluations look at whole seconds. Nil when time
+// does not matter.
+func (r *Result) Until() *time.Time {
+	if r.ValidUntil.IsZero() {
+		return nil
+	}
+	until := r.ValidUntil.Truncate(time.Second)
+	if until.Before(r.ValidUntil) {
+		until = until.Add(time.Second)
+	}
+	return &until
+}
+
 // Timeless encodes the result with a zero evaluation time: two that say the same are the same bytes, whenever they were made.
 func (r *Result) Timeless() ([]byte, error) {
 	timeless := *r
