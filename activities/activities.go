@@ -39,6 +39,7 @@ type Deps struct {
 	Schedules workflows.Schedules
 	Watch     Watch
 	Events    Events
+	WhatIf    WhatIf
 	// MaxImageMiB is the largest image watchers add, as the registry sends it; negative: any.
 	MaxImageMiB int
 	// Host names this process in transitions and among the services.
@@ -54,10 +55,11 @@ type Activities struct {
 	origin   persistence.Origin
 	now      func() time.Time
 
-	watch       Watch
-	eventConfig Events
-	maxImageMiB int
-	schedules   workflows.Schedules
+	watch        Watch
+	eventConfig  Events
+	whatIfConfig WhatIf
+	maxImageMiB  int
+	schedules    workflows.Schedules
 
 	images      *persistence.Images
 	progress    *persistence.Progresses
@@ -75,6 +77,7 @@ type Activities struct {
 	imports     *persistence.Imports
 	annotations *persistence.Annotations
 	events      *persistence.Events
+	whatIfs     *persistence.WhatIfs
 
 	subscriptions *persistence.Subscriptions
 	blobs         blob.Store
@@ -110,7 +113,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 	}
 	return &Activities{
 		signatures: folder,
-		analysis:   analysis, feeds: feeds, trust: deps.Trust, now: time.Now, watch: deps.Watch, eventConfig: deps.Events, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
+		analysis:   analysis, feeds: feeds, trust: deps.Trust, now: time.Now, watch: deps.Watch, eventConfig: deps.Events, whatIfConfig: deps.WhatIf, maxImageMiB: deps.MaxImageMiB, schedules: deps.Schedules,
 		origin:      persistence.Origin{HostID: deps.Host, Service: serviceAnalyzer, Version: deps.Version},
 		images:      persistence.NewImages(deps.Pool),
 		progress:    persistence.NewProgresses(deps.Pool),
@@ -128,6 +131,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		imports:     persistence.NewImports(deps.Pool),
 		annotations: persistence.NewAnnotations(deps.Pool),
 		events:      persistence.NewEvents(deps.Pool),
+		whatIfs:     persistence.NewWhatIfs(deps.Pool),
 
 		subscriptions: persistence.NewSubscriptions(deps.Pool),
 		blobs:         deps.Blobs,
@@ -181,6 +185,9 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.AnnotatedVerdicts, a.annotatedVerdicts)
 	bind(b, workflows.PolicyVerdicts, a.policyVerdicts)
 	bind(b, workflows.DueVerdicts, a.dueVerdicts)
+	bind(b, workflows.BeginTrial, a.beginTrial)
+	bind(b, workflows.TryImages, a.tryImages)
+	bind(b, workflows.EndTrial, a.endTrial)
 	bind(b, workflows.PollTag, a.pollTag)
 	bind(b, workflows.NoteTags, a.noteTags)
 	bind(b, workflows.AddTags, a.addTags)

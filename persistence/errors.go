@@ -20,6 +20,8 @@ var (
 	ErrSuperseded = errors.New("superseded")
 	// ErrState: the account's state does not allow the change asked for.
 	ErrState = errors.New("state does not allow this")
+	// ErrBusy: as much of the kind as may be is under way.
+	ErrBusy = errors.New("too many are under way")
 	// ErrShrunk: a feed group lost so much that the old data is kept.
 	ErrShrunk = errors.New("feed group shrank suspiciously")
 	// ErrSchemaOld: the database needs `plimsoll migrate`.

@@ -111,22 +111,31 @@ func insertPolicy(ctx context.Context, db session, n NewPolicy, active bool) (Po
 }
 
 func (n NewPolicy) args() (args, error) {
-	var document any
-	if err := json.Unmarshal(n.Document, &document); err != nil {
-		return nil, fmt.Errorf("read policy document: %w", err)
-	}
-	sorted, err := json.Marshal(document) // object keys come out sorted
+	digest, err := documentDigest(n.Document)
 	if err != nil {
-		return nil, fmt.Errorf("encode policy document: %w", err)
+		return nil, err
 	}
-	sum := sha256.Sum256(sorted)
 	if n.Source == "" {
 		n.Source = PolicyLocal
 	}
 	return args{
 		"account": n.Account, "id": n.ID, "name": n.Name, "description": n.Description, "source": n.Source,
-		"document": []byte(n.Document), "digest": hex.EncodeToString(sum[:]),
+		"document": []byte(n.Document), "digest": digest,
 	}, nil
+}
+
+// documentDigest is Policy.Digest.
+func documentDigest(raw json.RawMessage) (string, error) {
+	var document any
+	if err := json.Unmarshal(raw, &document); err != nil {
+		return "", fmt.Errorf("read policy document: %w", err)
+	}
+	sorted, err := json.Marshal(document) // object keys come out sorted
+	if err != nil {
+		return "", fmt.Errorf("encode policy document: %w", err)
+	}
+	sum := sha256.Sum256(sorted)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Get returns a policy of the account: ErrNotFound.

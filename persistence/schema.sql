@@ -697,6 +697,49 @@ CREATE TABLE plimsoll.watched_tag (
 );
 
 CREATE INDEX watched_tag_pending ON plimsoll.watched_tag USING btree (account, subscription, tag) WHERE (state = 'pending'::text);
+CREATE TABLE plimsoll.what_if (
+  account text NOT NULL
+  id uuid NOT NULL
+  state text NOT NULL DEFAULT 'waiting'::text
+  draft jsonb NOT NULL
+  draft_id text NOT NULL
+  draft_name text NOT NULL
+  draft_digest text NOT NULL
+  baseline jsonb NOT NULL
+  baseline_id text NOT NULL
+  baseline_name text NOT NULL
+  baseline_digest text NOT NULL
+  selector jsonb NOT NULL
+  examples integer NOT NULL
+  requested_by text NOT NULL
+  requested_at timestamp with time zone NOT NULL DEFAULT now()
+  started_at timestamp with time zone
+  ended_at timestamp with time zone
+  total integer NOT NULL DEFAULT 0
+  done integer NOT NULL DEFAULT 0
+  counts jsonb
+  failure text NOT NULL DEFAULT ''::text
+  CONSTRAINT what_if_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT what_if_pkey PRIMARY KEY (account, id)
+  CONSTRAINT what_if_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
+CREATE INDEX what_if_page ON plimsoll.what_if USING btree (account, requested_at DESC, id);
+CREATE TABLE plimsoll.what_if_outcome (
+  account text NOT NULL
+  run uuid NOT NULL
+  rank smallint NOT NULL
+  image_digest text NOT NULL
+  tag text NOT NULL
+  before text NOT NULL
+  after text NOT NULL
+  reason text NOT NULL
+  causes jsonb
+  CONSTRAINT what_if_outcome_account_run_fkey FOREIGN KEY (account, run) REFERENCES plimsoll.what_if(account, id) ON DELETE CASCADE
+  CONSTRAINT what_if_outcome_pkey PRIMARY KEY (account, run, image_digest, tag)
+);
+
+CREATE INDEX what_if_outcome_page ON plimsoll.what_if_outcome USING btree (account, run, rank, image_digest, tag);
 CREATE TABLE plimsoll_feeds.advisory (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   source text NOT NULL

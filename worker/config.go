@@ -22,6 +22,7 @@ type Config struct {
 	Analysis         activities.Analysis `yaml:"analysis" doc:"Limits of image analysis."`
 	Watch            activities.Watch    `yaml:"watch" doc:"Watched tags and repositories."`
 	Events           activities.Events   `yaml:"events" doc:"What happened, for people and programs to follow (GET /v2/events)."`
+	WhatIf           activities.WhatIf   `yaml:"what_if" doc:"Policies that are tried on the images of an account before they are activated."`
 }
 
 // Slots are activity slots by queue.
@@ -38,7 +39,7 @@ func DefaultConfig() Config {
 	return Config{
 		Queues: workflows.Queues(), StopTimeout: 20 * time.Second, DispatchInterval: 2 * time.Second,
 		Slots:    Slots{Control: 20, Feeds: 2, Rescan: 2, Notify: 10},
-		Analysis: activities.DefaultAnalysis(), Watch: activities.DefaultWatch(), Events: activities.DefaultEvents(),
+		Analysis: activities.DefaultAnalysis(), Watch: activities.DefaultWatch(), Events: activities.DefaultEvents(), WhatIf: activities.DefaultWhatIf(),
 	}
 }
 

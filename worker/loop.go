@@ -69,7 +69,7 @@ const collectEvery = time.Hour
 // collect removes what deletions left behind, and old events.
 func (w *Worker) collect(ctx context.Context) error {
 	return every(ctx, collectEvery, func(ctx context.Context) error {
-		err := errors.Join(w.deps.Activities.Collect(ctx), w.deps.Activities.ForgetEvents(ctx))
+		err := errors.Join(w.deps.Activities.Collect(ctx), w.deps.Activities.ForgetEvents(ctx), w.deps.Activities.ForgetTrials(ctx))
 		if err != nil && ctx.Err() == nil {
 			log.From(ctx).Warn("unused results or old events not collected", zap.Error(err))
 		}

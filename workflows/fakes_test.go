@@ -42,6 +42,8 @@ type fakes struct {
 	annotated func(in workflows.AnnotatedPortion) workflows.RescanProgress
 	judged    func(in workflows.PolicyPortion) workflows.RescanProgress
 	due       func() workflows.DueProgress
+	trial     func(in workflows.TrialPortion) (workflows.TrialProgress, error)
+	endTrial  []workflows.EndTrialInput
 }
 
 func digestOf(i int) string { return fmt.Sprintf("sha256:%064x", i) }
@@ -103,6 +105,7 @@ func newFakes() *fakes {
 			}}, nil
 		},
 		portion:   func(workflows.RescanPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
+		trial:     func(workflows.TrialPortion) (workflows.TrialProgress, error) { return workflows.TrialProgress{}, nil },
 		annotated: func(workflows.AnnotatedPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
 		judged:    func(workflows.PolicyPortion) workflows.RescanProgress { return workflows.RescanProgress{} },
 		due:       func() workflows.DueProgress { return workflows.DueProgress{Wait: time.Hour} },
@@ -201,6 +204,7 @@ func (f *fakes) register(r workflows.Registry) {
 	bind(f, r, workflows.RescanVerdicts, func(_ context.Context, in workflows.RescanPortion) (workflows.RescanProgress, error) {
 		return f.portion(in), nil
 	})
+	f.registerTrials(r)
 	bind(f, r, workflows.AnnotatedVerdicts, func(_ context.Context, in workflows.AnnotatedPortion) (workflows.RescanProgress, error) {
 		return f.annotated(in), nil
 	})
@@ -209,6 +213,21 @@ func (f *fakes) register(r workflows.Registry) {
 	})
 	bind(f, r, workflows.DueVerdicts, func(context.Context, workflows.DuePortion) (workflows.DueProgress, error) {
 		return f.due(), nil
+	})
+}
+
+func (f *fakes) registerTrials(r workflows.Registry) {
+	bind(f, r, workflows.BeginTrial, func(_ context.Context, in workflows.Trial) (workflows.TrialSize, error) {
+		return workflows.TrialSize{Tags: 7, Gone: in.Trial == "gone"}, nil
+	})
+	bind(f, r, workflows.TryImages, func(_ context.Context, in workflows.TrialPortion) (workflows.TrialProgress, error) {
+		return f.trial(in)
+	})
+	bind(f, r, workflows.EndTrial, func(_ context.Context, in workflows.EndTrialInput) (workflows.Done, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.endTrial = append(f.endTrial, in)
+		return workflows.Done{}, nil
 	})
 }
 

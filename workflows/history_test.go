@@ -204,6 +204,32 @@ var scenarios = []scenario{
 		}
 		return run, c.CancelWorkflow(ctx, run.GetID(), run.GetRunID()) // while it sleeps
 	})},
+	{"try_policy", portionsOfTrial, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartTryPolicy(ctx, c, workflows.TryPolicyInput{Account: "acme", Trial: "t1"})
+	})},
+	{"try_policy_resumed", portionsOfTrial, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartTryPolicy(ctx, c, workflows.TryPolicyInput{Account: "acme", Trial: "t2", Resume: &workflows.TryPolicyResume{Cursor: "a"}})
+	})},
+	{"try_policy_deleted", func(f *fakes) {
+		f.trial = func(workflows.TrialPortion) (workflows.TrialProgress, error) {
+			return workflows.TrialProgress{Gone: true}, nil
+		}
+	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartTryPolicy(ctx, c, workflows.TryPolicyInput{Account: "acme", Trial: "t3"})
+	})},
+	{"try_policy_failed", func(f *fakes) {
+		f.trial = func(workflows.TrialPortion) (workflows.TrialProgress, error) {
+			return workflows.TrialProgress{}, refused(workflows.FailInternal, "no policy")
+		}
+	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartTryPolicy(ctx, c, workflows.TryPolicyInput{Account: "acme", Trial: "t4"})
+	})},
+}
+
+func portionsOfTrial(f *fakes) {
+	f.trial = func(in workflows.TrialPortion) (workflows.TrialProgress, error) {
+		return workflows.TrialProgress{Cursor: map[string]string{"": "a", "a": "b"}[in.Cursor], Images: 2, Tags: 3}, nil
+	}
 }
 
 // watchRun starts a look as its schedule does.

@@ -88,6 +88,8 @@ func TestLargestPayloadsStaySmall(t *testing.T) {
 		groups, synced,
 		workflows.JudgePolicyInput{Account: account, Edit: big, Resume: &workflows.JudgeResume{Cursor: digest}},
 		workflows.JudgeAnnotatedInput{Account: account, Change: big, Resume: &workflows.JudgeAnnotatedResume{Cursor: digest}},
+		workflows.TryPolicyInput{Account: account, Trial: strings.Repeat("t", 36), Resume: &workflows.TryPolicyResume{Cursor: digest}},
+		workflows.EndTrialInput{Account: account, Trial: strings.Repeat("t", 36), Failure: strings.Repeat("m", 500)},
 		workflows.RescanInput{Generation: big, Resume: &workflows.RescanResume{Cursor: strings.Repeat("c", 600)}},
 	} {
 		encoded, err := converter.GetDefaultDataConverter().ToPayload(payload)

@@ -22,6 +22,10 @@ func TestEveryAccountHasItsShare(t *testing.T) {
 	resolve := workflows.ResolveImageOptions(workflows.ResolveImageInput{Account: "acme"}, "n").Priority
 	submit := workflows.AnalyzeImageOptions(workflows.AnalyzeImageInput{Account: "acme"}).Priority
 	rescan := workflows.RescanOptions(workflows.RescanInput{}).Priority
+	trial := workflows.TryPolicyOptions(workflows.TryPolicyInput{Account: "acme"}).Priority
+	if trial.FairnessKey != "acme" || trial.PriorityKey <= rescan.PriorityKey {
+		t.Errorf("what might be goes before what is: %+v, %+v", trial, rescan)
+	}
 	if resolve.FairnessKey != "acme" || resolve.PriorityKey >= submit.PriorityKey || submit.PriorityKey >= rescan.PriorityKey {
 		t.Errorf("who is waited for goes first: %+v, %+v, %+v", resolve, submit, rescan)
 	}

@@ -27,6 +27,7 @@ func All() []Definition {
 		{JudgeAnnotatedName, QueueRescan, JudgeAnnotated},
 		{JudgePolicyName, QueueRescan, JudgePolicy},
 		{JudgeDueName, QueueRescan, JudgeDue},
+		{TryPolicyName, QueueRescan, TryPolicy},
 	}
 }
 

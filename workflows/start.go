@@ -98,6 +98,7 @@ const (
 	awaited  = 2 // a person waits for the answer
 	ordinary = 3
 	patient  = 4 // nobody waits
+	idle     = 5 // a question about what might be; what is comes first
 )
 
 // maxFairnessKey is Temporal's bound, in bytes.
@@ -175,6 +176,8 @@ func Start(ctx context.Context, c Client, name string, input []byte) error {
 		err = startFrom(ctx, c, input, StartJudgeAnnotated)
 	case JudgePolicyName:
 		err = startFrom(ctx, c, input, StartJudgePolicy)
+	case TryPolicyName:
+		err = startFrom(ctx, c, input, StartTryPolicy)
 	default:
 		return fmt.Errorf("start %q: %w", name, ErrUnknown)
 	}
