@@ -150,7 +150,8 @@ func (s *groupSync) pace(ctx context.Context) error {
 
 func (s *groupSync) run(ctx context.Context, force bool) (out workflows.GroupResult, done persistence.Committed, err error) {
 	out = workflows.GroupResult{Source: s.driver.Name, Group: s.group.Name}
-	plan, docs, unchanged, err := s.get(ctx, force)
+	// What another revision of the driver read is read again, held against what is there like any sync.
+	plan, docs, unchanged, err := s.get(ctx, force || s.known.Revision != s.driver.Revision)
 	defer docs.close()
 	if err != nil {
 		return out, done, err
@@ -161,7 +162,7 @@ func (s *groupSync) run(ctx context.Context, force bool) (out workflows.GroupRes
 	}
 	s.progress.stage(stageParse)
 	done, err = s.feedStore.Commit(ctx, persistence.CommitFeed{
-		Source: s.driver.Name, Group: s.group.Name, Documents: docs.known(plan), Cursor: plan.Cursor, At: s.now(),
+		Source: s.driver.Name, Group: s.group.Name, Documents: docs.known(plan), Cursor: plan.Cursor, Revision: s.driver.Revision, At: s.now(),
 		Delta: plan.Delta, Removed: plan.Removed, Force: force, Replace: s.flush, Load: s.load(ctx, plan, docs), Bad: s.skipped(ctx),
 	})
 	if err != nil {

@@ -81,3 +81,28 @@ func TestARefusedFeedSaysSoOnItsGroupAndKeepsItsData(t *testing.T) {
 		t.Error("the error outlives its cause", diff)
 	}
 }
+
+// A document that did not change is read once more after a change of how it is read, and not again.
+func TestAnotherRevisionOfADriverReadsItsDocumentsOnceMore(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.publish("npm", advisory("GHSA-1", "npm", "rope", "1.0.0"), advisory("GHSA-2", "npm", "mast", "1.0.0"))
+	s.sync()
+	if r := s.sync()["npm"]; !r.Unchanged || r.Generation != 0 {
+		t.Fatalf("the same document: %+v", r)
+	}
+	for _, statement := range []string{ // as an earlier program read it
+		`UPDATE plimsoll_feeds.feed_group SET revision = 0 WHERE group_name = 'npm'`,
+		`UPDATE plimsoll_feeds.advisory SET content_hash = '\x00' WHERE advisory_id = 'GHSA-1'`,
+	} {
+		if _, err := s.pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := s.sync()["npm"]; r.Error != "" || r.Unchanged || r.Changed != 1 || r.Added+r.Removed != 0 {
+		t.Errorf("the first sync of the later program: %+v", r)
+	}
+	if r := s.sync()["npm"]; !r.Unchanged || r.Generation != 0 || s.groups()["npm"].Revision == 0 {
+		t.Errorf("the second one: %+v, %+v", r, s.groups()["npm"])
+	}
+}

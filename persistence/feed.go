@@ -14,6 +14,7 @@ type FeedGroup struct {
 	Source       string
 	Name         string
 	Cursor       string // where the next sync goes on
+	Revision     int    // of the driver that read what is there
 	Enabled      bool   // by the switches, else by the configuration; never when no driver has it any more
 	RecordCount  int
 	SkippedCount int
@@ -55,7 +56,7 @@ const (
 	groupSource = `plimsoll_feeds.feed_group f
 LEFT JOIN plimsoll_feeds.feed_switch own ON own.source = f.source AND own.group_name = f.group_name
 LEFT JOIN plimsoll_feeds.feed_switch whole ON whole.source = f.source AND whole.group_name = ''`
-	groupColumns = `f.source, f.group_name AS name, f.cursor, ` + effective + ` AS enabled, f.record_count, f.skipped_count,
+	groupColumns = `f.source, f.group_name AS name, f.cursor, f.revision, ` + effective + ` AS enabled, f.record_count, f.skipped_count,
   f.last_sync, f.last_attempt, f.last_error, f.refused_since, f.stale_after_seconds AS stale_after, f.created_at`
 )
 

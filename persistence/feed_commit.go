@@ -24,6 +24,7 @@ type CommitFeed struct {
 	Group     string
 	Documents []FetchedDocument
 	Cursor    string // where the next sync goes on
+	Revision  int    // of the driver
 	At        time.Time
 	// Delta: records that are neither said nor in Removed stay as they are.
 	Delta   bool
@@ -190,7 +191,7 @@ SELECT (SELECT count(*) FROM plimsoll_feeds.vulnerability WHERE source = @source
   + (SELECT count(*) FROM plimsoll_feeds.file WHERE source = @source AND group_name = @group)`)
 
 	groupCommitted = query("feed.committed", `
-UPDATE plimsoll_feeds.feed_group SET cursor = @cursor, record_count = @records, skipped_count = @skipped,
+UPDATE plimsoll_feeds.feed_group SET cursor = @cursor, revision = @revision, record_count = @records, skipped_count = @skipped,
   last_sync = @at, last_attempt = @at, last_error = '', refused_since = NULL
 WHERE source = @source AND group_name = @group`)
 )
@@ -249,7 +250,7 @@ func (c CommitFeed) commit(ctx context.Context, tx pgx.Tx) (Committed, error) {
 		return Committed{}, err
 	}
 	_, err = exec(ctx, tx, groupCommitted, merge(c.key(), args{
-		"cursor": whole(c.Cursor), "records": out.Records, "skipped": out.Skipped, "at": c.At,
+		"cursor": whole(c.Cursor), "revision": c.Revision, "records": out.Records, "skipped": out.Skipped, "at": c.At,
 	}))
 	return out, err
 }

@@ -863,6 +863,7 @@ CREATE TABLE plimsoll_feeds.feed_group (
   offered boolean NOT NULL DEFAULT true
   stale_after_seconds bigint NOT NULL DEFAULT 0
   refused_since timestamp with time zone
+  revision integer NOT NULL DEFAULT 0
   CONSTRAINT feed_group_pkey PRIMARY KEY (source, group_name)
 );
 

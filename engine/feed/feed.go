@@ -23,6 +23,9 @@ type Driver struct {
 	Plan func(ctx context.Context, r Request, get Get) (Plan, error)
 	// Parse reads the documents of a plan. An error of the sink must be returned as it is.
 	Parse func(ctx context.Context, in Input, out Sink) error
+	// Revision is raised when Parse says something else of the same document than before: groups are then read once more,
+	// whether or not their documents changed.
+	Revision int
 	// Pace is the shortest time between two requests; 0: as fast as they are answered. PaceWithToken, if not 0, goes with
 	// a token.
 	Pace, PaceWithToken time.Duration

@@ -113,7 +113,7 @@ func (d Document) Take(ctx context.Context, feeds *persistence.Feeds, r io.Reade
 		return persistence.Committed{}, err
 	}
 	return feeds.Commit(ctx, persistence.CommitFeed{
-		Source: d.Driver.Name, Group: d.Group.Name, At: d.at(), Force: d.Force,
+		Source: d.Driver.Name, Group: d.Group.Name, Revision: d.Driver.Revision, At: d.at(), Force: d.Force,
 		// What was known of the publisher's documents does not hold for this content; without a cursor the next sync reads all.
 		Documents: []persistence.FetchedDocument{{Name: "upload", URL: "upload:" + d.Digest, BodySHA256: d.Digest}},
 		Load: func(to *persistence.Staging) error {

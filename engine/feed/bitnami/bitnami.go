@@ -25,7 +25,7 @@ const (
 )
 
 // Driver reads Bitnami's vulnerability database.
-var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse}
+var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse, Revision: osv.Revision}
 
 func groups(feed.Settings) []feed.Group {
 	return []feed.Group{{Name: "bitnami", Host: host, Path: archivePath}}

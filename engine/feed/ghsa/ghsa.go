@@ -28,7 +28,7 @@ const (
 )
 
 // Driver reads the GitHub Advisory Database.
-var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse}
+var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse, Revision: osv.Revision}
 
 func groups(feed.Settings) []feed.Group {
 	return []feed.Group{{Name: "reviewed", Host: host, Path: archivePath}}

@@ -26,7 +26,7 @@ const (
 )
 
 // Driver reads the Go vulnerability database.
-var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse}
+var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse, Revision: osv.Revision}
 
 func groups(feed.Settings) []feed.Group {
 	return []feed.Group{{Name: "go", Host: host, Path: archivePath}}

@@ -18,7 +18,10 @@ const host = "osv-vulnerabilities.storage.googleapis.com"
 const documentAll = "all"
 
 // Driver reads the OSV.dev exports.
-var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse}
+var Driver = feed.Driver{Name: Name, Groups: groups, Plan: plan, Parse: parse, Revision: Revision}
+
+// Revision is that of everything that reads OSV records. 1: events that are written as pairs are ranges of their own.
+const Revision = 1
 
 func groups(s feed.Settings) []feed.Group {
 	ecosystems := slices.Clone(s.Ecosystems)
