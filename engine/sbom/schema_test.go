@@ -60,3 +60,35 @@ func TestCycloneDXIsValid(t *testing.T) {
 		t.Error("anything is valid")
 	}
 }
+
+// SPDX documents are valid by the schema of the specification (SPDX 2.3, schemas/spdx-schema.json).
+func TestSPDXIsValid(t *testing.T) {
+	t.Parallel()
+	schema, err := jsonschema.NewCompiler().Compile("testdata/spdx-schema-2.3.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(document []byte) error {
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(value)
+	}
+	for name, img := range map[string]*image.Image{"several": several(), "rpms": rpms(), "apks": apks(), "all": content(), "nothing": {}} {
+		if err := check(render(t, "spdx.json", subject(), img)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	document := render(t, "spdx.json", subject(), content())
+	for _, change := range [][2]string{
+		{`"referenceCategory": "PACKAGE-MANAGER"`, `"referenceCategory": "BOAT"`}, {`"spdxVersion"`, `"spdxversion"`}, {`"relationshipType": "DESCRIBES"`, `"relationshipType": "SAILS"`},
+	} {
+		broken := bytes.Replace(document, []byte(change[0]), []byte(change[1]), 1)
+		if bytes.Equal(broken, document) {
+			t.Errorf("the document has no %s", change[0])
+		} else if check(broken) == nil {
+			t.Errorf("%s is valid", change[1])
+		}
+	}
+}
