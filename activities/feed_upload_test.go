@@ -337,3 +337,25 @@ func TestTheCursorOfABundleIsHandedToNobody(t *testing.T) {
 		t.Errorf("and the one after it: %+v", r)
 	}
 }
+
+// Signatures of malware are files, each of which is all of its group: they need no bundle to cross an air gap.
+func TestSignaturesCanBeUploaded(t *testing.T) {
+	t.Parallel()
+	const group = "signatures.example/own/test.ndb"
+	s := newSystemOf(t, func(*activities.Deps) {}, func(f *activities.Feeds) {
+		f.Only, f.ClamAV.Ecosystems, f.ClamAV.Extra = []string{"clamav_db"}, []string{"none"}, []string{group}
+	})
+	document := func() workflows.SyncFeedsInput {
+		return workflows.SyncFeedsInput{Source: "clamav_db", Group: group, Upload: &workflows.FeedUpload{Document: true}}
+	}
+	if got, err := s.bring([]byte("Plimsoll.Test:0:*:58354f\n"), document()); err != nil || got[group].Added != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := s.bring([]byte("no signatures"), document()); failureOf(err) != workflows.FailFeedBadResponse {
+		t.Errorf("garbage: %v", err)
+	}
+	files, err := persistence.NewFeeds(s.pool).Files(t.Context(), "clamav_db")
+	if err != nil || len(files) != 1 || files[0].Name != "test.ndb" {
+		t.Errorf("files %+v, %v", files, err)
+	}
+}
