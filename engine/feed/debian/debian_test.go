@@ -3,6 +3,7 @@ package debian
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +80,22 @@ func TestAReleaseNeedsANumber(t *testing.T) {
 		in := feed.Input{Settings: feed.Settings{Releases: []string{bad}}, Documents: []feed.Fetched{feedtest.Doc("tracker", []byte(minimal))}}
 		if err := Driver.Parse(t.Context(), in, &feedtest.Sink{}); !errors.Is(err, ErrRelease) {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestANoticeStandsWhereTheTrackerIsSilent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ list, want string }{
+		"of a package it speaks about in the release, the CVE was rejected": {"[bookworm] - linux 6.1.2-1", ""},
+		"of a package it has dropped":                                       {"[bookworm] - removed 1.0-2", "CVE-2020-0001 debian:12 removed [0,1.0-2) fixed"},
+		"of a release it has dropped":                                       {"[stretch] - linux 4.9-1", "CVE-2020-0001 debian:9 linux [0,4.9-1) fixed"},
+	} {
+		list := "[01 Jan 2020] DSA-1-1 a - security update\n\t{CVE-2020-0001}\n\t" + c.list + "\n"
+		s := feedtest.Parse(t, Driver, feed.Input{Documents: []feed.Fetched{feedtest.Doc("tracker", []byte(minimal)), feedtest.Doc("DSA", []byte(list))}})
+		got := slices.DeleteFunc(s.Lines(), func(line string) bool { return strings.HasPrefix(line, "CVE-2024-0001") })
+		if strings.Join(got, "\n") != c.want {
+			t.Errorf("%s: %q; want %q", name, got, c.want)
 		}
 	}
 }

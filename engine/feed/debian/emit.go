@@ -52,7 +52,7 @@ func (t *table) record(id string, f *flaw) feed.Record {
 }
 
 // advisories joins statements and notices by subject. Where the tracker says nothing the notices stand for
-// themselves, but in a release it covers it would say something of a CVE that had not been rejected since.
+// themselves, but of a package it speaks about in a release it would not keep a CVE back, had that not been rejected since.
 func (t *table) advisories(id string, f *flaw) []feed.Advisory {
 	noticed := map[subject][]noticed{}
 	for _, n := range f.noticed {
@@ -67,7 +67,7 @@ func (t *table) advisories(id string, f *flaw) []feed.Advisory {
 		said[s.subject] = s
 	}
 	for about, by := range noticed {
-		if _, ok := said[about]; !ok && (f.tracked || !t.covered[about.release] || !field.IsCVE(id)) {
+		if _, ok := said[about]; !ok && (f.tracked || !t.covered[about] || !field.IsCVE(id)) {
 			said[about] = t.byNotice(by)
 		}
 	}

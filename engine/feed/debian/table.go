@@ -25,8 +25,8 @@ type table struct {
 	out      feed.Sink
 	words    *field.Words
 	flaws    map[string]*flaw
-	covered  map[uint32]bool // releases the tracker speaks about
-	strange  map[string]bool // releases nobody knows, reported once
+	covered  map[subject]bool // what the tracker speaks about
+	strange  map[string]bool  // releases nobody knows, reported once
 	notices  []notice
 	rows     int
 }
@@ -65,7 +65,7 @@ type notice struct {
 func newTable(releases map[string]string, out feed.Sink) *table {
 	return &table{
 		releases: releases, out: out, words: field.NewWords(),
-		flaws: map[string]*flaw{}, covered: map[uint32]bool{}, strange: map[string]bool{},
+		flaws: map[string]*flaw{}, covered: map[subject]bool{}, strange: map[string]bool{},
 	}
 }
 

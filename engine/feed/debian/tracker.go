@@ -123,7 +123,7 @@ func (t *table) readEntry(r *jsonstream.Reader, pkg, id string) error {
 		if !ok {
 			continue
 		}
-		t.covered[about.release] = true
+		t.covered[about] = true
 		s, ok, err := t.statement(about, e.Releases[codename])
 		if err != nil {
 			t.out.Bad(id, fmt.Errorf("%w: %s in %s: %w", ErrStatement, pkg, codename, err))
