@@ -7,5 +7,6 @@
 //
 // A group may also be brought as the document its publisher has, where that is one document.
 //
-// Groups whose content are files instead of records (signatures of malware) are not part of bundles.
+// Groups whose content are files instead of records (signatures of malware) are told as a whole, and their files are
+// looked at as if they had been fetched.
 package feedbundle

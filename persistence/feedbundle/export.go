@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"plimsoll/engine/feed/bundle"
@@ -117,17 +118,17 @@ func follows(cursor string, state persistence.GroupState) (int64, error) {
 // spools keep the content files until the manifest, which comes first, can be written. They have no names.
 type spools struct {
 	scratch string
-	files   map[string]*os.File // by hash
+	content map[string]*os.File // by hash
 }
 
 func (s *spools) close() {
-	for _, f := range s.files {
+	for _, f := range s.content {
 		_ = f.Close()
 	}
 }
 
 func (s *spools) open(f bundle.File) (io.ReadCloser, error) {
-	return io.NopCloser(io.NewSectionReader(s.files[f.SHA256], 0, f.Size)), nil
+	return io.NopCloser(io.NewSectionReader(s.content[f.SHA256], 0, f.Size)), nil
 }
 
 // group spools what a group says, whole or since a generation. taken is false for groups without records, facts or scores.
@@ -139,7 +140,11 @@ func (s *spools) group(ctx context.Context, feeds *persistence.Feeds, g *bundle.
 	if since > 0 && state.Generation <= since {
 		return true, nil
 	}
-	if state.Whole { // facts and scores are told as a whole only
+	passedOn, err := s.files(ctx, feeds, g)
+	if err != nil {
+		return false, err
+	}
+	if state.Whole || passedOn { // facts, scores and files are told as a whole only
 		since = 0
 	}
 	if since == 0 {
@@ -152,33 +157,74 @@ func (s *spools) group(ctx context.Context, feeds *persistence.Feeds, g *bundle.
 		return false, err
 	}
 	if file.Lines == 0 && since == 0 {
-		return false, spool.Close()
-	}
-	if s.files[file.SHA256] != nil { // another group says the same
-		err = spool.Close()
-	} else {
-		if s.files == nil {
-			s.files = map[string]*os.File{}
-		}
-		s.files[file.SHA256] = spool
+		return passedOn, spool.Close()
 	}
 	g.File = &file
-	return true, err
+	return true, s.keep(file, spool)
+}
+
+func (s *spools) keep(file bundle.File, spool *os.File) error {
+	if s.content[file.SHA256] != nil { // another group says the same
+		return spool.Close()
+	}
+	if s.content == nil {
+		s.content = map[string]*os.File{}
+	}
+	s.content[file.SHA256] = spool
+	return nil
+}
+
+// files spools what a group passes on as it is.
+func (s *spools) files(ctx context.Context, feeds *persistence.Feeds, g *bundle.Group) (found bool, err error) {
+	list, err := feeds.Files(ctx, g.Source)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range list {
+		if f.Group != g.Name || f.Size == 0 { // an empty one says nothing
+			continue
+		}
+		content, err := feeds.OpenFile(ctx, f.Digest)
+		if err != nil {
+			return false, err
+		}
+		spool, err := s.scratchFile()
+		if err != nil {
+			return false, err
+		}
+		file := bundle.File{SHA256: strings.TrimPrefix(f.Digest, "sha256:"), Size: f.Size, ContentSize: f.Size, Raw: true}
+		if _, err := io.Copy(spool, content); err != nil {
+			return false, errors.Join(err, spool.Close())
+		}
+		if err := s.keep(file, spool); err != nil {
+			return false, err
+		}
+		g.Files = append(g.Files, bundle.NamedFile{Name: f.Name, File: file})
+	}
+	return len(g.Files) > 0, nil
+}
+
+// scratchFile is without a name: it goes away with the process, however that ends.
+func (s *spools) scratchFile() (*os.File, error) {
+	f, err := os.CreateTemp(s.scratch, "feed-bundle-*")
+	if err != nil {
+		return nil, fmt.Errorf("create scratch file: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(fmt.Errorf("unname scratch file: %w", err), f.Close())
+	}
+	return f, nil
 }
 
 func (s *spools) spool(fill func(write func(relay.Line) error) error) (spool *os.File, file bundle.File, err error) {
-	if spool, err = os.CreateTemp(s.scratch, "feed-bundle-*"); err != nil {
-		return nil, file, fmt.Errorf("create scratch file: %w", err)
+	if spool, err = s.scratchFile(); err != nil {
+		return nil, file, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, spool.Close())
 		}
 	}()
-	// Without its name the file goes away with the process, however that ends.
-	if err = os.Remove(spool.Name()); err != nil {
-		return nil, file, fmt.Errorf("unname scratch file: %w", err)
-	}
 	content, err := bundle.NewContent(spool)
 	if err != nil {
 		return nil, file, err

@@ -10,6 +10,7 @@ import (
 
 	"plimsoll/engine/feed"
 	"plimsoll/engine/feed/bundle"
+	"plimsoll/engine/feed/clamav"
 	"plimsoll/persistence"
 )
 
@@ -57,6 +58,9 @@ func (i Import) verify(ctx context.Context, r io.ReaderAt, size int64) (*bundle.
 		if i.Source != "" && g.Source != i.Source {
 			return nil, nil, fmt.Errorf("%w: %s/%s, wanted %s only", ErrOther, g.Source, g.Name, i.Source)
 		}
+		if len(g.Files) > 0 && g.Source != clamav.Name {
+			return nil, nil, fmt.Errorf("%w: source %s passes no files on", bundle.ErrBundle, g.Source)
+		}
 		if g.File == nil {
 			continue
 		}
@@ -69,17 +73,45 @@ func (i Import) verify(ctx context.Context, r io.ReaderAt, size int64) (*bundle.
 	for {
 		f, err := b.Next()
 		if errors.Is(err, io.EOF) {
-			return b, places, nil
+			return b, places, checkFiles(ctx, b.Manifest, r, places)
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 		places[f.SHA256] = place{at.read, f.Size}
+		if f.Raw {
+			continue // its hash is compared with the next one
+		}
 		var check checker
 		if err := errors.Join(bundle.Read(ctx, b, f, sources[f.SHA256], &check), check.fault); err != nil {
 			return nil, nil, fmt.Errorf("file %s: %w", f.SHA256, err)
 		}
 	}
+}
+
+// checkFiles looks at the files of groups as their driver does.
+func checkFiles(ctx context.Context, m bundle.Manifest, r io.ReaderAt, places map[string]place) error {
+	for _, g := range m.Groups {
+		if len(g.Files) == 0 {
+			continue
+		}
+		if err := clamav.Driver.Parse(ctx, files(g, r, places), &tally{}); err != nil {
+			return fmt.Errorf("%w: group %s/%s: %w", bundle.ErrBundle, g.Source, g.Name, err)
+		}
+	}
+	return nil
+}
+
+// files are those of a group as its driver reads them.
+func files(g bundle.Group, r io.ReaderAt, places map[string]place) feed.Input {
+	in := feed.Input{Group: feed.Group{Name: g.Name}}
+	for _, f := range g.Files {
+		at := places[f.File.SHA256]
+		in.Documents = append(in.Documents, feed.Fetched{
+			Document: feed.Document{Name: f.Name}, ReaderAt: io.NewSectionReader(r, at.offset, at.size), Size: at.size,
+		})
+	}
+	return in
 }
 
 // position counts what was read: archives are read in whole blocks, so that after a header it is where content begins.
@@ -117,10 +149,7 @@ func (i Import) Take(ctx context.Context, feeds *persistence.Feeds, r io.ReaderA
 		return out, err
 	}
 	for _, g := range due {
-		done, err := i.told(ctx, feeds, b.Manifest, g, func() io.Reader {
-			at := places[g.File.SHA256]
-			return io.NewSectionReader(r, at.offset, at.size)
-		})
+		done, err := i.told(ctx, feeds, b.Manifest, g, func(in *persistence.Staging) error { return load(ctx, g, r, places, in) })
 		if err != nil {
 			return out, fmt.Errorf("import feed group %s/%s: %w", g.Source, g.Name, err)
 		}
@@ -132,15 +161,15 @@ func (i Import) Take(ctx context.Context, feeds *persistence.Feeds, r io.ReaderA
 }
 
 // told takes a group over and tells who wants to know.
-func (i Import) told(ctx context.Context, feeds *persistence.Feeds, m bundle.Manifest, g bundle.Group, content func() io.Reader) (persistence.Committed, error) {
+func (i Import) told(ctx context.Context, feeds *persistence.Feeds, m bundle.Manifest, g bundle.Group, load func(*persistence.Staging) error) (persistence.Committed, error) {
 	if i.Group == nil {
-		return i.group(ctx, feeds, m, g, content)
+		return i.group(ctx, feeds, m, g, load)
 	}
 	ended, err := i.Group(g.Source, g.Name)
 	if err != nil {
 		return persistence.Committed{}, err
 	}
-	done, err := i.group(ctx, feeds, m, g, content)
+	done, err := i.group(ctx, feeds, m, g, load)
 	ended(done, err)
 	return done, err
 }
@@ -168,13 +197,36 @@ func (i Import) due(ctx context.Context, feeds *persistence.Feeds, m bundle.Mani
 		case err != nil:
 			faults = append(faults, err)
 		case done:
-		case g.Base == "" && !i.Force && g.File != nil && persistence.Plausible(have.RecordCount, int(g.File.Lines)) != nil:
-			faults = append(faults, fmt.Errorf("group %s/%s: %w", g.Source, g.Name, persistence.Plausible(have.RecordCount, int(g.File.Lines))))
+		case g.Base == "" && !i.Force && persistence.Plausible(have.RecordCount, count(g)) != nil:
+			faults = append(faults, fmt.Errorf("group %s/%s: %w", g.Source, g.Name, persistence.Plausible(have.RecordCount, count(g))))
 		default:
 			due = append(due, g)
 		}
 	}
 	return due, errors.Join(faults...)
+}
+
+// count is how many records a group has that is whole.
+func count(g bundle.Group) int {
+	n := len(g.Files)
+	if g.File != nil {
+		n += int(g.File.Lines)
+	}
+	return n
+}
+
+// load gives the records and files of a group to the store.
+func load(ctx context.Context, g bundle.Group, r io.ReaderAt, places map[string]place, in *persistence.Staging) error {
+	if g.File != nil {
+		at := places[g.File.SHA256]
+		if err := bundle.Read(ctx, io.NewSectionReader(r, at.offset, at.size), *g.File, g.Source, in); err != nil {
+			return err
+		}
+	}
+	if len(g.Files) == 0 {
+		return nil
+	}
+	return clamav.Driver.Parse(ctx, files(g, r, places), in)
 }
 
 // carried is the name of the document that stands where those of the publisher were, and scheme begins its address.
@@ -201,8 +253,8 @@ func documents(g bundle.Group, m bundle.Manifest) []persistence.FetchedDocument 
 var errRecord = errors.New("a record that no store holds")
 
 // group takes a group over. Its last sync is that of the sender: data does not become fresh by being carried.
-func (i Import) group(ctx context.Context, feeds *persistence.Feeds, m bundle.Manifest, g bundle.Group, content func() io.Reader) (persistence.Committed, error) {
-	if g.File == nil {
+func (i Import) group(ctx context.Context, feeds *persistence.Feeds, m bundle.Manifest, g bundle.Group, load func(*persistence.Staging) error) (persistence.Committed, error) {
+	if g.File == nil && len(g.Files) == 0 {
 		return persistence.Committed{Unchanged: true}, feeds.Unchanged(ctx, g.Source, g.Name, m.Cursor, documents(g, m), g.Synced)
 	}
 	var refused error
@@ -216,7 +268,7 @@ func (i Import) group(ctx context.Context, feeds *persistence.Feeds, m bundle.Ma
 		},
 	}
 	commit.Load = func(in *persistence.Staging) error {
-		return errors.Join(bundle.Read(ctx, content(), *g.File, g.Source, in), refused)
+		return errors.Join(load(in), refused)
 	}
 	return feeds.Commit(ctx, commit)
 }

@@ -271,7 +271,18 @@ func TestManifestsThatNobodyWritesAreRefused(t *testing.T) {
 		"no content":           func(m *bundle.Manifest) { m.Groups[0].File = nil },
 		"a hash that is none":  func(m *bundle.Manifest) { m.Groups[0].File = &bundle.File{SHA256: "../../x", Size: 1} },
 		"a size below nothing": func(m *bundle.Manifest) { f := *m.Groups[0].File; f.Size = -1; m.Groups[0].File = &f },
-		"a bomb":               func(m *bundle.Manifest) { f := *m.Groups[0].File; f.ContentSize = 1 << 40; m.Groups[0].File = &f },
+		"raw records":          func(m *bundle.Manifest) { f := *m.Groups[0].File; f.Raw, m.Groups[0].File = true, &f },
+		"packed signatures": func(m *bundle.Manifest) {
+			m.Groups[0].Files = []bundle.NamedFile{{Name: "a.ndb", File: *m.Groups[0].File}}
+		},
+		"signatures twice": func(m *bundle.Manifest) {
+			f := bundle.NamedFile{Name: "a.ndb", File: bundle.File{SHA256: strings.Repeat("a", 64), Size: 1, ContentSize: 1, Raw: true}}
+			m.Groups[0].Files = []bundle.NamedFile{f, f}
+		},
+		"signatures of another size": func(m *bundle.Manifest) {
+			m.Groups[0].Files = []bundle.NamedFile{{Name: "a.ndb", File: bundle.File{SHA256: strings.Repeat("a", 64), Size: 1, ContentSize: 2, Raw: true}}}
+		},
+		"a bomb": func(m *bundle.Manifest) { f := *m.Groups[0].File; f.ContentSize = 1 << 40; m.Groups[0].File = &f },
 	} {
 		m, err := bundle.ParseManifest(raw.Raw)
 		if err != nil {

@@ -63,19 +63,45 @@ type Group struct {
 	Synced time.Time `json:"synced"`
 	Base   string    `json:"base,omitempty"` // that of the manifest, or empty: the group is whole
 	File   *File     `json:"file,omitempty"` // nil: nothing changed
+	// Files are what the group passes on as it is (signatures of malware), all of it.
+	Files []NamedFile `json:"files,omitempty"`
 	// Removed are the records that are gone since the base.
 	Removed []string `json:"removed,omitempty"`
+}
+
+// NamedFile is a file a source passes on. What it says of itself is read from it again.
+type NamedFile struct {
+	Name string `json:"name"` // "daily.cvd"
+	File File   `json:"file"` // raw
 }
 
 // File is a content file.
 type File struct {
 	SHA256      string `json:"sha256"`
-	Size        int64  `json:"size"`         // bytes, as they are in the bundle
-	Lines       int64  `json:"lines"`        // records, facts and scores
-	ContentSize int64  `json:"content_size"` // bytes, decompressed
+	Size        int64  `json:"size"`          // bytes, as they are in the bundle
+	Lines       int64  `json:"lines"`         // records, facts and scores
+	ContentSize int64  `json:"content_size"`  // bytes, decompressed
+	Raw         bool   `json:"raw,omitempty"` // a NamedFile as it is; else compressed lines
 }
 
-func (f File) member() string { return f.SHA256 + ".jsonl.zst" }
+func (f File) member() string {
+	if f.Raw {
+		return f.SHA256 + ".raw"
+	}
+	return f.SHA256 + ".jsonl.zst"
+}
+
+// files are those of a group in the order in which they lie in a bundle.
+func (g Group) files() []File {
+	var out []File
+	if g.File != nil {
+		out = append(out, *g.File)
+	}
+	for _, f := range g.Files {
+		out = append(out, f.File)
+	}
+	return out
+}
 
 // Applies tells whether a group may be taken over where it stands at a cursor and had its last sync then: ErrBase, ErrOlder.
 // done tells that nothing is left to do.
@@ -113,9 +139,11 @@ func (m Manifest) Files() []File {
 	var out []File
 	seen := map[string]bool{}
 	for _, g := range m.Groups {
-		if g.File != nil && !seen[g.File.SHA256] {
-			seen[g.File.SHA256] = true
-			out = append(out, *g.File)
+		for _, f := range g.files() {
+			if !seen[f.SHA256] {
+				seen[f.SHA256] = true
+				out = append(out, f)
+			}
 		}
 	}
 	return out
@@ -163,24 +191,45 @@ func (m Manifest) check() error {
 		if g.Synced.IsZero() || g.Synced.After(m.Built) {
 			return fmt.Errorf("%w: manifest: group %s/%s was synced at %s", ErrBundle, g.Source, g.Name, g.Synced)
 		}
-		if g.Base != "" && g.Base != m.Base || g.Base == "" && g.File == nil {
+		if g.Base != "" && g.Base != m.Base || g.Base == "" && g.File == nil && len(g.Files) == 0 {
 			return fmt.Errorf("%w: manifest: group %s/%s has another base, or no content", ErrBundle, g.Source, g.Name)
 		}
 		if len(g.Removed) > maxRemoved || g.Base == "" && len(g.Removed) > 0 {
 			return fmt.Errorf("%w: manifest: group %s/%s removes %d records", ErrBundle, g.Source, g.Name, len(g.Removed))
 		}
-		if g.File == nil {
-			continue
-		}
-		if err := g.File.check(); err != nil {
+		if err := g.checkFiles(); err != nil {
 			return fmt.Errorf("group %s/%s: %w", g.Source, g.Name, err)
 		}
-		if known, twice := files[g.File.SHA256]; twice && known != *g.File {
-			return fmt.Errorf("%w: manifest: two sizes of file %s", ErrBundle, g.File.SHA256)
+		for _, f := range g.files() {
+			if known, twice := files[f.SHA256]; twice && known != f {
+				return fmt.Errorf("%w: manifest: two sizes of file %s", ErrBundle, f.SHA256)
+			}
+			files[f.SHA256] = f
+			if total += f.ContentSize; total > maxContent {
+				return fmt.Errorf("%w: manifest: more than %d bytes of content", ErrBundle, int64(maxContent))
+			}
 		}
-		files[g.File.SHA256] = *g.File
-		if total += g.File.ContentSize; total > maxContent {
-			return fmt.Errorf("%w: manifest: more than %d bytes of content", ErrBundle, int64(maxContent))
+	}
+	return nil
+}
+
+// maxFiles bounds what a group passes on.
+const maxFiles = 1000
+
+func (g Group) checkFiles() error {
+	if g.File != nil && g.File.Raw || len(g.Files) > maxFiles || len(g.Files) > 0 && g.Base != "" {
+		return fmt.Errorf("%w: manifest: files where there should be records, too many, or not all", ErrBundle)
+	}
+	seen := map[string]bool{}
+	for _, f := range g.Files {
+		if !named(f.Name) || seen[f.Name] || !f.File.Raw {
+			return fmt.Errorf("%w: manifest: file %q has no usable name, or is there twice", ErrBundle, clip(f.Name))
+		}
+		seen[f.Name] = true
+	}
+	for _, f := range g.files() {
+		if err := f.check(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -191,7 +240,7 @@ func (f File) check() error {
 	if err != nil || len(sum) != 32 || strings.ToLower(f.SHA256) != f.SHA256 {
 		return fmt.Errorf("%w: manifest: no SHA-256", ErrBundle)
 	}
-	if f.Size <= 0 || f.Size > maxContent || f.Lines < 0 || f.ContentSize < 0 || f.ContentSize > f.Size*maxRatio+slack {
+	if f.Size <= 0 || f.Size > maxContent || f.Lines < 0 || f.ContentSize < 0 || f.ContentSize > f.Size*maxRatio+slack || f.Raw && (f.ContentSize != f.Size || f.Lines != 0) {
 		return fmt.Errorf("%w: manifest: file %s of %d bytes with %d decompressed", ErrBundle, f.SHA256, f.Size, f.ContentSize)
 	}
 	return nil
