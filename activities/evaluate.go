@@ -152,7 +152,8 @@ func (j *judge) image(ctx context.Context, batch *facts.Batch, digest, cause str
 		if !tag.Current {
 			continue
 		}
-		result, err := j.verdict(ctx, known, tag.FullTag())
+		watched := facts.Watch(known)
+		result, err := j.verdict(ctx, watched, tag.FullTag())
 		if err != nil {
 			return nil, err
 		}
@@ -164,6 +165,9 @@ func (j *judge) image(ctx context.Context, batch *facts.Batch, digest, cause str
 			return nil, err
 		}
 		n.Cause = cause
+		if !watched.Beyond() {
+			n.Inputs = batch.Inputs(digest)
+		}
 		out = append(out, n)
 	}
 	return out, nil

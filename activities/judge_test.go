@@ -30,6 +30,18 @@ func (s *system) standing(in workflows.AnalyzeImageInput) (out []string) {
 	return out
 }
 
+// restsOn is what the newest verdict of an image's first tag rests on.
+func (s *system) restsOn(in workflows.AnalyzeImageInput) string {
+	s.t.Helper()
+	e, err := persistence.NewEvaluations(s.pool).Latest(s.t.Context(), persistence.EvaluationKey{
+		Account: in.Account, ImageDigest: in.Digest, Tag: s.status(in).Tags[0].FullTag(), PolicyID: "default",
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return e.Inputs
+}
+
 // alone evaluates the current tags of an image by facts that are read for nothing else.
 func (s *system) alone(in workflows.AnalyzeImageInput) (out []string) {
 	s.t.Helper()
@@ -103,6 +115,14 @@ func TestImagesJudgedTogetherGetTheVerdictsOfEachAlone(t *testing.T) {
 		}
 		if diff := cmp.Diff(s.alone(in), s.standing(in)); diff != "" {
 			t.Errorf("%s of %s (-alone +together):\n%s", in.Digest, in.Account, diff)
+		}
+		// A check of an image that was judged together with others finds that its verdict holds.
+		inputs, err := facts.New(s.pool, s.pool, blob.NewPostgres(s.pool)).Inputs(ctx, in.Account, in.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rests := s.restsOn(in); rests != inputs {
+			t.Errorf("%s of %s rests on %s, now there is %s", in.Digest, in.Account, rests, inputs)
 		}
 	}
 	if diff := cmp.Diff(before, s.standing(broken)); diff != "" {

@@ -13,10 +13,13 @@ import (
 	"plimsoll/engine/policy"
 	"plimsoll/internal/log"
 	"plimsoll/persistence"
+	"plimsoll/persistence/facts"
 )
 
 // Evaluations stores verdicts.
 type Evaluations interface {
+	// Latest returns the newest verdict: persistence.ErrNotFound.
+	Latest(ctx context.Context, k persistence.EvaluationKey) (persistence.Evaluation, error)
 	Save(ctx context.Context, n persistence.NewEvaluation) (changed bool, err error)
 	History(ctx context.Context, k persistence.EvaluationKey, limit int) ([]persistence.Evaluation, error)
 }
@@ -25,13 +28,15 @@ type Evaluations interface {
 type Facts interface {
 	// Of loads nothing before it is asked; persistence.ErrNotFound and ErrNotAnalyzed as everywhere.
 	Of(ctx context.Context, account, digest string) (policy.Facts, error)
+	// Inputs is the digest of all that a verdict rests on besides policy and time, see facts.Watched.
+	Inputs(ctx context.Context, account, digest string) (string, error)
 }
 
 // historyLimit is how many verdicts an answer holds at most.
 const historyLimit = 200
 
-// CheckImage evaluates the image and stores the verdict, unless the caller asks to leave no trace. Evaluating costs milliseconds;
-// a stored verdict could be out of date by a rule that depends on the time, and nobody would know.
+// CheckImage evaluates the image and stores the verdict, unless the caller asks to leave no trace. A stored verdict is the
+// answer while everything it rests on is as it was.
 func (h *handlers) CheckImage(ctx context.Context, req oas.CheckImageRequestObject) (oas.CheckImageResponseObject, error) {
 	tag, err := parseTag(req.Params.Tag)
 	if err != nil {
@@ -125,26 +130,27 @@ func decodeResults(list []dated, detail bool) ([]oas.PolicyEvaluationResult, err
 	return results, nil
 }
 
-// evaluate computes the verdict of now.
-func (c *check) evaluate(ctx context.Context, digest string) (*policy.Result, error) {
+// evaluate computes the verdict of now; beyond tells whether it rests on more than Facts.Inputs knows of.
+func (c *check) evaluate(ctx context.Context, digest string) (result *policy.Result, beyond bool, err error) {
 	compiled, _, err := policy.Load(c.policy.Document, c.deps.Gates)
 	if err != nil {
-		return nil, fmt.Errorf("compile policy %s: %w", c.policy.ID, err)
+		return nil, false, fmt.Errorf("compile policy %s: %w", c.policy.ID, err)
 	}
-	facts, err := c.deps.Facts.Of(ctx, c.key.Account, digest)
+	known, err := c.deps.Facts.Of(ctx, c.key.Account, digest)
 	if err != nil {
-		return nil, c.unanalyzed(ctx, digest, err)
+		return nil, false, c.unanalyzed(ctx, digest, err)
 	}
-	result, err := compiled.Evaluate(ctx, facts, c.key.Tag, time.Now())
+	watched := facts.Watch(known)
+	result, err = compiled.Evaluate(ctx, watched, c.key.Tag, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("evaluate %s: %w", digest, err)
+		return nil, false, fmt.Errorf("evaluate %s: %w", digest, err)
 	}
-	return result, nil
+	return result, watched.Beyond(), nil
 }
 
 // compared computes without storing; with a base it evaluates that too, under the same policy and tag.
 func (c *check) compared(ctx context.Context, base string) (dated, error) {
-	result, err := c.evaluate(ctx, c.key.ImageDigest)
+	result, _, err := c.evaluate(ctx, c.key.ImageDigest)
 	if err != nil {
 		return dated{}, err
 	}
@@ -167,7 +173,7 @@ func (c *check) compare(ctx context.Context, result *policy.Result, named string
 		result.ComparisonImageDigest = nil
 		return nil
 	}
-	of, err := c.evaluate(ctx, base)
+	of, _, err := c.evaluate(ctx, base)
 	if err != nil {
 		return err
 	}
@@ -175,13 +181,35 @@ func (c *check) compare(ctx context.Context, result *policy.Result, named string
 	return nil
 }
 
-// stored computes and stores. A verdict some of whose rules could not be run is answered, since it fails closed, but not kept.
+// stored answers from the stored verdict while it holds, and else computes and stores.
 func (c *check) stored(ctx context.Context) (dated, error) {
-	generation, err := c.deps.Feeds.Generation(ctx) // before the facts: they are at least as new
+	generation, err := c.deps.Feeds.Generation(ctx) // before the facts, as the inputs are: they are at least as new
 	if err != nil {
 		return dated{}, fmt.Errorf("load feed generation: %w", err)
 	}
-	result, err := c.evaluate(ctx, c.key.ImageDigest)
+	inputs, err := c.deps.Facts.Inputs(ctx, c.key.Account, c.key.ImageDigest)
+	if err != nil {
+		return dated{}, fmt.Errorf("load what the verdict rests on: %w", err)
+	}
+	latest, err := c.deps.Evaluations.Latest(ctx, c.key)
+	switch {
+	case err == nil && c.holds(&latest, inputs, time.Now()):
+		return dated{latest.EvaluatedAt, latest.Result}, nil
+	case err != nil && !errors.Is(err, persistence.ErrNotFound):
+		return dated{}, fmt.Errorf("load evaluation: %w", err)
+	}
+	return c.renewed(ctx, generation, inputs)
+}
+
+// holds tells whether evaluating again would say the same.
+func (c *check) holds(e *persistence.Evaluation, inputs string, now time.Time) bool {
+	return e.PolicyDigest == c.policy.Digest && e.Inputs != "" && e.Inputs == inputs &&
+		(e.ValidUntil == nil || now.Before(*e.ValidUntil)) && now.Before(e.EvaluatedAt.Add(c.config.EvaluationTTL))
+}
+
+// renewed computes and stores. A verdict some of whose rules could not be run is answered, since it fails closed, but not kept.
+func (c *check) renewed(ctx context.Context, generation int64, inputs string) (dated, error) {
+	result, beyond, err := c.evaluate(ctx, c.key.ImageDigest)
 	if err != nil {
 		return dated{}, err
 	}
@@ -193,10 +221,13 @@ func (c *check) stored(ctx context.Context) (dated, error) {
 		log.From(ctx).Error("some rules could not be run", zap.String(log.KeyImageDigest, c.key.ImageDigest), zap.String(log.KeyPolicy, c.policy.ID), zap.Error(err))
 		return out, nil
 	}
+	if beyond {
+		inputs = ""
+	}
 	_, err = c.deps.Evaluations.Save(ctx, persistence.NewEvaluation{
 		EvaluationKey: c.key, PolicyDigest: c.policy.Digest, Generation: generation, AnalysisID: c.analysis.ID,
-		FinalAction: string(result.FinalAction), Status: string(result.Status), Result: out.encoded, Cause: persistence.CauseRequest,
-		EvaluatedAt: result.EvaluationTime,
+		FinalAction: string(result.FinalAction), Reason: result.FinalActionReason, Status: string(result.Status), Result: out.encoded,
+		Cause: persistence.CauseRequest, EvaluatedAt: result.EvaluationTime, Inputs: inputs, ValidUntil: result.Until(), Official: c.policy.Active,
 	})
 	if err != nil {
 		return dated{}, fmt.Errorf("store evaluation: %w", err)

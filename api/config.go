@@ -16,6 +16,7 @@ type Config struct {
 	RequestTimeout        time.Duration `yaml:"request_timeout" doc:"How long the server works on one request."`
 	ResolveTimeout        time.Duration `yaml:"resolve_timeout" doc:"How long adding an image or checking a registry credential waits for a worker."`
 	FeedSyncWait          time.Duration `yaml:"feed_sync_wait" doc:"How long a request for a feed synchronisation waits for its end; the synchronisation goes on afterwards."`
+	EvaluationTTL         time.Duration `yaml:"evaluation_ttl" doc:"How long at most a stored verdict answers a policy check while nothing it rests on changes; 0 evaluates each time."`
 	MaxCompressedMiB      int           `yaml:"max_compressed_image_size_mb" doc:"Largest image that may be added, as the registry sends it, in MiB; 0 refuses every image, a negative number none."`
 	UserBaseImages        bool          `yaml:"enable_user_base_image" doc:"Let images that users annotated with anchore.user/marked_base_image=true count as base images before any other ancestor."`
 	SBOMLicenseTexts      bool          `yaml:"sbom_license_texts" doc:"Write into SBOMs what packages state as the text of a licence; without it only names of licences are written."`
@@ -38,6 +39,7 @@ func DefaultConfig() Config {
 		RequestTimeout:        60 * time.Second,
 		ResolveTimeout:        30 * time.Second,
 		FeedSyncWait:          30 * time.Minute,
+		EvaluationTTL:         time.Hour,
 		MaxCompressedMiB:      -1,
 		UserBaseImages:        true,
 		SBOMLicenseTexts:      true,
@@ -54,6 +56,9 @@ func (c Config) Validate() error {
 		if d <= 0 {
 			faults = append(faults, fmt.Errorf("%s: must be positive, is %s", name, d))
 		}
+	}
+	if c.EvaluationTTL < 0 {
+		faults = append(faults, fmt.Errorf("evaluation_ttl: must not be negative, is %s", c.EvaluationTTL))
 	}
 	if c.MaxBodyBytes <= 0 {
 		faults = append(faults, fmt.Errorf("max_body_bytes: must be positive, is %d", c.MaxBodyBytes))

@@ -25,7 +25,7 @@ SELECT c.package_id, c.replacement_id, c.valid_from FROM plimsoll.package_correc
 WHERE c.account = @account AND c.package_id = ANY (@packages::bigint[]) AND c.valid_to IS NULL`)
 
 	matchesOfPackages = query("match.of_packages", `
-SELECT m.package_id, m.source, m.group_name, m.vulnerability, m.namespace, m.target, m.scope, m.severity::int AS severity,
+SELECT m.id, m.package_id, m.source, m.group_name, m.vulnerability, m.namespace, m.target, m.scope, m.severity::int AS severity,
   m.fix_version, m.fix_state, m.also, m.confidence, m.since, m.valid_from, p.type, p.name, p.version, p.arch, p.purl
 FROM unnest(@packages::bigint[]) k (id)
 JOIN plimsoll.package_match m ON m.package_id = k.id AND m.valid_to IS NULL
@@ -58,6 +58,7 @@ type correctedRow struct {
 type PackageMatch struct {
 	ImageVulnerability
 	FixVersions []string // FixVersion, if there is one
+	id          int64    // of the match
 }
 
 // Found is a finding of an image.
@@ -69,12 +70,13 @@ type Found struct {
 }
 
 type packageMatchRow struct {
+	ID        int64
 	PackageID int64
 	vulnerabilityRow
 }
 
 func scanPackageMatch(row pgx.CollectableRow) (r packageMatchRow, err error) {
-	err = row.Scan(&r.PackageID, &r.Source, &r.GroupName, &r.Vulnerability, &r.Namespace, &r.Target, &r.Scope, &r.Severity,
+	err = row.Scan(&r.ID, &r.PackageID, &r.Source, &r.GroupName, &r.Vulnerability, &r.Namespace, &r.Target, &r.Scope, &r.Severity,
 		&r.FixVersion, &r.FixState, &r.Also, &r.Confidence, &r.DetectedAt, &r.ValidFrom,
 		&r.PackageType, &r.PackageName, &r.PackageVersion, &r.PackageArch, &r.PURL)
 	return r, err
@@ -208,7 +210,7 @@ func (s *Matches) readMatches(ctx context.Context, packages []int64, out map[int
 		return err
 	}
 	for i := range list {
-		m := &PackageMatch{ImageVulnerability: list[i].vulnerability(said[list[i].basis])}
+		m := &PackageMatch{id: matches[i].ID, ImageVulnerability: list[i].vulnerability(said[list[i].basis])}
 		if m.FixVersion != "" {
 			m.FixVersions = []string{m.FixVersion}
 		}

@@ -43,6 +43,11 @@ func sameGathered(t *testing.T, w *world, account string) (compared int) {
 			for _, digest := range batch {
 				found, err := gathered.Findings(ctx, digest)
 				w.must(err)
+				state, err := persistence.NewInputs(w.pool, w.pool).Matches(ctx, account, digest)
+				w.must(err)
+				if got := gathered.State(digest); got != state {
+					t.Errorf("%s, %s: state %s, want %s", account, name, got, state)
+				}
 				var got, want []string
 				for _, f := range found {
 					got = append(got, asFound(&f.ImageVulnerability, f.At, f.KnownSince, f.Said))

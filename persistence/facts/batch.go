@@ -31,6 +31,10 @@ type Batch struct {
 	records  map[string]persistence.Image
 	analyses map[string]persistence.Analysis
 
+	// States, read before what they stand for: of each image, of the account, of the feeds.
+	images    map[string]string
+	of, feeds string
+
 	mu        sync.Mutex
 	gathered  *persistence.Gathered
 	documents map[string][]byte // configs and manifests; nil before they were asked for
@@ -40,6 +44,15 @@ type Batch struct {
 func (l *Loader) Batch(ctx context.Context, account string, digests []string) (*Batch, error) {
 	b := &Batch{loader: l, account: account, digests: digests}
 	var err error
+	if b.feeds, err = l.status.stateOf(ctx, l.inputs); err != nil {
+		return nil, err
+	}
+	if b.of, err = l.inputs.Account(ctx, account); err != nil {
+		return nil, err
+	}
+	if b.images, err = l.inputs.Images(ctx, account, digests); err != nil {
+		return nil, err
+	}
 	if b.records, err = l.images.ByDigest(ctx, account, digests); err != nil {
 		return nil, err
 	}

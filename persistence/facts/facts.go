@@ -34,6 +34,7 @@ type Loader struct {
 	matches  *persistence.Matches
 	feeds    *persistence.Feeds
 	rules    *persistence.Corrections
+	inputs   *persistence.Inputs
 	blobs    blob.Store
 	status   *status // nil: asked anew each time
 }
@@ -43,7 +44,7 @@ func New(pool, feeds *pgxpool.Pool, blobs blob.Store) *Loader {
 	return &Loader{
 		images: persistence.NewImages(pool), analyses: persistence.NewAnalyses(pool), layers: persistence.NewLayers(pool),
 		matches: persistence.NewMatches(pool, feeds), feeds: persistence.NewFeeds(feeds),
-		rules: persistence.NewCorrections(pool), blobs: blobs,
+		rules: persistence.NewCorrections(pool), inputs: persistence.NewInputs(pool, feeds), blobs: blobs,
 	}
 }
 
@@ -262,6 +263,7 @@ func (s *stored) FeedStatus(ctx context.Context) (policy.FeedStatus, error) {
 type status struct {
 	mu    sync.Mutex
 	known *persistence.FeedStatus
+	state string // digest, taken before anything is remembered
 }
 
 func (s *status) of(ctx context.Context, feeds *persistence.Feeds) (persistence.FeedStatus, error) {
@@ -278,6 +280,20 @@ func (s *status) of(ctx context.Context, feeds *persistence.Feeds) (persistence.
 		s.known = &now
 	}
 	return *s.known, nil
+}
+
+// stateOf is the state of the feeds before any of them was read.
+func (s *status) stateOf(ctx context.Context, inputs *persistence.Inputs) (string, error) {
+	if s == nil {
+		return inputs.Feeds(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	if s.state == "" {
+		s.state, err = inputs.Feeds(ctx)
+	}
+	return s.state, err
 }
 
 // Lifecycle tells how long the distribution is supported.
