@@ -88,6 +88,7 @@ func cdxComponent(a artifact, names licensing) cdx.Component {
 	told := []string{
 		"package:type", a.Type, "package:arch", a.Arch, "package:source", a.Source,
 		"package:source_version", a.SourceVersion, "package:layer", a.Layer, "package:owner", a.Owner,
+		"package:modularity", a.Metadata[catalog.MetadataModularity],
 	}
 	for _, name := range a.CPEs[min(1, len(a.CPEs)):] { // a component has room for one
 		told = append(told, "package:cpe", name)

@@ -190,6 +190,7 @@ func (e *cdxEntry) read() catalog.Package {
 	if p.SourceVersion == "" {
 		p.SourceVersion = trivySource(known)
 	}
+	label(&p, firstOf(known, propertyPrefix+"package:modularity", "syft:metadata:modularityLabel", "aquasecurity:trivy:Modularitylabel"))
 	p.Layer = firstOf(known, propertyPrefix+"package:layer", "syft:location:0:layerID", "aquasecurity:trivy:LayerDigest")
 	p.Owner = firstOf(known, propertyPrefix+"package:owner")
 	p.Location = firstOf(known, "syft:location:0:path", "aquasecurity:trivy:FilePath")

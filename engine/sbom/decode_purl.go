@@ -79,10 +79,23 @@ func fromPURL(p *catalog.Package, u packageurl.PackageURL) {
 		if p.Source == "" {
 			p.Source, p.SourceVersion = upstream(p.Type, q["upstream"])
 		}
+		label(p, q["rpmmod"])
 	}
 	if p.Version == "" {
 		p.Version = u.Version
 	}
+}
+
+// label notes the module an rpm was built in, without which it is compared with the fixes of all streams of the module. Syft
+// and Red Hat's own documents have it in the qualifier rpmmod; what is there already stands.
+func label(p *catalog.Package, module string) {
+	if module = catalog.Text(module); p.Type != catalog.TypeRpm && p.Type != "" || module == "" || p.Metadata[catalog.MetadataModularity] != "" {
+		return
+	}
+	if p.Metadata == nil {
+		p.Metadata = map[string]string{}
+	}
+	p.Metadata[catalog.MetadataModularity] = module
 }
 
 // upstream reads the qualifier in which Syft keeps the source package: NAME, NAME@VERSION, or an rpm's file name.

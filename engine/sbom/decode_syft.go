@@ -151,6 +151,7 @@ type syftMetadata struct {
 	Epoch         *int            `json:"epoch"`
 	Vendor        string          `json:"vendor"`
 	InstalledSize json.Number     `json:"installedSize"`
+	Modularity    string          `json:"modularityLabel"`
 	Author        json.RawMessage `json:"author"`
 }
 
@@ -180,6 +181,7 @@ func (p *syftPackage) read() catalog.Package {
 	case catalog.TypeRpm:
 		out.Source, out.SourceVersion = sourceRPM(m.SourceRPM)
 		out.Origin = m.Vendor
+		label(&out, m.Modularity)
 		if m.Epoch != nil && !strings.Contains(p.Version, ":") {
 			out.Version = fmt.Sprint(*m.Epoch, ":", p.Version)
 		}

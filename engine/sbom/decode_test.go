@@ -138,6 +138,37 @@ func TestDocumentsOfOtherTools(t *testing.T) {
 	}
 }
 
+func TestTheModuleOfAnRPMIsRead(t *testing.T) {
+	t.Parallel()
+	const purl = `"purl":"pkg:rpm/redhat/nodejs@16.1-1.module%2Bel8?arch=x86_64&distro=rhel-8.6"`
+	for name, in := range map[string]string{
+		"Syft's JSON": `{"artifacts":[{"name":"nodejs","version":"16.1-1.module+el8","type":"rpm",` + purl + `,"metadata":{"modularityLabel":"nodejs:16:8060020:ad008a3a"}}]}`,
+		"Syft's CycloneDX": `{"bomFormat":"CycloneDX","components":[{"type":"library","name":"nodejs","version":"16.1-1.module+el8",` + purl +
+			`,"properties":[{"name":"syft:package:type","value":"rpm"},{"name":"syft:metadata:modularityLabel","value":"nodejs:16:8060020:ad008a3a"}]}]}`,
+		"Trivy's CycloneDX": `{"bomFormat":"CycloneDX","components":[{"type":"library","name":"nodejs","version":"16.1-1.module+el8",` + purl +
+			`,"properties":[{"name":"aquasecurity:trivy:Modularitylabel","value":"nodejs:16:8060020:ad008a3a"}]}]}`,
+		"a purl": `{"bomFormat":"CycloneDX","components":[{"type":"library","name":"nodejs","version":"16.1-1.module+el8",` +
+			strings.Replace(purl, "arch=", "rpmmod=nodejs:16:8060020:ad008a3a&arch=", 1) + `}]}`,
+	} {
+		doc, err := Decode([]byte(in), Limits{})
+		if err != nil || len(doc.Packages) != 1 {
+			t.Errorf("%s: %v, %v", name, doc, err)
+			continue
+		}
+		if id := doc.Packages[0].Identity(); id.Module != "nodejs:16" {
+			t.Errorf("%s: the module is %q", name, id.Module)
+		}
+	}
+	img := rpms()
+	img.Packages[0].Metadata = map[string]string{catalog.MetadataModularity: "nodejs:16:1:2"}
+	for _, format := range []string{"native.json", "cyclonedx.json", "cyclonedx.xml"} {
+		doc, err := Decode(render(t, format, subject(), img), Limits{})
+		if err != nil || !slices.ContainsFunc(doc.Packages, func(p catalog.Package) bool { id := p.Identity(); return id.Name == "dbus" && id.Module == "nodejs:16" }) {
+			t.Errorf("%s loses the module: %v", format, err)
+		}
+	}
+}
+
 func listing(doc *Document) string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(string(doc.Format)+"; "+doc.Tool+"; "+doc.Name+" "+doc.Version) + "\n")
