@@ -181,7 +181,7 @@ func (j *judge) evaluation(record persistence.Image, tag string, result *policy.
 	return persistence.NewEvaluation{
 		EvaluationKey: persistence.EvaluationKey{Account: j.account, ImageDigest: record.Digest, Tag: tag, PolicyID: j.stored.ID},
 		PolicyDigest:  j.stored.Digest, Generation: j.generation, AnalysisID: *record.AnalysisID,
-		FinalAction: string(result.FinalAction), Reason: result.FinalActionReason, Status: string(result.Status),
+		FinalAction: string(result.FinalAction), Reason: result.FinalActionReason, Status: string(result.Status), Violations: result.Violations(),
 		Result: encoded, EvaluatedAt: j.began, ValidUntil: result.Until(), Official: true,
 	}, nil
 }

@@ -227,7 +227,7 @@ func (c *check) renewed(ctx context.Context, generation int64, inputs string) (d
 	_, err = c.deps.Evaluations.Save(ctx, persistence.NewEvaluation{
 		EvaluationKey: c.key, PolicyDigest: c.policy.Digest, Generation: generation, AnalysisID: c.analysis.ID,
 		FinalAction: string(result.FinalAction), Reason: result.FinalActionReason, Status: string(result.Status), Result: out.encoded,
-		Cause: persistence.CauseRequest, EvaluatedAt: result.EvaluationTime, Inputs: inputs, ValidUntil: result.Until(), Official: c.policy.Active,
+		Cause: persistence.CauseRequest, EvaluatedAt: result.EvaluationTime, Inputs: inputs, ValidUntil: result.Until(), Official: c.policy.Active, Violations: result.Violations(),
 	})
 	if err != nil {
 		return dated{}, fmt.Errorf("store evaluation: %w", err)

@@ -27,6 +27,7 @@ type NewEvaluation struct {
 	FinalAction  string // stop, warn or go
 	Reason       string // of the final action
 	Status       string // pass or fail
+	Violations   int    // findings that stop
 	// Result should not say when it was made: what is stored already is not stored again.
 	Result      json.RawMessage
 	Cause       string    // what made it be computed
@@ -64,7 +65,7 @@ func NewEvaluations(pool *pgxpool.Pool) *Evaluations { return &Evaluations{pool}
 
 const (
 	evaluationColumns = `id, account, image_digest, tag, policy_id, policy_digest, generation, analysis_id, final_action,
-  reason, status, result, cause, evaluated_at, inputs, valid_until, created_at`
+  reason, status, violations, result, cause, evaluated_at, inputs, valid_until, created_at`
 
 	evaluationOfKey = ` FROM plimsoll.evaluation
 WHERE account = @account AND image_digest = @image_digest AND tag = @tag AND policy_id = @policy_id

@@ -18,7 +18,7 @@ const saveAtOnce = 128
 const (
 	evaluationKeys = `unnest(@accounts::text[], @image_digests::text[], @tags::text[], @policy_ids::text[])`
 
-	evaluationValues = `@policy_digests::text[], @generations::bigint[], @analysis_ids::bigint[], @statuses::text[], @reasons::text[],
+	evaluationValues = `@policy_digests::text[], @generations::bigint[], @analysis_ids::bigint[], @statuses::text[], @reasons::text[], @violations::integer[],
   @results::bytea[], @contents::text[], @evaluated_ats::timestamptz[], @inputs::text[], @valid_untils::timestamptz[], @due_ats::timestamptz[],
   @official_ats::timestamptz[]`
 )
@@ -54,15 +54,15 @@ UPDATE plimsoll.evaluation SET due_at = NULL WHERE id = ANY (@ids::bigint[]) AND
 	// A result that says the same stays where it is, untouched.
 	evaluationRefresh = query("evaluation.refresh", `
 UPDATE plimsoll.evaluation e SET policy_digest = k.policy_digest, generation = k.generation, analysis_id = k.analysis_id,
-  status = k.status, reason = k.reason, result = coalesce(k.result, e.result), content = k.content, evaluated_at = k.evaluated_at,
+  status = k.status, reason = k.reason, violations = k.violations, result = coalesce(k.result, e.result), content = k.content, evaluated_at = k.evaluated_at,
   inputs = k.inputs, valid_until = k.valid_until, due_at = k.due_at, official_at = coalesce(k.official_at, e.official_at)
 FROM unnest(@ids::bigint[], @accounts::text[], `+evaluationValues+`)
-  k (id, account, policy_digest, generation, analysis_id, status, reason, result, content, evaluated_at, inputs, valid_until, due_at, official_at)
+  k (id, account, policy_digest, generation, analysis_id, status, reason, violations, result, content, evaluated_at, inputs, valid_until, due_at, official_at)
 WHERE e.id = k.id AND e.account = k.account`)
 
 	evaluationInsert = query("evaluation.insert", `
 INSERT INTO plimsoll.evaluation (account, image_digest, tag, policy_id, final_action, cause, policy_digest, generation, analysis_id,
-  status, reason, result, content, evaluated_at, inputs, valid_until, due_at, official_at)
+  status, reason, violations, result, content, evaluated_at, inputs, valid_until, due_at, official_at)
 SELECT * FROM unnest(@accounts::text[], @image_digests::text[], @tags::text[], @policy_ids::text[], @final_actions::text[], @causes::text[],
   `+evaluationValues+`)`)
 )
@@ -187,9 +187,11 @@ func saveEvaluations(ctx context.Context, tx pgx.Tx, list []NewEvaluation) ([]Sa
 		}
 	}
 	if len(again.list) > 0 {
-		_, err = exec(ctx, tx, evaluationRefresh, merge(again.columns(), args{"ids": again.ids, "accounts": keyColumns(again.list)["accounts"]}))
+		if _, err := exec(ctx, tx, evaluationRefresh, merge(again.columns(), args{"ids": again.ids, "accounts": keyColumns(again.list)["accounts"]})); err != nil {
+			return nil, err
+		}
 	}
-	return out, err
+	return out, settleVerdicts(ctx, tx, list)
 }
 
 // official is what the account said of a tag.
@@ -289,18 +291,18 @@ func (c *evaluationRows) add(n *NewEvaluation, known string, id int64) error {
 func (c *evaluationRows) columns() args {
 	n := len(c.list)
 	digests, statuses, reasons, inputs := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	generations, analyses := make([]int64, n), make([]int64, n)
+	generations, analyses, violations := make([]int64, n), make([]int64, n), make([]int, n)
 	times, valid, due, officials := make([]time.Time, n), make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
 	for i := range c.list {
 		e := &c.list[i]
-		digests[i], statuses[i], reasons[i], inputs[i] = e.PolicyDigest, e.Status, e.Reason, e.Inputs
+		digests[i], statuses[i], reasons[i], violations[i], inputs[i] = e.PolicyDigest, e.Status, e.Reason, e.Violations, e.Inputs
 		generations[i], analyses[i], times[i], valid[i] = e.Generation, e.AnalysisID, e.EvaluatedAt, e.ValidUntil
 		if e.Official {
 			due[i], officials[i] = e.ValidUntil, &e.EvaluatedAt
 		}
 	}
 	return args{
-		"policy_digests": digests, "statuses": statuses, "reasons": reasons, "generations": generations, "analysis_ids": analyses,
+		"policy_digests": digests, "statuses": statuses, "reasons": reasons, "violations": violations, "generations": generations, "analysis_ids": analyses,
 		"evaluated_ats": times, "results": c.results, "contents": c.contents, "inputs": inputs, "valid_untils": valid, "due_ats": due, "official_ats": officials,
 	}
 }

@@ -44,6 +44,9 @@ func (s *Images) MarkDeleting(ctx context.Context, account, digest string, force
 			if _, err := exec(ctx, tx, imageMark, args{"account": account, "digest": digest}); err != nil {
 				return Deletion{}, err
 			}
+			if err := settleImage(ctx, tx, account, digest); err != nil {
+				return Deletion{}, err
+			}
 		}
 		out.OutboxID, err = enqueue(ctx, tx, start)
 		return out, err

@@ -155,7 +155,7 @@ func submitAll(ctx context.Context, tx pgx.Tx, all []SubmitImage) ([]Submission,
 			return nil, err
 		}
 	}
-	return out, nil
+	return out, settleSubmitted(ctx, tx, all)
 }
 
 // lockTags takes the locks of all tags in one order, whatever order they are filed in.

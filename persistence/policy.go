@@ -201,8 +201,10 @@ func (s *Policies) change(ctx context.Context, account string, edit PolicyEdit, 
 		if p, err = one[Policy](ctx, tx, policyNumber, args{"account": account, "id": p.ID}); err != nil {
 			return p, err
 		}
-		outboxID, err = enqueue(ctx, tx, edit(account, p.Edit))
-		return p, err
+		if outboxID, err = enqueue(ctx, tx, edit(account, p.Edit)); err != nil || p.ID == before.ID {
+			return p, err
+		}
+		return p, settleWithin(ctx, tx, account, TagName{})
 	})
 	return p, outboxID, err
 }

@@ -105,6 +105,8 @@ const (
 	lockCorrections     int32 = 0x504c000a // what follows from them
 	lockForget          int32 = 0x504c0020 // whoever removes old feed data
 	lockFile            int32 = 0x504c0010 // contents of feed files
+	lockAlerts          int32 = 0x504c0011 // what alerts of an account follow from
+	lockAlertTag        int32 = 0x504c0012 // the alert of a tag
 )
 
 // wrap says what was attempted; nil stays nil.

@@ -21,6 +21,7 @@ const (
 	PolicyEval     = "policy_eval"
 	VulnUpdate     = "vuln_update"
 	AnalysisUpdate = "analysis_update"
+	TagAlerts      = "alerts" // alerts are raised for the tag, or for the repository's
 )
 
 // tagTypes are the types whose key is a tag: an added tag gets one of each.
@@ -157,7 +158,7 @@ func (s *Subscriptions) Create(ctx context.Context, n NewSubscription, sync Sync
 		if err != nil {
 			return Subscription{}, err
 		}
-		return sub, syncWatch(ctx, tx, sub, sync)
+		return sub, follow(ctx, tx, sub, sync)
 	})
 	return out, wrap(err, "add subscription %s of %s", n.Type, SubscriptionKey(n.Name))
 }
@@ -216,7 +217,15 @@ func changeSubscription(ctx context.Context, tx pgx.Tx, account, id string, c Su
 	if err != nil || c.Active == nil {
 		return sub, err
 	}
-	return sub, syncWatch(ctx, tx, sub, sync)
+	return sub, follow(ctx, tx, sub, sync)
+}
+
+// follow does what follows from another subscription, in its transaction.
+func follow(ctx context.Context, tx pgx.Tx, sub Subscription, sync SyncWatch) error {
+	if sub.Type == TagAlerts {
+		return settleWithin(ctx, tx, sub.Account, TagName{sub.Registry, sub.Repository, sub.Tag})
+	}
+	return syncWatch(ctx, tx, sub, sync)
 }
 
 // Delete removes a subscription with what its watcher remembers: ErrNotFound.
@@ -226,7 +235,7 @@ func (s *Subscriptions) Delete(ctx context.Context, account, id string, sync Syn
 		if err != nil {
 			return err
 		}
-		return syncWatch(ctx, tx, sub, sync)
+		return follow(ctx, tx, sub, sync)
 	})
 	return wrap(err, "delete subscription %s", id)
 }
