@@ -50,6 +50,9 @@ type Deps struct {
 
 	Subscriptions Subscriptions
 	Corrections   Corrections
+	Alerts        Alerts
+	Actions       Actions
+	Events        Events
 	Access        *registryhttp.Access
 
 	// Gates is the policy language, and DefaultPolicy what a new account starts with.

@@ -103,6 +103,21 @@ func TestEveryOperationConforms(t *testing.T) {
 	ask("/v2/subscriptions/" + subscribed[0].SubscriptionId)
 	s.admin(http.MethodPut, "/v2/subscriptions/"+subscribed[0].SubscriptionId, `{"active":false}`).wants(http.StatusOK)
 	s.admin(http.MethodDelete, "/v2/subscriptions/"+subscribed[0].SubscriptionId, "").wants(http.StatusNoContent)
+	s.subscribeAlerts(testTag)
+	s.verdict(digest)
+	alert := s.alerts("")[0].Uuid
+	ask("/v2/alerts/compliance-violations/" + alert)
+	s.admin(http.MethodPatch, alertsPath+"/"+alert, `{"state":"closed","closed_reason":"seen"}`).wants(http.StatusOK)
+	s.admin(http.MethodPatch, alertsPath+"/"+alert, `{"state":"open"}`).wants(http.StatusOK)
+	ask("/v2/alerts/summaries")
+	s.admin(http.MethodPost, "/v2/actions", plan(digest, testTag, "", s.findings(digest)[0])).wants(http.StatusOK)
+	ask("/v2/actions")
+	ask("/v2/event-types")
+	var happened oas.EventsList
+	s.admin(http.MethodGet, "/v2/events", "").wants(http.StatusOK).decode(&happened)
+	ask("/v2/events/" + happened.Results[0].EventId)
+	s.admin(http.MethodDelete, "/v2/events/"+happened.Results[0].EventId, "").wants(http.StatusOK)
+	s.admin(http.MethodDelete, "/v2/events", "").wants(http.StatusOK)
 	var corrected oas.Correction
 	s.admin(http.MethodPost, "/v2/corrections", mendRigging).wants(http.StatusOK).decode(&corrected)
 	ask("/v2/corrections")

@@ -130,6 +130,7 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool, pool), Annotations: persistence.NewAnnotations(pool), Fleet: persistence.NewMatches(pool, pool), Scanner: persistence.NewMatches(pool, pool), Policies: persistence.NewPolicies(pool),
 		Evaluations: persistence.NewEvaluations(pool), Feeds: persistence.NewFeeds(pool), Exchange: exchange(pool), Services: persistence.NewServices(pool),
 		Blobs: s.blobs, Facts: facts.New(pool, pool, s.blobs), Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool), Corrections: persistence.NewCorrections(pool),
+		Alerts: persistence.NewAlerts(pool), Actions: persistence.NewActions(pool), Events: persistence.NewEvents(pool),
 		Gates: gates.All(), DefaultPolicy: defaultPolicy, Host: "api-host",
 		SchemaVersion: func(ctx context.Context) (int64, int64, error) { return persistence.SchemaVersion(ctx, pool, pool) },
 		Ready:         func(ctx context.Context) error { return persistence.CheckSchema(ctx, pool, pool) },

@@ -25,7 +25,7 @@ type Subscriptions interface {
 }
 
 var subscriptionTypes = []string{
-	persistence.AnalysisUpdate, persistence.PolicyEval, persistence.RepoUpdate, persistence.TagUpdate, persistence.VulnUpdate,
+	persistence.TagAlerts, persistence.AnalysisUpdate, persistence.PolicyEval, persistence.RepoUpdate, persistence.TagUpdate, persistence.VulnUpdate,
 }
 
 // syncWatch names the workflow that brings a subscription's schedule in line with its row.
@@ -73,11 +73,7 @@ func (h *handlers) CreateSubscription(ctx context.Context, req oas.CreateSubscri
 	if !slices.Contains(subscriptionTypes, kind) {
 		return nil, fail(codeInvalidRequest, fmt.Sprintf("subscription_type %q is not one of %s.", kind, strings.Join(subscriptionTypes, ", ")))
 	}
-	read := parseTag
-	if kind == persistence.RepoUpdate {
-		read = repositoryName
-	}
-	name, err := read(req.Body.SubscriptionKey)
+	name, err := subscriptionName(kind, req.Body.SubscriptionKey)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +90,15 @@ func (h *handlers) CreateSubscription(ctx context.Context, req oas.CreateSubscri
 		return nil, err
 	}
 	return oas.CreateSubscription200JSONResponse{subscriptionBody(sub)}, nil
+}
+
+// subscriptionName reads the key of a type. Alerts may be about a tag or about all tags of a repository.
+func subscriptionName(kind, key string) (persistence.TagName, error) {
+	tagged := strings.LastIndexByte(key, ':') > strings.LastIndexByte(key, '/')
+	if kind == persistence.RepoUpdate || kind == persistence.TagAlerts && !tagged {
+		return repositoryName(key)
+	}
+	return parseTag(key)
 }
 
 // repositoryName reads registry/repository.

@@ -20,6 +20,57 @@ CREATE TABLE plimsoll.account (
   CONSTRAINT account_type_check CHECK ((type = ANY (ARRAY['admin'::text, 'user'::text, 'service'::text])))
 );
 
+CREATE TABLE plimsoll.action_plan (
+  account text NOT NULL
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+  number bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  type text NOT NULL
+  image_tag text NOT NULL
+  image_digest text NOT NULL
+  policy_id text NOT NULL
+  resolutions jsonb NOT NULL
+  subject text NOT NULL
+  message text NOT NULL
+  endpoint text NOT NULL
+  configuration_id text NOT NULL
+  created_by text NOT NULL
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT action_plan_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT action_plan_pkey PRIMARY KEY (account, id)
+);
+
+CREATE INDEX action_plan_image ON plimsoll.action_plan USING btree (account, image_digest);
+CREATE INDEX action_plan_page ON plimsoll.action_plan USING btree (account, created_at DESC, number DESC);
+CREATE TABLE plimsoll.alert (
+  account text NOT NULL
+  id uuid NOT NULL
+  number bigint GENERATED ALWAYS AS IDENTITY NOT NULL
+  registry text NOT NULL
+  repository text NOT NULL
+  tag text NOT NULL
+  image_digest text NOT NULL
+  policy_id text NOT NULL
+  evaluation bigint NOT NULL
+  evaluated_at timestamp with time zone NOT NULL
+  reason text NOT NULL
+  violations integer NOT NULL
+  state text NOT NULL DEFAULT 'open'::text
+  closed_by text NOT NULL DEFAULT ''::text
+  closed_reason text NOT NULL DEFAULT ''::text
+  acknowledged boolean NOT NULL DEFAULT false
+  created_at timestamp with time zone NOT NULL DEFAULT now()
+  updated_at timestamp with time zone NOT NULL DEFAULT now()
+  CONSTRAINT alert_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
+  CONSTRAINT alert_pkey PRIMARY KEY (account, id)
+  CONSTRAINT alert_reason_check CHECK ((reason = ANY (ARRAY['policy_evaluation'::text, 'denylisted'::text, 'errors'::text])))
+  CONSTRAINT alert_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text])))
+);
+
+CREATE UNIQUE INDEX alert_acknowledged ON plimsoll.alert USING btree (account, registry, repository, tag) WHERE acknowledged;
+CREATE INDEX alert_age ON plimsoll.alert USING btree (updated_at) WHERE (state = 'closed'::text);
+CREATE UNIQUE INDEX alert_open ON plimsoll.alert USING btree (account, registry, repository, tag) WHERE (state = 'open'::text);
+CREATE INDEX alert_page ON plimsoll.alert USING btree (account, state, created_at DESC, number DESC);
 CREATE TABLE plimsoll.analysis (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL
   image_digest text NOT NULL
@@ -205,6 +256,7 @@ CREATE TABLE plimsoll.evaluation (
   valid_until timestamp with time zone
   due_at timestamp with time zone
   official_at timestamp with time zone
+  violations integer NOT NULL DEFAULT 0
   CONSTRAINT evaluation_account_image_digest_fkey FOREIGN KEY (account, image_digest) REFERENCES plimsoll.image(account, digest) ON DELETE CASCADE
   CONSTRAINT evaluation_pkey PRIMARY KEY (id)
 );
@@ -577,7 +629,7 @@ CREATE TABLE plimsoll.subscription (
   updated_at timestamp with time zone NOT NULL DEFAULT now()
   CONSTRAINT subscription_account_fkey FOREIGN KEY (account) REFERENCES plimsoll.account(name) ON DELETE CASCADE
   CONSTRAINT subscription_pkey PRIMARY KEY (account, type, key)
-  CONSTRAINT subscription_type_check CHECK ((type = ANY (ARRAY['tag_update'::text, 'repo_update'::text, 'policy_eval'::text, 'vuln_update'::text, 'analysis_update'::text])))
+  CONSTRAINT subscription_type_check CHECK ((type = ANY (ARRAY['tag_update'::text, 'repo_update'::text, 'policy_eval'::text, 'vuln_update'::text, 'analysis_update'::text, 'alerts'::text])))
 );
 
 CREATE UNIQUE INDEX subscription_id ON plimsoll.subscription USING btree (account, id);

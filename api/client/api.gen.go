@@ -37,6 +37,141 @@ func (e AccountStatusState) Valid() bool {
 	}
 }
 
+// Defines values for ActionType.
+const (
+	ActionTypeNotification ActionType = "notification"
+)
+
+// Valid indicates whether the value is a known member of the ActionType enum.
+func (e ActionType) Valid() bool {
+	switch e {
+	case ActionTypeNotification:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ActionRequestType.
+const (
+	ActionRequestTypeNotification ActionRequestType = "notification"
+)
+
+// Valid indicates whether the value is a known member of the ActionRequestType enum.
+func (e ActionRequestType) Valid() bool {
+	switch e {
+	case ActionRequestTypeNotification:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlertStateUpdateState.
+const (
+	AlertStateUpdateStateClosed AlertStateUpdateState = "closed"
+	AlertStateUpdateStateOpen   AlertStateUpdateState = "open"
+)
+
+// Valid indicates whether the value is a known member of the AlertStateUpdateState enum.
+func (e AlertStateUpdateState) Valid() bool {
+	switch e {
+	case AlertStateUpdateStateClosed:
+		return true
+	case AlertStateUpdateStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlertSummaryState.
+const (
+	AlertSummaryStateClosed AlertSummaryState = "closed"
+	AlertSummaryStateOpen   AlertSummaryState = "open"
+)
+
+// Valid indicates whether the value is a known member of the AlertSummaryState enum.
+func (e AlertSummaryState) Valid() bool {
+	switch e {
+	case AlertSummaryStateClosed:
+		return true
+	case AlertSummaryStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlertSummaryType.
+const (
+	AlertSummaryTypeComplianceViolation AlertSummaryType = "compliance_violation"
+)
+
+// Valid indicates whether the value is a known member of the AlertSummaryType enum.
+func (e AlertSummaryType) Valid() bool {
+	switch e {
+	case AlertSummaryTypeComplianceViolation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ComplianceViolationAlertComplianceStatusReason.
+const (
+	ComplianceViolationAlertComplianceStatusReasonDenylisted       ComplianceViolationAlertComplianceStatusReason = "denylisted"
+	ComplianceViolationAlertComplianceStatusReasonErrors           ComplianceViolationAlertComplianceStatusReason = "errors"
+	ComplianceViolationAlertComplianceStatusReasonPolicyEvaluation ComplianceViolationAlertComplianceStatusReason = "policy_evaluation"
+)
+
+// Valid indicates whether the value is a known member of the ComplianceViolationAlertComplianceStatusReason enum.
+func (e ComplianceViolationAlertComplianceStatusReason) Valid() bool {
+	switch e {
+	case ComplianceViolationAlertComplianceStatusReasonDenylisted:
+		return true
+	case ComplianceViolationAlertComplianceStatusReasonErrors:
+		return true
+	case ComplianceViolationAlertComplianceStatusReasonPolicyEvaluation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ComplianceViolationAlertState.
+const (
+	ComplianceViolationAlertStateClosed ComplianceViolationAlertState = "closed"
+	ComplianceViolationAlertStateOpen   ComplianceViolationAlertState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ComplianceViolationAlertState enum.
+func (e ComplianceViolationAlertState) Valid() bool {
+	switch e {
+	case ComplianceViolationAlertStateClosed:
+		return true
+	case ComplianceViolationAlertStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ComplianceViolationAlertType.
+const (
+	ComplianceViolationAlertTypeComplianceViolation ComplianceViolationAlertType = "compliance_violation"
+)
+
+// Valid indicates whether the value is a known member of the ComplianceViolationAlertType enum.
+func (e ComplianceViolationAlertType) Valid() bool {
+	switch e {
+	case ComplianceViolationAlertTypeComplianceViolation:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CorrectionRequestType.
 const (
 	Package CorrectionRequestType = "package"
@@ -88,6 +223,24 @@ func (e DriverExecutionTaskStatus) Valid() bool {
 	case DriverExecutionTaskStatusFailed:
 		return true
 	case DriverExecutionTaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventContentLevel.
+const (
+	ERROR EventContentLevel = "ERROR"
+	INFO  EventContentLevel = "INFO"
+)
+
+// Valid indicates whether the value is a known member of the EventContentLevel enum.
+func (e EventContentLevel) Valid() bool {
+	switch e {
+	case ERROR:
+		return true
+	case INFO:
 		return true
 	default:
 		return false
@@ -310,6 +463,24 @@ func (e VulnAnnotationStatus) Valid() bool {
 	}
 }
 
+// Defines values for AlertState.
+const (
+	AlertStateClosed AlertState = "closed"
+	AlertStateOpen   AlertState = "open"
+)
+
+// Valid indicates whether the value is a known member of the AlertState enum.
+func (e AlertState) Valid() bool {
+	switch e {
+	case AlertStateClosed:
+		return true
+	case AlertStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchScope.
 const (
 	SearchScopeAllLayers SearchScope = "all_layers"
@@ -385,6 +556,60 @@ func (e ListAccountsParamsState) Valid() bool {
 	case ListAccountsParamsStateDisabled:
 		return true
 	case ListAccountsParamsStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListComplianceViolationAlertsParamsState.
+const (
+	ListComplianceViolationAlertsParamsStateClosed ListComplianceViolationAlertsParamsState = "closed"
+	ListComplianceViolationAlertsParamsStateOpen   ListComplianceViolationAlertsParamsState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ListComplianceViolationAlertsParamsState enum.
+func (e ListComplianceViolationAlertsParamsState) Valid() bool {
+	switch e {
+	case ListComplianceViolationAlertsParamsStateClosed:
+		return true
+	case ListComplianceViolationAlertsParamsStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAlertSummariesParamsType.
+const (
+	ListAlertSummariesParamsTypeAll                 ListAlertSummariesParamsType = "all"
+	ListAlertSummariesParamsTypeComplianceViolation ListAlertSummariesParamsType = "compliance_violation"
+)
+
+// Valid indicates whether the value is a known member of the ListAlertSummariesParamsType enum.
+func (e ListAlertSummariesParamsType) Valid() bool {
+	switch e {
+	case ListAlertSummariesParamsTypeAll:
+		return true
+	case ListAlertSummariesParamsTypeComplianceViolation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAlertSummariesParamsState.
+const (
+	ListAlertSummariesParamsStateClosed ListAlertSummariesParamsState = "closed"
+	ListAlertSummariesParamsStateOpen   ListAlertSummariesParamsState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ListAlertSummariesParamsState enum.
+func (e ListAlertSummariesParamsState) Valid() bool {
+	switch e {
+	case ListAlertSummariesParamsStateClosed:
+		return true
+	case ListAlertSummariesParamsStateOpen:
 		return true
 	default:
 		return false
@@ -671,6 +896,92 @@ type AccountStatus struct {
 // AccountStatusState defines model for AccountStatus.State.
 type AccountStatusState string
 
+// Action defines model for Action.
+type Action struct {
+	ConfigurationId string             `json:"configuration_id"`
+	CreatedAt       time.Time          `json:"created_at"`
+	CreatedBy       *string            `json:"created_by,omitempty"`
+	Endpoint        string             `json:"endpoint"`
+	ImageDigest     string             `json:"image_digest"`
+	ImageTag        string             `json:"image_tag"`
+	LastUpdated     time.Time          `json:"last_updated"`
+	Message         string             `json:"message"`
+	PolicyId        string             `json:"policy_id"`
+	Resolutions     []ActionResolution `json:"resolutions"`
+	Subject         string             `json:"subject"`
+	Type            ActionType         `json:"type"`
+	Uuid            string             `json:"uuid"`
+}
+
+// ActionType defines model for Action.Type.
+type ActionType string
+
+// ActionList defines model for ActionList.
+type ActionList = []Action
+
+// ActionRequest defines model for ActionRequest.
+type ActionRequest struct {
+	// ConfigurationId Configuration of the endpoint.
+	ConfigurationId *string `json:"configuration_id,omitempty"`
+
+	// Endpoint Kind of endpoint to notify, such as smtp, slack or jira.
+	Endpoint *string `json:"endpoint,omitempty"`
+
+	// ImageDigest A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ImageDigest Digest  `json:"image_digest"`
+	ImageTag    string  `json:"image_tag"`
+	Message     *string `json:"message,omitempty"`
+
+	// PolicyId The active policy when absent.
+	PolicyId    *string            `json:"policy_id,omitempty"`
+	Resolutions []ActionResolution `json:"resolutions"`
+	Subject     *string            `json:"subject,omitempty"`
+	Type        ActionRequestType  `json:"type"`
+}
+
+// ActionRequestType defines model for ActionRequest.Type.
+type ActionRequestType string
+
+// ActionResolution defines model for ActionResolution.
+type ActionResolution struct {
+	// Content What would remove the findings.
+	Content    string   `json:"content"`
+	TriggerIds []string `json:"trigger_ids"`
+}
+
+// AlertStateUpdate defines model for AlertStateUpdate.
+type AlertStateUpdate struct {
+	// ClosedReason Why it is closed.
+	ClosedReason *string               `json:"closed_reason,omitempty"`
+	State        AlertStateUpdateState `json:"state"`
+}
+
+// AlertStateUpdateState defines model for AlertStateUpdate.State.
+type AlertStateUpdateState string
+
+// AlertSummary defines model for AlertSummary.
+type AlertSummary struct {
+	ClosedBy       *string           `json:"closed_by"`
+	ClosedReason   *string           `json:"closed_reason"`
+	CreatedAt      time.Time         `json:"created_at"`
+	LastUpdated    time.Time         `json:"last_updated"`
+	ResourceLabels []ResourceLabel   `json:"resource_labels"`
+	State          AlertSummaryState `json:"state"`
+	Type           AlertSummaryType  `json:"type"`
+	Uuid           string            `json:"uuid"`
+}
+
+// AlertSummaryState defines model for AlertSummary.State.
+type AlertSummaryState string
+
+// AlertSummaryType defines model for AlertSummary.Type.
+type AlertSummaryType string
+
+// AlertSummaryList defines model for AlertSummaryList.
+type AlertSummaryList = []AlertSummary
+
 // Allowlist defines model for Allowlist.
 type Allowlist struct {
 	Description *string         `json:"description,omitempty"`
@@ -853,6 +1164,48 @@ type CVSSScores struct {
 	ImpactScore         *float64 `json:"impact_score"`
 }
 
+// ComplianceResource defines model for ComplianceResource.
+type ComplianceResource struct {
+	EvaluatedAt  time.Time `json:"evaluated_at"`
+	EvaluationId string    `json:"evaluation_id"`
+	ImageDigest  string    `json:"image_digest"`
+	ImageTag     string    `json:"image_tag"`
+	PolicyId     string    `json:"policy_id"`
+	Registry     string    `json:"registry"`
+	Repository   string    `json:"repository"`
+}
+
+// ComplianceViolationAlert defines model for ComplianceViolationAlert.
+type ComplianceViolationAlert struct {
+	// ClosedBy The user, or system when the reason for the alert went away.
+	ClosedBy *string `json:"closed_by"`
+
+	// ClosedReason What the user gave, or tag_complies, image_deleted or subscription_inactive.
+	ClosedReason           *string                                        `json:"closed_reason"`
+	ComplianceStatusReason ComplianceViolationAlertComplianceStatusReason `json:"compliance_status_reason"`
+	CreatedAt              time.Time                                      `json:"created_at"`
+	LastUpdated            time.Time                                      `json:"last_updated"`
+	Resource               ComplianceResource                             `json:"resource"`
+	State                  ComplianceViolationAlertState                  `json:"state"`
+	Type                   ComplianceViolationAlertType                   `json:"type"`
+	Uuid                   string                                         `json:"uuid"`
+
+	// ViolationsCount Findings with the action stop.
+	ViolationsCount int `json:"violations_count"`
+}
+
+// ComplianceViolationAlertComplianceStatusReason defines model for ComplianceViolationAlert.ComplianceStatusReason.
+type ComplianceViolationAlertComplianceStatusReason string
+
+// ComplianceViolationAlertState defines model for ComplianceViolationAlert.State.
+type ComplianceViolationAlertState string
+
+// ComplianceViolationAlertType defines model for ComplianceViolationAlert.Type.
+type ComplianceViolationAlertType string
+
+// ComplianceViolationAlertList defines model for ComplianceViolationAlertList.
+type ComplianceViolationAlertList = []ComplianceViolationAlert
+
 // ContentFilesResponse defines model for ContentFilesResponse.
 type ContentFilesResponse struct {
 	Content     []FilesContent `json:"content"`
@@ -1006,6 +1359,84 @@ type DriverExecutionTask struct {
 
 // DriverExecutionTaskStatus defines model for DriverExecutionTask.Status.
 type DriverExecutionTaskStatus string
+
+// EventCategory defines model for EventCategory.
+type EventCategory struct {
+	Description   string             `json:"description"`
+	Name          string             `json:"name"`
+	Subcategories []EventSubcategory `json:"subcategories"`
+}
+
+// EventContent defines model for EventContent.
+type EventContent struct {
+	Category  string                 `json:"category"`
+	Details   map[string]interface{} `json:"details"`
+	Level     EventContentLevel      `json:"level"`
+	Message   string                 `json:"message"`
+	Resource  EventResource          `json:"resource"`
+	Source    EventSource            `json:"source"`
+	Timestamp time.Time              `json:"timestamp"`
+	Type      string                 `json:"type"`
+}
+
+// EventContentLevel defines model for EventContent.Level.
+type EventContentLevel string
+
+// EventDescription defines model for EventDescription.
+type EventDescription struct {
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// ResourceType What events of the type are about; of an image without a tag it is image_digest instead of image_tag.
+	ResourceType string `json:"resource_type"`
+
+	// Type The whole type, as events carry it.
+	Type string `json:"type"`
+}
+
+// EventResource defines model for EventResource.
+type EventResource struct {
+	AccountName string `json:"account_name"`
+	Id          string `json:"id"`
+	Type        string `json:"type"`
+}
+
+// EventResponse defines model for EventResponse.
+type EventResponse struct {
+	CreatedAt time.Time    `json:"created_at"`
+	Event     EventContent `json:"event"`
+	EventId   string       `json:"event_id"`
+}
+
+// EventSource defines model for EventSource.
+type EventSource struct {
+	HostId string `json:"host_id"`
+
+	// RequestId Id of the request, or run id of the workflow, in whose course it happened.
+	RequestId   string `json:"request_id"`
+	ServiceName string `json:"service_name"`
+}
+
+// EventSubcategory defines model for EventSubcategory.
+type EventSubcategory struct {
+	Description string             `json:"description"`
+	Events      []EventDescription `json:"events"`
+	Name        string             `json:"name"`
+}
+
+// EventTypesList defines model for EventTypesList.
+type EventTypesList = []EventCategory
+
+// EventsList defines model for EventsList.
+type EventsList struct {
+	// ItemCount Events on this page.
+	ItemCount int `json:"item_count"`
+
+	// NextPage Whether there is another page.
+	NextPage bool            `json:"next_page"`
+	Page     int             `json:"page"`
+	Results  []EventResponse `json:"results"`
+}
 
 // ExplainedPackage defines model for ExplainedPackage.
 type ExplainedPackage struct {
@@ -2056,6 +2487,12 @@ type RegistryTagSource struct {
 	PullString string `json:"pull_string"`
 }
 
+// ResourceLabel defines model for ResourceLabel.
+type ResourceLabel struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
 // RetrievedFile defines model for RetrievedFile.
 type RetrievedFile struct {
 	// B64Content The content in base64.
@@ -2512,11 +2949,29 @@ type AccountContext = string
 // AccountName defines model for AccountName.
 type AccountName = string
 
+// AlertState defines model for AlertState.
+type AlertState string
+
+// AlertUuid defines model for AlertUuid.
+type AlertUuid = string
+
+// Before defines model for Before.
+type Before = string
+
 // CorrectionUuid defines model for CorrectionUuid.
 type CorrectionUuid = string
 
+// CreatedAfter defines model for CreatedAfter.
+type CreatedAfter = string
+
+// CreatedBefore defines model for CreatedBefore.
+type CreatedBefore = string
+
 // DomainName defines model for DomainName.
 type DomainName = string
+
+// EventId defines model for EventId.
+type EventId = string
 
 // FeedName defines model for FeedName.
 type FeedName = string
@@ -2544,6 +2999,12 @@ type Limit = int
 // Page defines model for Page.
 type Page = string
 
+// PageNumber defines model for PageNumber.
+type PageNumber = int
+
+// PageSize defines model for PageSize.
+type PageSize = int
+
 // RoleName defines model for RoleName.
 type RoleName = string
 
@@ -2552,6 +3013,9 @@ type SearchScope string
 
 // ServiceName defines model for ServiceName.
 type ServiceName = string
+
+// Since defines model for Since.
+type Since = string
 
 // SubscriptionId defines model for SubscriptionId.
 type SubscriptionId = string
@@ -2599,6 +3063,102 @@ type ListAccountsParams struct {
 // ListAccountsParamsState defines parameters for ListAccounts.
 type ListAccountsParamsState string
 
+// ListActionsParams defines parameters for ListActions.
+type ListActionsParams struct {
+	// ImageTag Full tag: registry/repository:tag.
+	ImageTag    *string `form:"image_tag,omitempty" json:"image_tag,omitempty"`
+	ImageDigest *Digest `form:"image_digest,omitempty" json:"image_digest,omitempty"`
+
+	// CreatedAfter Only what was made then or later; ISO 8601, UTC without a zone.
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddActionParams defines parameters for AddAction.
+type AddActionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListComplianceViolationAlertsParams defines parameters for ListComplianceViolationAlerts.
+type ListComplianceViolationAlertsParams struct {
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize                                 `form:"limit,omitempty" json:"limit,omitempty"`
+	State *ListComplianceViolationAlertsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// CreatedAfter Only what was made then or later; ISO 8601, UTC without a zone.
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only what was made earlier; ISO 8601, UTC without a zone.
+	CreatedBefore       *CreatedBefore `form:"created_before,omitempty" json:"created_before,omitempty"`
+	ResourceImageDigest *Digest        `form:"resource_image_digest,omitempty" json:"resource_image_digest,omitempty"`
+
+	// ResourceImageTag Full tag: registry/repository:tag.
+	ResourceImageTag *string `form:"resource_image_tag,omitempty" json:"resource_image_tag,omitempty"`
+	ResourceRegistry *string `form:"resource_registry,omitempty" json:"resource_registry,omitempty"`
+
+	// ResourceRepository Repository without its registry.
+	ResourceRepository *string `form:"resource_repository,omitempty" json:"resource_repository,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListComplianceViolationAlertsParamsState defines parameters for ListComplianceViolationAlerts.
+type ListComplianceViolationAlertsParamsState string
+
+// GetComplianceViolationAlertParams defines parameters for GetComplianceViolationAlert.
+type GetComplianceViolationAlertParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateComplianceViolationAlertParams defines parameters for UpdateComplianceViolationAlert.
+type UpdateComplianceViolationAlertParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListAlertSummariesParams defines parameters for ListAlertSummaries.
+type ListAlertSummariesParams struct {
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize                      `form:"limit,omitempty" json:"limit,omitempty"`
+	Type  *ListAlertSummariesParamsType  `form:"type,omitempty" json:"type,omitempty"`
+	State *ListAlertSummariesParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// CreatedAfter Only what was made then or later; ISO 8601, UTC without a zone.
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only what was made earlier; ISO 8601, UTC without a zone.
+	CreatedBefore *CreatedBefore `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// ResourceLabel Only alerts about what has these labels, as key=value; keys are image_digest, tag, registry, repository and policy_id.
+	ResourceLabel *[]string `form:"resource_label,omitempty" json:"resource_label,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListAlertSummariesParamsType defines parameters for ListAlertSummaries.
+type ListAlertSummariesParamsType string
+
+// ListAlertSummariesParamsState defines parameters for ListAlertSummaries.
+type ListAlertSummariesParamsState string
+
 // ListCorrectionsParams defines parameters for ListCorrections.
 type ListCorrectionsParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -2625,6 +3185,65 @@ type GetCorrectionParams struct {
 
 // UpdateCorrectionParams defines parameters for UpdateCorrection.
 type UpdateCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteEventsParams defines parameters for DeleteEvents.
+type DeleteEventsParams struct {
+	// Before Only what happened earlier; ISO 8601, UTC without a zone.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Since Only what happened then or later; ISO 8601, UTC without a zone.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Level INFO or ERROR, in any case.
+	Level *string `form:"level,omitempty" json:"level,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// SourceServiceName Service that wrote the event.
+	SourceServiceName *string `form:"source_service_name,omitempty" json:"source_service_name,omitempty"`
+
+	// SourceHostId Host that wrote the event.
+	SourceHostId *string `form:"source_host_id,omitempty" json:"source_host_id,omitempty"`
+
+	// EventType How the type begins; * stands for anything.
+	EventType    *string `form:"event_type,omitempty" json:"event_type,omitempty"`
+	ResourceType *string `form:"resource_type,omitempty" json:"resource_type,omitempty"`
+	ResourceId   *string `form:"resource_id,omitempty" json:"resource_id,omitempty"`
+
+	// Level INFO or ERROR, in any case.
+	Level *string `form:"level,omitempty" json:"level,omitempty"`
+
+	// Since Only what happened then or later; ISO 8601, UTC without a zone.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Before Only what happened earlier; ISO 8601, UTC without a zone.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteEventParams defines parameters for DeleteEvent.
+type DeleteEventParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetEventParams defines parameters for GetEvent.
+type GetEventParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -3610,6 +4229,12 @@ type UpdateAccountStateJSONRequestBody = AccountStatus
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreationRequest
 
+// AddActionJSONRequestBody defines body for AddAction for application/json ContentType.
+type AddActionJSONRequestBody = ActionRequest
+
+// UpdateComplianceViolationAlertJSONRequestBody defines body for UpdateComplianceViolationAlert for application/json ContentType.
+type UpdateComplianceViolationAlertJSONRequestBody = AlertStateUpdate
+
 // AddCorrectionJSONRequestBody defines body for AddCorrection for application/json ContentType.
 type AddCorrectionJSONRequestBody = CorrectionRequest
 
@@ -3864,6 +4489,68 @@ type ClientInterface interface {
 	// Corresponds with GET /accounts/{account_name}/users/{username} (the `GetUser` operationId).
 	GetUser(ctx context.Context, accountName AccountName, username Username, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListActions List action plans
+	//
+	// Newest first. A page with fewer entries than asked for is the last.
+	//
+	// Corresponds with GET /actions (the `ListActions` operationId).
+	ListActions(ctx context.Context, params *ListActionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddActionWithBody Store an action plan
+	//
+	// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /actions (the `AddAction` operationId).
+	AddActionWithBody(ctx context.Context, params *AddActionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddAction Store an action plan
+	//
+	// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /actions (the `AddAction` operationId).
+	AddAction(ctx context.Context, params *AddActionParams, body AddActionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListComplianceViolationAlerts List alerts about tags that violate the policy
+	//
+	// Newest first. A page with fewer entries than asked for is the last.
+	//
+	// Corresponds with GET /alerts/compliance-violations (the `ListComplianceViolationAlerts` operationId).
+	ListComplianceViolationAlerts(ctx context.Context, params *ListComplianceViolationAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetComplianceViolationAlert Show an alert about a tag that violates the policy
+	//
+	// Corresponds with GET /alerts/compliance-violations/{uuid} (the `GetComplianceViolationAlert` operationId).
+	GetComplianceViolationAlert(ctx context.Context, uuid AlertUuid, params *GetComplianceViolationAlertParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateComplianceViolationAlertWithBody Close or reopen an alert about a tag that violates the policy
+	//
+	// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+	UpdateComplianceViolationAlertWithBody(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateComplianceViolationAlert Close or reopen an alert about a tag that violates the policy
+	//
+	// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+	UpdateComplianceViolationAlert(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, body UpdateComplianceViolationAlertJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAlertSummaries List alerts of every type, in short
+	//
+	// Newest first. A page with fewer entries than asked for is the last.
+	//
+	// Corresponds with GET /alerts/summaries (the `ListAlertSummaries` operationId).
+	ListAlertSummaries(ctx context.Context, params *ListAlertSummariesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListCorrections List rules that correct packages
 	//
 	// Corresponds with GET /corrections (the `ListCorrections` operationId).
@@ -3916,6 +4603,35 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
 	UpdateCorrection(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEventTypes List the types of events
+	//
+	// Corresponds with GET /event-types (the `ListEventTypes` operationId).
+	ListEventTypes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteEvents Delete events of a time and level
+	//
+	// All events of the account without parameters. A request deletes the oldest hundred thousand at most.
+	//
+	// Corresponds with DELETE /events (the `DeleteEvents` operationId).
+	DeleteEvents(ctx context.Context, params *DeleteEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEvents List events, newest first
+	//
+	// New events push older ones to later pages. Ask with `before` to page through what was there at a time.
+	//
+	// Corresponds with GET /events (the `ListEvents` operationId).
+	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteEvent Delete an event
+	//
+	// Corresponds with DELETE /events/{event_id} (the `DeleteEvent` operationId).
+	DeleteEvent(ctx context.Context, eventId EventId, params *DeleteEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetEvent Show an event
+	//
+	// Corresponds with GET /events/{event_id} (the `GetEvent` operationId).
+	GetEvent(ctx context.Context, eventId EventId, params *GetEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Liveness of this API process
 	//
@@ -5102,6 +5818,148 @@ func (c *Client) GetUser(ctx context.Context, accountName AccountName, username 
 	return c.Client.Do(req)
 }
 
+// ListActions List action plans
+//
+// Newest first. A page with fewer entries than asked for is the last.
+//
+// Corresponds with GET /actions (the `ListActions` operationId).
+func (c *Client) ListActions(ctx context.Context, params *ListActionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListActionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddActionWithBody Store an action plan
+//
+// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /actions (the `AddAction` operationId).
+func (c *Client) AddActionWithBody(ctx context.Context, params *AddActionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddActionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddAction Store an action plan
+//
+// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /actions (the `AddAction` operationId).
+func (c *Client) AddAction(ctx context.Context, params *AddActionParams, body AddActionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddActionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListComplianceViolationAlerts List alerts about tags that violate the policy
+//
+// Newest first. A page with fewer entries than asked for is the last.
+//
+// Corresponds with GET /alerts/compliance-violations (the `ListComplianceViolationAlerts` operationId).
+func (c *Client) ListComplianceViolationAlerts(ctx context.Context, params *ListComplianceViolationAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListComplianceViolationAlertsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetComplianceViolationAlert Show an alert about a tag that violates the policy
+//
+// Corresponds with GET /alerts/compliance-violations/{uuid} (the `GetComplianceViolationAlert` operationId).
+func (c *Client) GetComplianceViolationAlert(ctx context.Context, uuid AlertUuid, params *GetComplianceViolationAlertParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetComplianceViolationAlertRequest(c.Server, uuid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateComplianceViolationAlertWithBody Close or reopen an alert about a tag that violates the policy
+//
+// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+func (c *Client) UpdateComplianceViolationAlertWithBody(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateComplianceViolationAlertRequestWithBody(c.Server, uuid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateComplianceViolationAlert Close or reopen an alert about a tag that violates the policy
+//
+// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+func (c *Client) UpdateComplianceViolationAlert(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, body UpdateComplianceViolationAlertJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateComplianceViolationAlertRequest(c.Server, uuid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAlertSummaries List alerts of every type, in short
+//
+// Newest first. A page with fewer entries than asked for is the last.
+//
+// Corresponds with GET /alerts/summaries (the `ListAlertSummaries` operationId).
+func (c *Client) ListAlertSummaries(ctx context.Context, params *ListAlertSummariesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAlertSummariesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListCorrections List rules that correct packages
 //
 // Corresponds with GET /corrections (the `ListCorrections` operationId).
@@ -5215,6 +6073,85 @@ func (c *Client) UpdateCorrectionWithBody(ctx context.Context, uuid CorrectionUu
 // Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
 func (c *Client) UpdateCorrection(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateCorrectionRequest(c.Server, uuid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEventTypes List the types of events
+//
+// Corresponds with GET /event-types (the `ListEventTypes` operationId).
+func (c *Client) ListEventTypes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEventTypesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteEvents Delete events of a time and level
+//
+// All events of the account without parameters. A request deletes the oldest hundred thousand at most.
+//
+// Corresponds with DELETE /events (the `DeleteEvents` operationId).
+func (c *Client) DeleteEvents(ctx context.Context, params *DeleteEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEvents List events, newest first
+//
+// New events push older ones to later pages. Ask with `before` to page through what was there at a time.
+//
+// Corresponds with GET /events (the `ListEvents` operationId).
+func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteEvent Delete an event
+//
+// Corresponds with DELETE /events/{event_id} (the `DeleteEvent` operationId).
+func (c *Client) DeleteEvent(ctx context.Context, eventId EventId, params *DeleteEventParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteEventRequest(c.Server, eventId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetEvent Show an event
+//
+// Corresponds with GET /events/{event_id} (the `GetEvent` operationId).
+func (c *Client) GetEvent(ctx context.Context, eventId EventId, params *GetEventParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetEventRequest(c.Server, eventId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8049,6 +8986,595 @@ func NewGetUserRequest(server string, accountName AccountName, username Username
 	return req, nil
 }
 
+// NewListActionsRequest constructs an http.Request for the ListActions method
+func NewListActionsRequest(server string, params *ListActionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/actions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ImageTag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "image_tag", *params.ImageTag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ImageDigest != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "image_digest", *params.ImageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddActionRequest calls the generic AddAction builder with application/json body
+func NewAddActionRequest(server string, params *AddActionParams, body AddActionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddActionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAddActionRequestWithBody constructs an http.Request for the AddAction method, with any body, and a specified content type
+func NewAddActionRequestWithBody(server string, params *AddActionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/actions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListComplianceViolationAlertsRequest constructs an http.Request for the ListComplianceViolationAlerts method
+func NewListComplianceViolationAlertsRequest(server string, params *ListComplianceViolationAlertsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/alerts/compliance-violations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceImageDigest != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_image_digest", *params.ResourceImageDigest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceImageTag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_image_tag", *params.ResourceImageTag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceRegistry != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_registry", *params.ResourceRegistry, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceRepository != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_repository", *params.ResourceRepository, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetComplianceViolationAlertRequest constructs an http.Request for the GetComplianceViolationAlert method
+func NewGetComplianceViolationAlertRequest(server string, uuid AlertUuid, params *GetComplianceViolationAlertParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "uuid", uuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/alerts/compliance-violations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpdateComplianceViolationAlertRequest calls the generic UpdateComplianceViolationAlert builder with application/json body
+func NewUpdateComplianceViolationAlertRequest(server string, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, body UpdateComplianceViolationAlertJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateComplianceViolationAlertRequestWithBody(server, uuid, params, "application/json", bodyReader)
+}
+
+// NewUpdateComplianceViolationAlertRequestWithBody constructs an http.Request for the UpdateComplianceViolationAlert method, with any body, and a specified content type
+func NewUpdateComplianceViolationAlertRequestWithBody(server string, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "uuid", uuid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/alerts/compliance-violations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListAlertSummariesRequest constructs an http.Request for the ListAlertSummaries method
+func NewListAlertSummariesRequest(server string, params *ListAlertSummariesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/alerts/summaries")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceLabel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_label", *params.ResourceLabel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListCorrectionsRequest constructs an http.Request for the ListCorrections method
 func NewListCorrectionsRequest(server string, params *ListCorrectionsParams) (*http.Request, error) {
 	var err error
@@ -8287,6 +9813,401 @@ func NewUpdateCorrectionRequestWithBody(server string, uuid CorrectionUuid, para
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListEventTypesRequest constructs an http.Request for the ListEventTypes method
+func NewListEventTypesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/event-types")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteEventsRequest constructs an http.Request for the DeleteEvents method
+func NewDeleteEventsRequest(server string, params *DeleteEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Level != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "level", *params.Level, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListEventsRequest constructs an http.Request for the ListEvents method
+func NewListEventsRequest(server string, params *ListEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SourceServiceName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "source_service_name", *params.SourceServiceName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SourceHostId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "source_host_id", *params.SourceHostId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EventType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "event_type", *params.EventType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_type", *params.ResourceType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_id", *params.ResourceId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Level != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "level", *params.Level, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteEventRequest constructs an http.Request for the DeleteEvent method
+func NewDeleteEventRequest(server string, eventId EventId, params *DeleteEventParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "event_id", eventId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/events/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetEventRequest constructs an http.Request for the GetEvent method
+func NewGetEventRequest(server string, eventId EventId, params *GetEventParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "event_id", eventId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/events/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -15855,6 +17776,76 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /accounts/{account_name}/users/{username} (the `GetUser` operationId).
 	GetUserWithResponse(ctx context.Context, accountName AccountName, username Username, reqEditors ...RequestEditorFn) (*GetUserReply, error)
 
+	// ListActionsWithResponse List action plans
+	//
+	// Newest first. A page with fewer entries than asked for is the last.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /actions (the `ListActions` operationId).
+	ListActionsWithResponse(ctx context.Context, params *ListActionsParams, reqEditors ...RequestEditorFn) (*ListActionsReply, error)
+
+	// AddActionWithBodyWithResponse Store an action plan
+	//
+	// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /actions (the `AddAction` operationId).
+	AddActionWithBodyWithResponse(ctx context.Context, params *AddActionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddActionReply, error)
+
+	// AddActionWithResponse Store an action plan
+	//
+	// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /actions (the `AddAction` operationId).
+	AddActionWithResponse(ctx context.Context, params *AddActionParams, body AddActionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddActionReply, error)
+
+	// ListComplianceViolationAlertsWithResponse List alerts about tags that violate the policy
+	//
+	// Newest first. A page with fewer entries than asked for is the last.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /alerts/compliance-violations (the `ListComplianceViolationAlerts` operationId).
+	ListComplianceViolationAlertsWithResponse(ctx context.Context, params *ListComplianceViolationAlertsParams, reqEditors ...RequestEditorFn) (*ListComplianceViolationAlertsReply, error)
+
+	// GetComplianceViolationAlertWithResponse Show an alert about a tag that violates the policy
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /alerts/compliance-violations/{uuid} (the `GetComplianceViolationAlert` operationId).
+	GetComplianceViolationAlertWithResponse(ctx context.Context, uuid AlertUuid, params *GetComplianceViolationAlertParams, reqEditors ...RequestEditorFn) (*GetComplianceViolationAlertReply, error)
+
+	// UpdateComplianceViolationAlertWithBodyWithResponse Close or reopen an alert about a tag that violates the policy
+	//
+	// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+	UpdateComplianceViolationAlertWithBodyWithResponse(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateComplianceViolationAlertReply, error)
+
+	// UpdateComplianceViolationAlertWithResponse Close or reopen an alert about a tag that violates the policy
+	//
+	// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+	UpdateComplianceViolationAlertWithResponse(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, body UpdateComplianceViolationAlertJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateComplianceViolationAlertReply, error)
+
+	// ListAlertSummariesWithResponse List alerts of every type, in short
+	//
+	// Newest first. A page with fewer entries than asked for is the last.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /alerts/summaries (the `ListAlertSummaries` operationId).
+	ListAlertSummariesWithResponse(ctx context.Context, params *ListAlertSummariesParams, reqEditors ...RequestEditorFn) (*ListAlertSummariesReply, error)
+
 	// ListCorrectionsWithResponse List rules that correct packages
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15913,6 +17904,45 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /corrections/{uuid} (the `UpdateCorrection` operationId).
 	UpdateCorrectionWithResponse(ctx context.Context, uuid CorrectionUuid, params *UpdateCorrectionParams, body UpdateCorrectionJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCorrectionReply, error)
+
+	// ListEventTypesWithResponse List the types of events
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /event-types (the `ListEventTypes` operationId).
+	ListEventTypesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListEventTypesReply, error)
+
+	// DeleteEventsWithResponse Delete events of a time and level
+	//
+	// All events of the account without parameters. A request deletes the oldest hundred thousand at most.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /events (the `DeleteEvents` operationId).
+	DeleteEventsWithResponse(ctx context.Context, params *DeleteEventsParams, reqEditors ...RequestEditorFn) (*DeleteEventsReply, error)
+
+	// ListEventsWithResponse List events, newest first
+	//
+	// New events push older ones to later pages. Ask with `before` to page through what was there at a time.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /events (the `ListEvents` operationId).
+	ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsReply, error)
+
+	// DeleteEventWithResponse Delete an event
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /events/{event_id} (the `DeleteEvent` operationId).
+	DeleteEventWithResponse(ctx context.Context, eventId EventId, params *DeleteEventParams, reqEditors ...RequestEditorFn) (*DeleteEventReply, error)
+
+	// GetEventWithResponse Show an event
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /events/{event_id} (the `GetEvent` operationId).
+	GetEventWithResponse(ctx context.Context, eventId EventId, params *GetEventParams, reqEditors ...RequestEditorFn) (*GetEventReply, error)
 
 	// GetHealthWithResponse Liveness of this API process
 	//
@@ -17543,6 +19573,294 @@ func (r GetUserReply) ContentType() string {
 	return ""
 }
 
+type ListActionsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ActionList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListActionsReply) GetJSON200() *ActionList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListActionsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListActionsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListActionsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListActionsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListActionsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddActionReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Action
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddActionReply) GetJSON200() *Action {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AddActionReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddActionReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddActionReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddActionReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddActionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListComplianceViolationAlertsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComplianceViolationAlertList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListComplianceViolationAlertsReply) GetJSON200() *ComplianceViolationAlertList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListComplianceViolationAlertsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListComplianceViolationAlertsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListComplianceViolationAlertsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListComplianceViolationAlertsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListComplianceViolationAlertsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetComplianceViolationAlertReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComplianceViolationAlert
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetComplianceViolationAlertReply) GetJSON200() *ComplianceViolationAlert {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetComplianceViolationAlertReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetComplianceViolationAlertReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetComplianceViolationAlertReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetComplianceViolationAlertReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetComplianceViolationAlertReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateComplianceViolationAlertReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComplianceViolationAlert
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateComplianceViolationAlertReply) GetJSON200() *ComplianceViolationAlert {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r UpdateComplianceViolationAlertReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateComplianceViolationAlertReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateComplianceViolationAlertReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateComplianceViolationAlertReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateComplianceViolationAlertReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAlertSummariesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AlertSummaryList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAlertSummariesReply) GetJSON200() *AlertSummaryList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListAlertSummariesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAlertSummariesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAlertSummariesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAlertSummariesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAlertSummariesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListCorrectionsReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17770,6 +20088,239 @@ func (r UpdateCorrectionReply) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateCorrectionReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListEventTypesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EventTypesList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEventTypesReply) GetJSON200() *EventTypesList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListEventTypesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEventTypesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEventTypesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEventTypesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEventTypesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteEventsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteEventsReply) GetJSON200() *[]string {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteEventsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteEventsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteEventsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteEventsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteEventsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListEventsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EventsList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEventsReply) GetJSON200() *EventsList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListEventsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEventsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEventsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEventsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEventsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteEventReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteEventReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteEventReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteEventReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteEventReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteEventReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetEventReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EventResponse
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetEventReply) GetJSON200() *EventResponse {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetEventReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetEventReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetEventReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetEventReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetEventReply) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23523,6 +26074,124 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, accountNa
 	return ParseGetUserReply(rsp)
 }
 
+// ListActionsWithResponse List action plans
+//
+// Newest first. A page with fewer entries than asked for is the last.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /actions (the `ListActions` operationId).
+func (c *ClientWithResponses) ListActionsWithResponse(ctx context.Context, params *ListActionsParams, reqEditors ...RequestEditorFn) (*ListActionsReply, error) {
+	rsp, err := c.ListActions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListActionsReply(rsp)
+}
+
+// AddActionWithBodyWithResponse Store an action plan
+//
+// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /actions (the `AddAction` operationId).
+func (c *ClientWithResponses) AddActionWithBodyWithResponse(ctx context.Context, params *AddActionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddActionReply, error) {
+	rsp, err := c.AddActionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddActionReply(rsp)
+}
+
+// AddActionWithResponse Store an action plan
+//
+// What is to be done about findings of an image. The trigger ids must be those of the newest stored evaluation of the image as the tag by the policy. The plan is stored and told as an event (user.actions.plan.created); endpoint and configuration are kept as given, for whoever delivers notifications.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /actions (the `AddAction` operationId).
+func (c *ClientWithResponses) AddActionWithResponse(ctx context.Context, params *AddActionParams, body AddActionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddActionReply, error) {
+	rsp, err := c.AddAction(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddActionReply(rsp)
+}
+
+// ListComplianceViolationAlertsWithResponse List alerts about tags that violate the policy
+//
+// Newest first. A page with fewer entries than asked for is the last.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /alerts/compliance-violations (the `ListComplianceViolationAlerts` operationId).
+func (c *ClientWithResponses) ListComplianceViolationAlertsWithResponse(ctx context.Context, params *ListComplianceViolationAlertsParams, reqEditors ...RequestEditorFn) (*ListComplianceViolationAlertsReply, error) {
+	rsp, err := c.ListComplianceViolationAlerts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListComplianceViolationAlertsReply(rsp)
+}
+
+// GetComplianceViolationAlertWithResponse Show an alert about a tag that violates the policy
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /alerts/compliance-violations/{uuid} (the `GetComplianceViolationAlert` operationId).
+func (c *ClientWithResponses) GetComplianceViolationAlertWithResponse(ctx context.Context, uuid AlertUuid, params *GetComplianceViolationAlertParams, reqEditors ...RequestEditorFn) (*GetComplianceViolationAlertReply, error) {
+	rsp, err := c.GetComplianceViolationAlert(ctx, uuid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetComplianceViolationAlertReply(rsp)
+}
+
+// UpdateComplianceViolationAlertWithBodyWithResponse Close or reopen an alert about a tag that violates the policy
+//
+// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+func (c *ClientWithResponses) UpdateComplianceViolationAlertWithBodyWithResponse(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateComplianceViolationAlertReply, error) {
+	rsp, err := c.UpdateComplianceViolationAlertWithBody(ctx, uuid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateComplianceViolationAlertReply(rsp)
+}
+
+// UpdateComplianceViolationAlertWithResponse Close or reopen an alert about a tag that violates the policy
+//
+// An alert that a person closes is not raised again while the tag means the same image and goes on violating the policy. It is once another image violates it, once the tag has complied in between, or once the subscription was switched off and on again. An alert of a tag that complies, is gone or is not subscribed to cannot be reopened.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /alerts/compliance-violations/{uuid} (the `UpdateComplianceViolationAlert` operationId).
+func (c *ClientWithResponses) UpdateComplianceViolationAlertWithResponse(ctx context.Context, uuid AlertUuid, params *UpdateComplianceViolationAlertParams, body UpdateComplianceViolationAlertJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateComplianceViolationAlertReply, error) {
+	rsp, err := c.UpdateComplianceViolationAlert(ctx, uuid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateComplianceViolationAlertReply(rsp)
+}
+
+// ListAlertSummariesWithResponse List alerts of every type, in short
+//
+// Newest first. A page with fewer entries than asked for is the last.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /alerts/summaries (the `ListAlertSummaries` operationId).
+func (c *ClientWithResponses) ListAlertSummariesWithResponse(ctx context.Context, params *ListAlertSummariesParams, reqEditors ...RequestEditorFn) (*ListAlertSummariesReply, error) {
+	rsp, err := c.ListAlertSummaries(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAlertSummariesReply(rsp)
+}
+
 // ListCorrectionsWithResponse List rules that correct packages
 //
 // Returns a wrapper object for the known response body format(s).
@@ -23622,6 +26291,75 @@ func (c *ClientWithResponses) UpdateCorrectionWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseUpdateCorrectionReply(rsp)
+}
+
+// ListEventTypesWithResponse List the types of events
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /event-types (the `ListEventTypes` operationId).
+func (c *ClientWithResponses) ListEventTypesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListEventTypesReply, error) {
+	rsp, err := c.ListEventTypes(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEventTypesReply(rsp)
+}
+
+// DeleteEventsWithResponse Delete events of a time and level
+//
+// All events of the account without parameters. A request deletes the oldest hundred thousand at most.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /events (the `DeleteEvents` operationId).
+func (c *ClientWithResponses) DeleteEventsWithResponse(ctx context.Context, params *DeleteEventsParams, reqEditors ...RequestEditorFn) (*DeleteEventsReply, error) {
+	rsp, err := c.DeleteEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteEventsReply(rsp)
+}
+
+// ListEventsWithResponse List events, newest first
+//
+// New events push older ones to later pages. Ask with `before` to page through what was there at a time.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /events (the `ListEvents` operationId).
+func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsReply, error) {
+	rsp, err := c.ListEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEventsReply(rsp)
+}
+
+// DeleteEventWithResponse Delete an event
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /events/{event_id} (the `DeleteEvent` operationId).
+func (c *ClientWithResponses) DeleteEventWithResponse(ctx context.Context, eventId EventId, params *DeleteEventParams, reqEditors ...RequestEditorFn) (*DeleteEventReply, error) {
+	rsp, err := c.DeleteEvent(ctx, eventId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteEventReply(rsp)
+}
+
+// GetEventWithResponse Show an event
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /events/{event_id} (the `GetEvent` operationId).
+func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventId EventId, params *GetEventParams, reqEditors ...RequestEditorFn) (*GetEventReply, error) {
+	rsp, err := c.GetEvent(ctx, eventId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetEventReply(rsp)
 }
 
 // GetHealthWithResponse Liveness of this API process
@@ -25975,6 +28713,204 @@ func ParseGetUserReply(rsp *http.Response) (*GetUserReply, error) {
 	return response, nil
 }
 
+// ParseListActionsReply parses an HTTP response from a ListActionsWithResponse call
+func ParseListActionsReply(rsp *http.Response) (*ListActionsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListActionsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ActionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddActionReply parses an HTTP response from a AddActionWithResponse call
+func ParseAddActionReply(rsp *http.Response) (*AddActionReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddActionReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Action
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListComplianceViolationAlertsReply parses an HTTP response from a ListComplianceViolationAlertsWithResponse call
+func ParseListComplianceViolationAlertsReply(rsp *http.Response) (*ListComplianceViolationAlertsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListComplianceViolationAlertsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComplianceViolationAlertList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetComplianceViolationAlertReply parses an HTTP response from a GetComplianceViolationAlertWithResponse call
+func ParseGetComplianceViolationAlertReply(rsp *http.Response) (*GetComplianceViolationAlertReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetComplianceViolationAlertReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComplianceViolationAlert
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateComplianceViolationAlertReply parses an HTTP response from a UpdateComplianceViolationAlertWithResponse call
+func ParseUpdateComplianceViolationAlertReply(rsp *http.Response) (*UpdateComplianceViolationAlertReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateComplianceViolationAlertReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComplianceViolationAlert
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAlertSummariesReply parses an HTTP response from a ListAlertSummariesWithResponse call
+func ParseListAlertSummariesReply(rsp *http.Response) (*ListAlertSummariesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAlertSummariesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AlertSummaryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListCorrectionsReply parses an HTTP response from a ListCorrectionsWithResponse call
 func ParseListCorrectionsReply(rsp *http.Response) (*ListCorrectionsReply, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26119,6 +29055,167 @@ func ParseUpdateCorrectionReply(rsp *http.Response) (*UpdateCorrectionReply, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Correction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListEventTypesReply parses an HTTP response from a ListEventTypesWithResponse call
+func ParseListEventTypesReply(rsp *http.Response) (*ListEventTypesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEventTypesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EventTypesList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteEventsReply parses an HTTP response from a DeleteEventsWithResponse call
+func ParseDeleteEventsReply(rsp *http.Response) (*DeleteEventsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteEventsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListEventsReply parses an HTTP response from a ListEventsWithResponse call
+func ParseListEventsReply(rsp *http.Response) (*ListEventsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEventsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EventsList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteEventReply parses an HTTP response from a DeleteEventWithResponse call
+func ParseDeleteEventReply(rsp *http.Response) (*DeleteEventReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteEventReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetEventReply parses an HTTP response from a GetEventWithResponse call
+func ParseGetEventReply(rsp *http.Response) (*GetEventReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetEventReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EventResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

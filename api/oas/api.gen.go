@@ -38,6 +38,141 @@ func (e AccountStatusState) Valid() bool {
 	}
 }
 
+// Defines values for ActionType.
+const (
+	ActionTypeNotification ActionType = "notification"
+)
+
+// Valid indicates whether the value is a known member of the ActionType enum.
+func (e ActionType) Valid() bool {
+	switch e {
+	case ActionTypeNotification:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ActionRequestType.
+const (
+	ActionRequestTypeNotification ActionRequestType = "notification"
+)
+
+// Valid indicates whether the value is a known member of the ActionRequestType enum.
+func (e ActionRequestType) Valid() bool {
+	switch e {
+	case ActionRequestTypeNotification:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlertStateUpdateState.
+const (
+	AlertStateUpdateStateClosed AlertStateUpdateState = "closed"
+	AlertStateUpdateStateOpen   AlertStateUpdateState = "open"
+)
+
+// Valid indicates whether the value is a known member of the AlertStateUpdateState enum.
+func (e AlertStateUpdateState) Valid() bool {
+	switch e {
+	case AlertStateUpdateStateClosed:
+		return true
+	case AlertStateUpdateStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlertSummaryState.
+const (
+	AlertSummaryStateClosed AlertSummaryState = "closed"
+	AlertSummaryStateOpen   AlertSummaryState = "open"
+)
+
+// Valid indicates whether the value is a known member of the AlertSummaryState enum.
+func (e AlertSummaryState) Valid() bool {
+	switch e {
+	case AlertSummaryStateClosed:
+		return true
+	case AlertSummaryStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlertSummaryType.
+const (
+	AlertSummaryTypeComplianceViolation AlertSummaryType = "compliance_violation"
+)
+
+// Valid indicates whether the value is a known member of the AlertSummaryType enum.
+func (e AlertSummaryType) Valid() bool {
+	switch e {
+	case AlertSummaryTypeComplianceViolation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ComplianceViolationAlertComplianceStatusReason.
+const (
+	ComplianceViolationAlertComplianceStatusReasonDenylisted       ComplianceViolationAlertComplianceStatusReason = "denylisted"
+	ComplianceViolationAlertComplianceStatusReasonErrors           ComplianceViolationAlertComplianceStatusReason = "errors"
+	ComplianceViolationAlertComplianceStatusReasonPolicyEvaluation ComplianceViolationAlertComplianceStatusReason = "policy_evaluation"
+)
+
+// Valid indicates whether the value is a known member of the ComplianceViolationAlertComplianceStatusReason enum.
+func (e ComplianceViolationAlertComplianceStatusReason) Valid() bool {
+	switch e {
+	case ComplianceViolationAlertComplianceStatusReasonDenylisted:
+		return true
+	case ComplianceViolationAlertComplianceStatusReasonErrors:
+		return true
+	case ComplianceViolationAlertComplianceStatusReasonPolicyEvaluation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ComplianceViolationAlertState.
+const (
+	ComplianceViolationAlertStateClosed ComplianceViolationAlertState = "closed"
+	ComplianceViolationAlertStateOpen   ComplianceViolationAlertState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ComplianceViolationAlertState enum.
+func (e ComplianceViolationAlertState) Valid() bool {
+	switch e {
+	case ComplianceViolationAlertStateClosed:
+		return true
+	case ComplianceViolationAlertStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ComplianceViolationAlertType.
+const (
+	ComplianceViolationAlertTypeComplianceViolation ComplianceViolationAlertType = "compliance_violation"
+)
+
+// Valid indicates whether the value is a known member of the ComplianceViolationAlertType enum.
+func (e ComplianceViolationAlertType) Valid() bool {
+	switch e {
+	case ComplianceViolationAlertTypeComplianceViolation:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CorrectionRequestType.
 const (
 	Package CorrectionRequestType = "package"
@@ -89,6 +224,24 @@ func (e DriverExecutionTaskStatus) Valid() bool {
 	case DriverExecutionTaskStatusFailed:
 		return true
 	case DriverExecutionTaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventContentLevel.
+const (
+	ERROR EventContentLevel = "ERROR"
+	INFO  EventContentLevel = "INFO"
+)
+
+// Valid indicates whether the value is a known member of the EventContentLevel enum.
+func (e EventContentLevel) Valid() bool {
+	switch e {
+	case ERROR:
+		return true
+	case INFO:
 		return true
 	default:
 		return false
@@ -311,6 +464,24 @@ func (e VulnAnnotationStatus) Valid() bool {
 	}
 }
 
+// Defines values for AlertState.
+const (
+	AlertStateClosed AlertState = "closed"
+	AlertStateOpen   AlertState = "open"
+)
+
+// Valid indicates whether the value is a known member of the AlertState enum.
+func (e AlertState) Valid() bool {
+	switch e {
+	case AlertStateClosed:
+		return true
+	case AlertStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchScope.
 const (
 	SearchScopeAllLayers SearchScope = "all_layers"
@@ -386,6 +557,60 @@ func (e ListAccountsParamsState) Valid() bool {
 	case ListAccountsParamsStateDisabled:
 		return true
 	case ListAccountsParamsStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListComplianceViolationAlertsParamsState.
+const (
+	ListComplianceViolationAlertsParamsStateClosed ListComplianceViolationAlertsParamsState = "closed"
+	ListComplianceViolationAlertsParamsStateOpen   ListComplianceViolationAlertsParamsState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ListComplianceViolationAlertsParamsState enum.
+func (e ListComplianceViolationAlertsParamsState) Valid() bool {
+	switch e {
+	case ListComplianceViolationAlertsParamsStateClosed:
+		return true
+	case ListComplianceViolationAlertsParamsStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAlertSummariesParamsType.
+const (
+	ListAlertSummariesParamsTypeAll                 ListAlertSummariesParamsType = "all"
+	ListAlertSummariesParamsTypeComplianceViolation ListAlertSummariesParamsType = "compliance_violation"
+)
+
+// Valid indicates whether the value is a known member of the ListAlertSummariesParamsType enum.
+func (e ListAlertSummariesParamsType) Valid() bool {
+	switch e {
+	case ListAlertSummariesParamsTypeAll:
+		return true
+	case ListAlertSummariesParamsTypeComplianceViolation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAlertSummariesParamsState.
+const (
+	ListAlertSummariesParamsStateClosed ListAlertSummariesParamsState = "closed"
+	ListAlertSummariesParamsStateOpen   ListAlertSummariesParamsState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ListAlertSummariesParamsState enum.
+func (e ListAlertSummariesParamsState) Valid() bool {
+	switch e {
+	case ListAlertSummariesParamsStateClosed:
+		return true
+	case ListAlertSummariesParamsStateOpen:
 		return true
 	default:
 		return false
@@ -672,6 +897,92 @@ type AccountStatus struct {
 // AccountStatusState defines model for AccountStatus.State.
 type AccountStatusState string
 
+// Action defines model for Action.
+type Action struct {
+	ConfigurationId string             `json:"configuration_id"`
+	CreatedAt       time.Time          `json:"created_at"`
+	CreatedBy       *string            `json:"created_by,omitempty"`
+	Endpoint        string             `json:"endpoint"`
+	ImageDigest     string             `json:"image_digest"`
+	ImageTag        string             `json:"image_tag"`
+	LastUpdated     time.Time          `json:"last_updated"`
+	Message         string             `json:"message"`
+	PolicyId        string             `json:"policy_id"`
+	Resolutions     []ActionResolution `json:"resolutions"`
+	Subject         string             `json:"subject"`
+	Type            ActionType         `json:"type"`
+	Uuid            string             `json:"uuid"`
+}
+
+// ActionType defines model for Action.Type.
+type ActionType string
+
+// ActionList defines model for ActionList.
+type ActionList = []Action
+
+// ActionRequest defines model for ActionRequest.
+type ActionRequest struct {
+	// ConfigurationId Configuration of the endpoint.
+	ConfigurationId *string `json:"configuration_id,omitempty"`
+
+	// Endpoint Kind of endpoint to notify, such as smtp, slack or jira.
+	Endpoint *string `json:"endpoint,omitempty"`
+
+	// ImageDigest A content digest: algorithm, colon, hexadecimal value.
+	//
+	// Example: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	ImageDigest Digest  `json:"image_digest"`
+	ImageTag    string  `json:"image_tag"`
+	Message     *string `json:"message,omitempty"`
+
+	// PolicyId The active policy when absent.
+	PolicyId    *string            `json:"policy_id,omitempty"`
+	Resolutions []ActionResolution `json:"resolutions"`
+	Subject     *string            `json:"subject,omitempty"`
+	Type        ActionRequestType  `json:"type"`
+}
+
+// ActionRequestType defines model for ActionRequest.Type.
+type ActionRequestType string
+
+// ActionResolution defines model for ActionResolution.
+type ActionResolution struct {
+	// Content What would remove the findings.
+	Content    string   `json:"content"`
+	TriggerIds []string `json:"trigger_ids"`
+}
+
+// AlertStateUpdate defines model for AlertStateUpdate.
+type AlertStateUpdate struct {
+	// ClosedReason Why it is closed.
+	ClosedReason *string               `json:"closed_reason,omitempty"`
+	State        AlertStateUpdateState `json:"state"`
+}
+
+// AlertStateUpdateState defines model for AlertStateUpdate.State.
+type AlertStateUpdateState string
+
+// AlertSummary defines model for AlertSummary.
+type AlertSummary struct {
+	ClosedBy       *string           `json:"closed_by"`
+	ClosedReason   *string           `json:"closed_reason"`
+	CreatedAt      time.Time         `json:"created_at"`
+	LastUpdated    time.Time         `json:"last_updated"`
+	ResourceLabels []ResourceLabel   `json:"resource_labels"`
+	State          AlertSummaryState `json:"state"`
+	Type           AlertSummaryType  `json:"type"`
+	Uuid           string            `json:"uuid"`
+}
+
+// AlertSummaryState defines model for AlertSummary.State.
+type AlertSummaryState string
+
+// AlertSummaryType defines model for AlertSummary.Type.
+type AlertSummaryType string
+
+// AlertSummaryList defines model for AlertSummaryList.
+type AlertSummaryList = []AlertSummary
+
 // Allowlist defines model for Allowlist.
 type Allowlist struct {
 	Description *string         `json:"description,omitempty"`
@@ -854,6 +1165,48 @@ type CVSSScores struct {
 	ImpactScore         *float64 `json:"impact_score"`
 }
 
+// ComplianceResource defines model for ComplianceResource.
+type ComplianceResource struct {
+	EvaluatedAt  time.Time `json:"evaluated_at"`
+	EvaluationId string    `json:"evaluation_id"`
+	ImageDigest  string    `json:"image_digest"`
+	ImageTag     string    `json:"image_tag"`
+	PolicyId     string    `json:"policy_id"`
+	Registry     string    `json:"registry"`
+	Repository   string    `json:"repository"`
+}
+
+// ComplianceViolationAlert defines model for ComplianceViolationAlert.
+type ComplianceViolationAlert struct {
+	// ClosedBy The user, or system when the reason for the alert went away.
+	ClosedBy *string `json:"closed_by"`
+
+	// ClosedReason What the user gave, or tag_complies, image_deleted or subscription_inactive.
+	ClosedReason           *string                                        `json:"closed_reason"`
+	ComplianceStatusReason ComplianceViolationAlertComplianceStatusReason `json:"compliance_status_reason"`
+	CreatedAt              time.Time                                      `json:"created_at"`
+	LastUpdated            time.Time                                      `json:"last_updated"`
+	Resource               ComplianceResource                             `json:"resource"`
+	State                  ComplianceViolationAlertState                  `json:"state"`
+	Type                   ComplianceViolationAlertType                   `json:"type"`
+	Uuid                   string                                         `json:"uuid"`
+
+	// ViolationsCount Findings with the action stop.
+	ViolationsCount int `json:"violations_count"`
+}
+
+// ComplianceViolationAlertComplianceStatusReason defines model for ComplianceViolationAlert.ComplianceStatusReason.
+type ComplianceViolationAlertComplianceStatusReason string
+
+// ComplianceViolationAlertState defines model for ComplianceViolationAlert.State.
+type ComplianceViolationAlertState string
+
+// ComplianceViolationAlertType defines model for ComplianceViolationAlert.Type.
+type ComplianceViolationAlertType string
+
+// ComplianceViolationAlertList defines model for ComplianceViolationAlertList.
+type ComplianceViolationAlertList = []ComplianceViolationAlert
+
 // ContentFilesResponse defines model for ContentFilesResponse.
 type ContentFilesResponse struct {
 	Content     []FilesContent `json:"content"`
@@ -1007,6 +1360,84 @@ type DriverExecutionTask struct {
 
 // DriverExecutionTaskStatus defines model for DriverExecutionTask.Status.
 type DriverExecutionTaskStatus string
+
+// EventCategory defines model for EventCategory.
+type EventCategory struct {
+	Description   string             `json:"description"`
+	Name          string             `json:"name"`
+	Subcategories []EventSubcategory `json:"subcategories"`
+}
+
+// EventContent defines model for EventContent.
+type EventContent struct {
+	Category  string                 `json:"category"`
+	Details   map[string]interface{} `json:"details"`
+	Level     EventContentLevel      `json:"level"`
+	Message   string                 `json:"message"`
+	Resource  EventResource          `json:"resource"`
+	Source    EventSource            `json:"source"`
+	Timestamp time.Time              `json:"timestamp"`
+	Type      string                 `json:"type"`
+}
+
+// EventContentLevel defines model for EventContent.Level.
+type EventContentLevel string
+
+// EventDescription defines model for EventDescription.
+type EventDescription struct {
+	Message string `json:"message"`
+	Name    string `json:"name"`
+
+	// ResourceType What events of the type are about; of an image without a tag it is image_digest instead of image_tag.
+	ResourceType string `json:"resource_type"`
+
+	// Type The whole type, as events carry it.
+	Type string `json:"type"`
+}
+
+// EventResource defines model for EventResource.
+type EventResource struct {
+	AccountName string `json:"account_name"`
+	Id          string `json:"id"`
+	Type        string `json:"type"`
+}
+
+// EventResponse defines model for EventResponse.
+type EventResponse struct {
+	CreatedAt time.Time    `json:"created_at"`
+	Event     EventContent `json:"event"`
+	EventId   string       `json:"event_id"`
+}
+
+// EventSource defines model for EventSource.
+type EventSource struct {
+	HostId string `json:"host_id"`
+
+	// RequestId Id of the request, or run id of the workflow, in whose course it happened.
+	RequestId   string `json:"request_id"`
+	ServiceName string `json:"service_name"`
+}
+
+// EventSubcategory defines model for EventSubcategory.
+type EventSubcategory struct {
+	Description string             `json:"description"`
+	Events      []EventDescription `json:"events"`
+	Name        string             `json:"name"`
+}
+
+// EventTypesList defines model for EventTypesList.
+type EventTypesList = []EventCategory
+
+// EventsList defines model for EventsList.
+type EventsList struct {
+	// ItemCount Events on this page.
+	ItemCount int `json:"item_count"`
+
+	// NextPage Whether there is another page.
+	NextPage bool            `json:"next_page"`
+	Page     int             `json:"page"`
+	Results  []EventResponse `json:"results"`
+}
 
 // ExplainedPackage defines model for ExplainedPackage.
 type ExplainedPackage struct {
@@ -2057,6 +2488,12 @@ type RegistryTagSource struct {
 	PullString string `json:"pull_string"`
 }
 
+// ResourceLabel defines model for ResourceLabel.
+type ResourceLabel struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
 // RetrievedFile defines model for RetrievedFile.
 type RetrievedFile struct {
 	// B64Content The content in base64.
@@ -2513,11 +2950,29 @@ type AccountContext = string
 // AccountName defines model for AccountName.
 type AccountName = string
 
+// AlertState defines model for AlertState.
+type AlertState string
+
+// AlertUuid defines model for AlertUuid.
+type AlertUuid = string
+
+// Before defines model for Before.
+type Before = string
+
 // CorrectionUuid defines model for CorrectionUuid.
 type CorrectionUuid = string
 
+// CreatedAfter defines model for CreatedAfter.
+type CreatedAfter = string
+
+// CreatedBefore defines model for CreatedBefore.
+type CreatedBefore = string
+
 // DomainName defines model for DomainName.
 type DomainName = string
+
+// EventId defines model for EventId.
+type EventId = string
 
 // FeedName defines model for FeedName.
 type FeedName = string
@@ -2545,6 +3000,12 @@ type Limit = int
 // Page defines model for Page.
 type Page = string
 
+// PageNumber defines model for PageNumber.
+type PageNumber = int
+
+// PageSize defines model for PageSize.
+type PageSize = int
+
 // RoleName defines model for RoleName.
 type RoleName = string
 
@@ -2553,6 +3014,9 @@ type SearchScope string
 
 // ServiceName defines model for ServiceName.
 type ServiceName = string
+
+// Since defines model for Since.
+type Since = string
 
 // SubscriptionId defines model for SubscriptionId.
 type SubscriptionId = string
@@ -2600,6 +3064,102 @@ type ListAccountsParams struct {
 // ListAccountsParamsState defines parameters for ListAccounts.
 type ListAccountsParamsState string
 
+// ListActionsParams defines parameters for ListActions.
+type ListActionsParams struct {
+	// ImageTag Full tag: registry/repository:tag.
+	ImageTag    *string `form:"image_tag,omitempty" json:"image_tag,omitempty"`
+	ImageDigest *Digest `form:"image_digest,omitempty" json:"image_digest,omitempty"`
+
+	// CreatedAfter Only what was made then or later; ISO 8601, UTC without a zone.
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// AddActionParams defines parameters for AddAction.
+type AddActionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListComplianceViolationAlertsParams defines parameters for ListComplianceViolationAlerts.
+type ListComplianceViolationAlertsParams struct {
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize                                 `form:"limit,omitempty" json:"limit,omitempty"`
+	State *ListComplianceViolationAlertsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// CreatedAfter Only what was made then or later; ISO 8601, UTC without a zone.
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only what was made earlier; ISO 8601, UTC without a zone.
+	CreatedBefore       *CreatedBefore `form:"created_before,omitempty" json:"created_before,omitempty"`
+	ResourceImageDigest *Digest        `form:"resource_image_digest,omitempty" json:"resource_image_digest,omitempty"`
+
+	// ResourceImageTag Full tag: registry/repository:tag.
+	ResourceImageTag *string `form:"resource_image_tag,omitempty" json:"resource_image_tag,omitempty"`
+	ResourceRegistry *string `form:"resource_registry,omitempty" json:"resource_registry,omitempty"`
+
+	// ResourceRepository Repository without its registry.
+	ResourceRepository *string `form:"resource_repository,omitempty" json:"resource_repository,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListComplianceViolationAlertsParamsState defines parameters for ListComplianceViolationAlerts.
+type ListComplianceViolationAlertsParamsState string
+
+// GetComplianceViolationAlertParams defines parameters for GetComplianceViolationAlert.
+type GetComplianceViolationAlertParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// UpdateComplianceViolationAlertParams defines parameters for UpdateComplianceViolationAlert.
+type UpdateComplianceViolationAlertParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListAlertSummariesParams defines parameters for ListAlertSummaries.
+type ListAlertSummariesParams struct {
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize                      `form:"limit,omitempty" json:"limit,omitempty"`
+	Type  *ListAlertSummariesParamsType  `form:"type,omitempty" json:"type,omitempty"`
+	State *ListAlertSummariesParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// CreatedAfter Only what was made then or later; ISO 8601, UTC without a zone.
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only what was made earlier; ISO 8601, UTC without a zone.
+	CreatedBefore *CreatedBefore `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// ResourceLabel Only alerts about what has these labels, as key=value; keys are image_digest, tag, registry, repository and policy_id.
+	ResourceLabel *[]string `form:"resource_label,omitempty" json:"resource_label,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListAlertSummariesParamsType defines parameters for ListAlertSummaries.
+type ListAlertSummariesParamsType string
+
+// ListAlertSummariesParamsState defines parameters for ListAlertSummaries.
+type ListAlertSummariesParamsState string
+
 // ListCorrectionsParams defines parameters for ListCorrections.
 type ListCorrectionsParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -2626,6 +3186,65 @@ type GetCorrectionParams struct {
 
 // UpdateCorrectionParams defines parameters for UpdateCorrection.
 type UpdateCorrectionParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteEventsParams defines parameters for DeleteEvents.
+type DeleteEventsParams struct {
+	// Before Only what happened earlier; ISO 8601, UTC without a zone.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Since Only what happened then or later; ISO 8601, UTC without a zone.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Level INFO or ERROR, in any case.
+	Level *string `form:"level,omitempty" json:"level,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// SourceServiceName Service that wrote the event.
+	SourceServiceName *string `form:"source_service_name,omitempty" json:"source_service_name,omitempty"`
+
+	// SourceHostId Host that wrote the event.
+	SourceHostId *string `form:"source_host_id,omitempty" json:"source_host_id,omitempty"`
+
+	// EventType How the type begins; * stands for anything.
+	EventType    *string `form:"event_type,omitempty" json:"event_type,omitempty"`
+	ResourceType *string `form:"resource_type,omitempty" json:"resource_type,omitempty"`
+	ResourceId   *string `form:"resource_id,omitempty" json:"resource_id,omitempty"`
+
+	// Level INFO or ERROR, in any case.
+	Level *string `form:"level,omitempty" json:"level,omitempty"`
+
+	// Since Only what happened then or later; ISO 8601, UTC without a zone.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Before Only what happened earlier; ISO 8601, UTC without a zone.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Page Number of the page, from 1.
+	Page *PageNumber `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Entries on a page.
+	Limit *PageSize `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteEventParams defines parameters for DeleteEvent.
+type DeleteEventParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetEventParams defines parameters for GetEvent.
+type GetEventParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
@@ -3611,6 +4230,12 @@ type UpdateAccountStateJSONRequestBody = AccountStatus
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreationRequest
 
+// AddActionJSONRequestBody defines body for AddAction for application/json ContentType.
+type AddActionJSONRequestBody = ActionRequest
+
+// UpdateComplianceViolationAlertJSONRequestBody defines body for UpdateComplianceViolationAlert for application/json ContentType.
+type UpdateComplianceViolationAlertJSONRequestBody = AlertStateUpdate
+
 // AddCorrectionJSONRequestBody defines body for AddCorrection for application/json ContentType.
 type AddCorrectionJSONRequestBody = CorrectionRequest
 
@@ -3736,6 +4361,24 @@ type ServerInterface interface {
 	// GetUser Show one user of an account
 	// (GET /accounts/{account_name}/users/{username})
 	GetUser(w http.ResponseWriter, r *http.Request, accountName AccountName, username Username)
+	// ListActions List action plans
+	// (GET /actions)
+	ListActions(w http.ResponseWriter, r *http.Request, params ListActionsParams)
+	// AddAction Store an action plan
+	// (POST /actions)
+	AddAction(w http.ResponseWriter, r *http.Request, params AddActionParams)
+	// ListComplianceViolationAlerts List alerts about tags that violate the policy
+	// (GET /alerts/compliance-violations)
+	ListComplianceViolationAlerts(w http.ResponseWriter, r *http.Request, params ListComplianceViolationAlertsParams)
+	// GetComplianceViolationAlert Show an alert about a tag that violates the policy
+	// (GET /alerts/compliance-violations/{uuid})
+	GetComplianceViolationAlert(w http.ResponseWriter, r *http.Request, uuid AlertUuid, params GetComplianceViolationAlertParams)
+	// UpdateComplianceViolationAlert Close or reopen an alert about a tag that violates the policy
+	// (PATCH /alerts/compliance-violations/{uuid})
+	UpdateComplianceViolationAlert(w http.ResponseWriter, r *http.Request, uuid AlertUuid, params UpdateComplianceViolationAlertParams)
+	// ListAlertSummaries List alerts of every type, in short
+	// (GET /alerts/summaries)
+	ListAlertSummaries(w http.ResponseWriter, r *http.Request, params ListAlertSummariesParams)
 	// ListCorrections List rules that correct packages
 	// (GET /corrections)
 	ListCorrections(w http.ResponseWriter, r *http.Request, params ListCorrectionsParams)
@@ -3751,6 +4394,21 @@ type ServerInterface interface {
 	// UpdateCorrection Replace a rule that corrects packages
 	// (PUT /corrections/{uuid})
 	UpdateCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params UpdateCorrectionParams)
+	// ListEventTypes List the types of events
+	// (GET /event-types)
+	ListEventTypes(w http.ResponseWriter, r *http.Request)
+	// DeleteEvents Delete events of a time and level
+	// (DELETE /events)
+	DeleteEvents(w http.ResponseWriter, r *http.Request, params DeleteEventsParams)
+	// ListEvents List events, newest first
+	// (GET /events)
+	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
+	// DeleteEvent Delete an event
+	// (DELETE /events/{event_id})
+	DeleteEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params DeleteEventParams)
+	// GetEvent Show an event
+	// (GET /events/{event_id})
+	GetEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params GetEventParams)
 	// GetHealth Liveness of this API process
 	// (GET /health)
 	GetHealth(w http.ResponseWriter, r *http.Request)
@@ -4168,6 +4826,42 @@ func (_ Unimplemented) GetUser(w http.ResponseWriter, r *http.Request, accountNa
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListActions List action plans
+// (GET /actions)
+func (_ Unimplemented) ListActions(w http.ResponseWriter, r *http.Request, params ListActionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AddAction Store an action plan
+// (POST /actions)
+func (_ Unimplemented) AddAction(w http.ResponseWriter, r *http.Request, params AddActionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListComplianceViolationAlerts List alerts about tags that violate the policy
+// (GET /alerts/compliance-violations)
+func (_ Unimplemented) ListComplianceViolationAlerts(w http.ResponseWriter, r *http.Request, params ListComplianceViolationAlertsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetComplianceViolationAlert Show an alert about a tag that violates the policy
+// (GET /alerts/compliance-violations/{uuid})
+func (_ Unimplemented) GetComplianceViolationAlert(w http.ResponseWriter, r *http.Request, uuid AlertUuid, params GetComplianceViolationAlertParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateComplianceViolationAlert Close or reopen an alert about a tag that violates the policy
+// (PATCH /alerts/compliance-violations/{uuid})
+func (_ Unimplemented) UpdateComplianceViolationAlert(w http.ResponseWriter, r *http.Request, uuid AlertUuid, params UpdateComplianceViolationAlertParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListAlertSummaries List alerts of every type, in short
+// (GET /alerts/summaries)
+func (_ Unimplemented) ListAlertSummaries(w http.ResponseWriter, r *http.Request, params ListAlertSummariesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListCorrections List rules that correct packages
 // (GET /corrections)
 func (_ Unimplemented) ListCorrections(w http.ResponseWriter, r *http.Request, params ListCorrectionsParams) {
@@ -4195,6 +4889,36 @@ func (_ Unimplemented) GetCorrection(w http.ResponseWriter, r *http.Request, uui
 // UpdateCorrection Replace a rule that corrects packages
 // (PUT /corrections/{uuid})
 func (_ Unimplemented) UpdateCorrection(w http.ResponseWriter, r *http.Request, uuid CorrectionUuid, params UpdateCorrectionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListEventTypes List the types of events
+// (GET /event-types)
+func (_ Unimplemented) ListEventTypes(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteEvents Delete events of a time and level
+// (DELETE /events)
+func (_ Unimplemented) DeleteEvents(w http.ResponseWriter, r *http.Request, params DeleteEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListEvents List events, newest first
+// (GET /events)
+func (_ Unimplemented) ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteEvent Delete an event
+// (DELETE /events/{event_id})
+func (_ Unimplemented) DeleteEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params DeleteEventParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetEvent Show an event
+// (GET /events/{event_id})
+func (_ Unimplemented) GetEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params GetEventParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5185,6 +5909,543 @@ func (siw *ServerInterfaceWrapper) GetUser(w http.ResponseWriter, r *http.Reques
 	handler.ServeHTTP(w, r)
 }
 
+// ListActions operation middleware
+func (siw *ServerInterfaceWrapper) ListActions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListActionsParams
+
+	// ------------- Optional query parameter "image_tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "image_tag", r.URL.Query(), &params.ImageTag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "image_tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "image_digest" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "image_digest", r.URL.Query(), &params.ImageDigest, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "image_digest"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image_digest", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListActions(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddAction operation middleware
+func (siw *ServerInterfaceWrapper) AddAction(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddActionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddAction(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListComplianceViolationAlerts operation middleware
+func (siw *ServerInterfaceWrapper) ListComplianceViolationAlerts(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListComplianceViolationAlertsParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "resource_image_digest" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_image_digest", r.URL.Query(), &params.ResourceImageDigest, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource_image_digest"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource_image_digest", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "resource_image_tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_image_tag", r.URL.Query(), &params.ResourceImageTag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource_image_tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource_image_tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "resource_registry" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_registry", r.URL.Query(), &params.ResourceRegistry, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource_registry"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource_registry", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "resource_repository" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_repository", r.URL.Query(), &params.ResourceRepository, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource_repository"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource_repository", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListComplianceViolationAlerts(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetComplianceViolationAlert operation middleware
+func (siw *ServerInterfaceWrapper) GetComplianceViolationAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uuid" -------------
+	var uuid AlertUuid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uuid", chi.URLParam(r, "uuid"), &uuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetComplianceViolationAlertParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetComplianceViolationAlert(w, r, uuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateComplianceViolationAlert operation middleware
+func (siw *ServerInterfaceWrapper) UpdateComplianceViolationAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uuid" -------------
+	var uuid AlertUuid
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uuid", chi.URLParam(r, "uuid"), &uuid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uuid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateComplianceViolationAlertParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateComplianceViolationAlert(w, r, uuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListAlertSummaries operation middleware
+func (siw *ServerInterfaceWrapper) ListAlertSummaries(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAlertSummariesParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "resource_label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_label", r.URL.Query(), &params.ResourceLabel, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource_label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource_label", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAlertSummaries(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListCorrections operation middleware
 func (siw *ServerInterfaceWrapper) ListCorrections(w http.ResponseWriter, r *http.Request) {
 
@@ -5408,6 +6669,371 @@ func (siw *ServerInterfaceWrapper) UpdateCorrection(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UpdateCorrection(w, r, uuid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListEventTypes operation middleware
+func (siw *ServerInterfaceWrapper) ListEventTypes(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEventTypes(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteEvents operation middleware
+func (siw *ServerInterfaceWrapper) DeleteEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteEventsParams
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "level" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "level", r.URL.Query(), &params.Level, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "level"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "level", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListEvents operation middleware
+func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+
+	// ------------- Optional query parameter "source_service_name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source_service_name", r.URL.Query(), &params.SourceServiceName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "source_service_name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "source_service_name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "source_host_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source_host_id", r.URL.Query(), &params.SourceHostId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "source_host_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "source_host_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "event_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "event_type", r.URL.Query(), &params.EventType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "event_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "resource_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_type", r.URL.Query(), &params.ResourceType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource_type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "resource_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_id", r.URL.Query(), &params.ResourceId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "level" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "level", r.URL.Query(), &params.Level, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "level"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "level", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteEvent operation middleware
+func (siw *ServerInterfaceWrapper) DeleteEvent(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "event_id" -------------
+	var eventId EventId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "event_id", chi.URLParam(r, "event_id"), &eventId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteEventParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteEvent(w, r, eventId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetEvent operation middleware
+func (siw *ServerInterfaceWrapper) GetEvent(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "event_id" -------------
+	var eventId EventId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "event_id", chi.URLParam(r, "event_id"), &eventId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEventParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetEvent(w, r, eventId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12023,6 +13649,24 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/accounts/{account_name}/users/{username}", wrapper.GetUser)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/actions", wrapper.ListActions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/actions", wrapper.AddAction)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/alerts/compliance-violations", wrapper.ListComplianceViolationAlerts)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/alerts/compliance-violations/{uuid}", wrapper.GetComplianceViolationAlert)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/alerts/compliance-violations/{uuid}", wrapper.UpdateComplianceViolationAlert)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/alerts/summaries", wrapper.ListAlertSummaries)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/corrections", wrapper.ListCorrections)
 	})
 	r.Group(func(r chi.Router) {
@@ -12036,6 +13680,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/corrections/{uuid}", wrapper.UpdateCorrection)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/event-types", wrapper.ListEventTypes)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/events", wrapper.DeleteEvents)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/events", wrapper.ListEvents)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/events/{event_id}", wrapper.DeleteEvent)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/events/{event_id}", wrapper.GetEvent)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/health", wrapper.GetHealth)
@@ -12783,6 +14442,244 @@ func (response GetUserdefaultJSONResponse) VisitGetUserResponse(w http.ResponseW
 	return err
 }
 
+type ListActionsRequestObject struct {
+	Params ListActionsParams
+}
+
+type ListActionsResponseObject interface {
+	VisitListActionsResponse(w http.ResponseWriter) error
+}
+
+type ListActions200JSONResponse ActionList
+
+func (response ListActions200JSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActionsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListActionsdefaultJSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddActionRequestObject struct {
+	Params AddActionParams
+	Body   *AddActionJSONRequestBody
+}
+
+type AddActionResponseObject interface {
+	VisitAddActionResponse(w http.ResponseWriter) error
+}
+
+type AddAction200JSONResponse Action
+
+func (response AddAction200JSONResponse) VisitAddActionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddActiondefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response AddActiondefaultJSONResponse) VisitAddActionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListComplianceViolationAlertsRequestObject struct {
+	Params ListComplianceViolationAlertsParams
+}
+
+type ListComplianceViolationAlertsResponseObject interface {
+	VisitListComplianceViolationAlertsResponse(w http.ResponseWriter) error
+}
+
+type ListComplianceViolationAlerts200JSONResponse ComplianceViolationAlertList
+
+func (response ListComplianceViolationAlerts200JSONResponse) VisitListComplianceViolationAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListComplianceViolationAlertsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListComplianceViolationAlertsdefaultJSONResponse) VisitListComplianceViolationAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetComplianceViolationAlertRequestObject struct {
+	Uuid   AlertUuid `json:"uuid"`
+	Params GetComplianceViolationAlertParams
+}
+
+type GetComplianceViolationAlertResponseObject interface {
+	VisitGetComplianceViolationAlertResponse(w http.ResponseWriter) error
+}
+
+type GetComplianceViolationAlert200JSONResponse ComplianceViolationAlert
+
+func (response GetComplianceViolationAlert200JSONResponse) VisitGetComplianceViolationAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetComplianceViolationAlertdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetComplianceViolationAlertdefaultJSONResponse) VisitGetComplianceViolationAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateComplianceViolationAlertRequestObject struct {
+	Uuid   AlertUuid `json:"uuid"`
+	Params UpdateComplianceViolationAlertParams
+	Body   *UpdateComplianceViolationAlertJSONRequestBody
+}
+
+type UpdateComplianceViolationAlertResponseObject interface {
+	VisitUpdateComplianceViolationAlertResponse(w http.ResponseWriter) error
+}
+
+type UpdateComplianceViolationAlert200JSONResponse ComplianceViolationAlert
+
+func (response UpdateComplianceViolationAlert200JSONResponse) VisitUpdateComplianceViolationAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateComplianceViolationAlertdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response UpdateComplianceViolationAlertdefaultJSONResponse) VisitUpdateComplianceViolationAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertSummariesRequestObject struct {
+	Params ListAlertSummariesParams
+}
+
+type ListAlertSummariesResponseObject interface {
+	VisitListAlertSummariesResponse(w http.ResponseWriter) error
+}
+
+type ListAlertSummaries200JSONResponse AlertSummaryList
+
+func (response ListAlertSummaries200JSONResponse) VisitListAlertSummariesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertSummariesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListAlertSummariesdefaultJSONResponse) VisitListAlertSummariesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListCorrectionsRequestObject struct {
 	Params ListCorrectionsParams
 }
@@ -12965,6 +14862,196 @@ type UpdateCorrectiondefaultJSONResponse struct {
 }
 
 func (response UpdateCorrectiondefaultJSONResponse) VisitUpdateCorrectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventTypesRequestObject struct {
+}
+
+type ListEventTypesResponseObject interface {
+	VisitListEventTypesResponse(w http.ResponseWriter) error
+}
+
+type ListEventTypes200JSONResponse EventTypesList
+
+func (response ListEventTypes200JSONResponse) VisitListEventTypesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventTypesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListEventTypesdefaultJSONResponse) VisitListEventTypesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteEventsRequestObject struct {
+	Params DeleteEventsParams
+}
+
+type DeleteEventsResponseObject interface {
+	VisitDeleteEventsResponse(w http.ResponseWriter) error
+}
+
+type DeleteEvents200JSONResponse []string
+
+func (response DeleteEvents200JSONResponse) VisitDeleteEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteEventsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteEventsdefaultJSONResponse) VisitDeleteEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200JSONResponse EventsList
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListEventsdefaultJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteEventRequestObject struct {
+	EventId EventId `json:"event_id"`
+	Params  DeleteEventParams
+}
+
+type DeleteEventResponseObject interface {
+	VisitDeleteEventResponse(w http.ResponseWriter) error
+}
+
+type DeleteEvent200Response struct {
+}
+
+func (response DeleteEvent200Response) VisitDeleteEventResponse(w http.ResponseWriter) error {
+	w.WriteHeader(200)
+	return nil
+}
+
+type DeleteEventdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteEventdefaultJSONResponse) VisitDeleteEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEventRequestObject struct {
+	EventId EventId `json:"event_id"`
+	Params  GetEventParams
+}
+
+type GetEventResponseObject interface {
+	VisitGetEventResponse(w http.ResponseWriter) error
+}
+
+type GetEvent200JSONResponse EventResponse
+
+func (response GetEvent200JSONResponse) VisitGetEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEventdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetEventdefaultJSONResponse) VisitGetEventResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17708,6 +19795,24 @@ type StrictServerInterface interface {
 	// GetUser Show one user of an account
 	// (GET /accounts/{account_name}/users/{username})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// ListActions List action plans
+	// (GET /actions)
+	ListActions(ctx context.Context, request ListActionsRequestObject) (ListActionsResponseObject, error)
+	// AddAction Store an action plan
+	// (POST /actions)
+	AddAction(ctx context.Context, request AddActionRequestObject) (AddActionResponseObject, error)
+	// ListComplianceViolationAlerts List alerts about tags that violate the policy
+	// (GET /alerts/compliance-violations)
+	ListComplianceViolationAlerts(ctx context.Context, request ListComplianceViolationAlertsRequestObject) (ListComplianceViolationAlertsResponseObject, error)
+	// GetComplianceViolationAlert Show an alert about a tag that violates the policy
+	// (GET /alerts/compliance-violations/{uuid})
+	GetComplianceViolationAlert(ctx context.Context, request GetComplianceViolationAlertRequestObject) (GetComplianceViolationAlertResponseObject, error)
+	// UpdateComplianceViolationAlert Close or reopen an alert about a tag that violates the policy
+	// (PATCH /alerts/compliance-violations/{uuid})
+	UpdateComplianceViolationAlert(ctx context.Context, request UpdateComplianceViolationAlertRequestObject) (UpdateComplianceViolationAlertResponseObject, error)
+	// ListAlertSummaries List alerts of every type, in short
+	// (GET /alerts/summaries)
+	ListAlertSummaries(ctx context.Context, request ListAlertSummariesRequestObject) (ListAlertSummariesResponseObject, error)
 	// ListCorrections List rules that correct packages
 	// (GET /corrections)
 	ListCorrections(ctx context.Context, request ListCorrectionsRequestObject) (ListCorrectionsResponseObject, error)
@@ -17723,6 +19828,21 @@ type StrictServerInterface interface {
 	// UpdateCorrection Replace a rule that corrects packages
 	// (PUT /corrections/{uuid})
 	UpdateCorrection(ctx context.Context, request UpdateCorrectionRequestObject) (UpdateCorrectionResponseObject, error)
+	// ListEventTypes List the types of events
+	// (GET /event-types)
+	ListEventTypes(ctx context.Context, request ListEventTypesRequestObject) (ListEventTypesResponseObject, error)
+	// DeleteEvents Delete events of a time and level
+	// (DELETE /events)
+	DeleteEvents(ctx context.Context, request DeleteEventsRequestObject) (DeleteEventsResponseObject, error)
+	// ListEvents List events, newest first
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// DeleteEvent Delete an event
+	// (DELETE /events/{event_id})
+	DeleteEvent(ctx context.Context, request DeleteEventRequestObject) (DeleteEventResponseObject, error)
+	// GetEvent Show an event
+	// (GET /events/{event_id})
+	GetEvent(ctx context.Context, request GetEventRequestObject) (GetEventResponseObject, error)
 	// GetHealth Liveness of this API process
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -18394,6 +20514,178 @@ func (sh *strictHandler) GetUser(w http.ResponseWriter, r *http.Request, account
 	}
 }
 
+// ListActions operation middleware
+func (sh *strictHandler) ListActions(w http.ResponseWriter, r *http.Request, params ListActionsParams) {
+	var request ListActionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListActions(ctx, request.(ListActionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListActions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListActionsResponseObject); ok {
+		if err := validResponse.VisitListActionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddAction operation middleware
+func (sh *strictHandler) AddAction(w http.ResponseWriter, r *http.Request, params AddActionParams) {
+	var request AddActionRequestObject
+
+	request.Params = params
+
+	var body AddActionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddAction(ctx, request.(AddActionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddAction")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddActionResponseObject); ok {
+		if err := validResponse.VisitAddActionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListComplianceViolationAlerts operation middleware
+func (sh *strictHandler) ListComplianceViolationAlerts(w http.ResponseWriter, r *http.Request, params ListComplianceViolationAlertsParams) {
+	var request ListComplianceViolationAlertsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListComplianceViolationAlerts(ctx, request.(ListComplianceViolationAlertsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListComplianceViolationAlerts")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListComplianceViolationAlertsResponseObject); ok {
+		if err := validResponse.VisitListComplianceViolationAlertsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetComplianceViolationAlert operation middleware
+func (sh *strictHandler) GetComplianceViolationAlert(w http.ResponseWriter, r *http.Request, uuid AlertUuid, params GetComplianceViolationAlertParams) {
+	var request GetComplianceViolationAlertRequestObject
+
+	request.Uuid = uuid
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetComplianceViolationAlert(ctx, request.(GetComplianceViolationAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetComplianceViolationAlert")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetComplianceViolationAlertResponseObject); ok {
+		if err := validResponse.VisitGetComplianceViolationAlertResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateComplianceViolationAlert operation middleware
+func (sh *strictHandler) UpdateComplianceViolationAlert(w http.ResponseWriter, r *http.Request, uuid AlertUuid, params UpdateComplianceViolationAlertParams) {
+	var request UpdateComplianceViolationAlertRequestObject
+
+	request.Uuid = uuid
+	request.Params = params
+
+	var body UpdateComplianceViolationAlertJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateComplianceViolationAlert(ctx, request.(UpdateComplianceViolationAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateComplianceViolationAlert")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateComplianceViolationAlertResponseObject); ok {
+		if err := validResponse.VisitUpdateComplianceViolationAlertResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAlertSummaries operation middleware
+func (sh *strictHandler) ListAlertSummaries(w http.ResponseWriter, r *http.Request, params ListAlertSummariesParams) {
+	var request ListAlertSummariesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlertSummaries(ctx, request.(ListAlertSummariesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlertSummaries")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAlertSummariesResponseObject); ok {
+		if err := validResponse.VisitListAlertSummariesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListCorrections operation middleware
 func (sh *strictHandler) ListCorrections(w http.ResponseWriter, r *http.Request, params ListCorrectionsParams) {
 	var request ListCorrectionsRequestObject
@@ -18534,6 +20826,136 @@ func (sh *strictHandler) UpdateCorrection(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateCorrectionResponseObject); ok {
 		if err := validResponse.VisitUpdateCorrectionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListEventTypes operation middleware
+func (sh *strictHandler) ListEventTypes(w http.ResponseWriter, r *http.Request) {
+	var request ListEventTypesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEventTypes(ctx, request.(ListEventTypesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEventTypes")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListEventTypesResponseObject); ok {
+		if err := validResponse.VisitListEventTypesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteEvents operation middleware
+func (sh *strictHandler) DeleteEvents(w http.ResponseWriter, r *http.Request, params DeleteEventsParams) {
+	var request DeleteEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteEvents(ctx, request.(DeleteEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteEvents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteEventsResponseObject); ok {
+		if err := validResponse.VisitDeleteEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams) {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx, request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		if err := validResponse.VisitListEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteEvent operation middleware
+func (sh *strictHandler) DeleteEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params DeleteEventParams) {
+	var request DeleteEventRequestObject
+
+	request.EventId = eventId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteEvent(ctx, request.(DeleteEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteEvent")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteEventResponseObject); ok {
+		if err := validResponse.VisitDeleteEventResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetEvent operation middleware
+func (sh *strictHandler) GetEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params GetEventParams) {
+	var request GetEventRequestObject
+
+	request.EventId = eventId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetEvent(ctx, request.(GetEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetEvent")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetEventResponseObject); ok {
+		if err := validResponse.VisitGetEventResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

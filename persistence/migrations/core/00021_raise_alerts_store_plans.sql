@@ -32,3 +32,25 @@ CREATE UNIQUE INDEX alert_open ON alert (account, registry, repository, tag) WHE
 CREATE UNIQUE INDEX alert_acknowledged ON alert (account, registry, repository, tag) WHERE acknowledged;
 CREATE INDEX alert_page ON alert (account, state, created_at DESC, number DESC);
 CREATE INDEX alert_age ON alert (updated_at) WHERE state = 'closed';
+
+-- What people mean to do about findings of an image.
+CREATE TABLE action_plan (
+  account          text NOT NULL REFERENCES account ON DELETE CASCADE,
+  id               uuid NOT NULL DEFAULT gen_random_uuid(),
+  number           bigint GENERATED ALWAYS AS IDENTITY,
+  type             text NOT NULL,
+  image_tag        text NOT NULL,
+  image_digest     text NOT NULL, -- the plan outlives the image
+  policy_id        text NOT NULL,
+  resolutions      jsonb NOT NULL, -- trigger ids and what would remove them
+  subject          text NOT NULL,
+  message          text NOT NULL,
+  endpoint         text NOT NULL, -- kind of endpoint to notify, and its configuration, as given
+  configuration_id text NOT NULL,
+  created_by       text NOT NULL,
+  created_at       timestamptz NOT NULL DEFAULT now(),
+  updated_at       timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (account, id)
+);
+CREATE INDEX action_plan_page ON action_plan (account, created_at DESC, number DESC);
+CREATE INDEX action_plan_image ON action_plan (account, image_digest);
