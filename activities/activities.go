@@ -78,6 +78,7 @@ type Activities struct {
 	annotations *persistence.Annotations
 	events      *persistence.Events
 	whatIfs     *persistence.WhatIfs
+	alerts      *persistence.Alerts
 
 	subscriptions *persistence.Subscriptions
 	blobs         blob.Store
@@ -132,6 +133,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 		annotations: persistence.NewAnnotations(deps.Pool),
 		events:      persistence.NewEvents(deps.Pool),
 		whatIfs:     persistence.NewWhatIfs(deps.Pool),
+		alerts:      persistence.NewAlerts(deps.Pool),
 
 		subscriptions: persistence.NewSubscriptions(deps.Pool),
 		blobs:         deps.Blobs,

@@ -14,7 +14,7 @@ import (
 
 // Events is the configuration section of events.
 type Events struct {
-	RetentionDays int `yaml:"retention_days" doc:"Events older than this many days are removed; 0 keeps them for ever."`
+	RetentionDays int `yaml:"retention_days" doc:"Events older than this many days, and alerts closed longer ago, are removed; 0 keeps them for ever."`
 }
 
 // DefaultEvents keeps half a year.
@@ -28,16 +28,18 @@ func (e Events) Validate() error {
 	return nil
 }
 
-// ForgetEvents removes events that are old enough.
+// ForgetEvents removes events and closed alerts that are old enough.
 func (a *Activities) ForgetEvents(ctx context.Context) error {
 	if a.eventConfig.RetentionDays == 0 {
 		return nil
 	}
-	n, err := a.events.Forget(ctx, a.now().Add(-time.Duration(a.eventConfig.RetentionDays)*24*time.Hour))
-	if n > 0 {
-		log.From(ctx).Info("old events removed", zap.Int64("events", n))
+	before := a.now().Add(-time.Duration(a.eventConfig.RetentionDays) * 24 * time.Hour)
+	events, err := a.events.Forget(ctx, before)
+	closed, fault := a.alerts.Forget(ctx, before)
+	if events+closed > 0 {
+		log.From(ctx).Info("old events removed", zap.Int64("events", events), zap.Int64("alerts", closed))
 	}
-	return err
+	return errors.Join(err, fault)
 }
 
 // sourced makes what a step records tell who did it.

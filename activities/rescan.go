@@ -51,6 +51,11 @@ func (a *Activities) rescanVerdicts(ctx context.Context, in workflows.RescanPort
 	if out.Verdicts, err = a.judgeAll(ctx, refs, cause, skip); err != nil {
 		return out, err
 	}
+	if in.Account == "" {
+		if _, err := a.matches.Tell(ctx, in.Generation, refs); err != nil {
+			return out, err
+		}
+	}
 	out.Images = len(refs)
 	if len(refs) == portion {
 		out.Cursor = encodeCursor(refs[len(refs)-1])

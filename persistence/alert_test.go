@@ -127,6 +127,32 @@ func TestAnAlertFollowsTheVerdictOfATag(t *testing.T) {
 	}
 }
 
+func TestAnAlertTellsWhyTheTagDoesNotComply(t *testing.T) {
+	t.Parallel()
+	w, at := newWorld(t), later()
+	w.alertsOn(admin, "1")
+	id := w.analyzed(admin, "one", "1")
+	w.verdict(admin, "one", "1", "default", id, 2, at())
+	for _, c := range []struct {
+		reason     string
+		violations int
+		want       string
+	}{
+		{persistence.AlertByDenylist, 0, "1 open denylisted violations=0 image=one"},
+		{persistence.AlertByDenylist, 3, "1 open denylisted violations=3 image=one"},
+		{persistence.AlertByPolicy, 0, "1 open errors violations=0 image=one"},
+		{persistence.AlertByPolicy, 1, "1 open policy_evaluation violations=1 image=one"},
+	} {
+		latest, err := w.evaluations.Latest(t.Context(), persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("one"), Tag: "docker.io/library/app:1", PolicyID: "default"})
+		w.must(err)
+		n := latest.NewEvaluation
+		n.Reason, n.Violations, n.EvaluatedAt = c.reason, c.violations, at()
+		_, err = w.evaluations.Save(t.Context(), n)
+		w.must(err)
+		w.wantAlerts(c.reason, admin, c.want)
+	}
+}
+
 func TestAnAlertStaysUntilTheVerdictOfTheNewImageOrPolicyIsKnown(t *testing.T) {
 	t.Parallel()
 	w, at := newWorld(t), later()
