@@ -5384,7 +5384,7 @@ type ClientInterface interface {
 
 	// CreateSubscriptionWithBody Subscribe to a tag or repository
 	//
-	// The subscription is switched on at once.
+	// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5393,7 +5393,7 @@ type ClientInterface interface {
 
 	// CreateSubscription Subscribe to a tag or repository
 	//
-	// The subscription is switched on at once.
+	// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8023,7 +8023,7 @@ func (c *Client) ListSubscriptions(ctx context.Context, params *ListSubscription
 
 // CreateSubscriptionWithBody Subscribe to a tag or repository
 //
-// The subscription is switched on at once.
+// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8042,7 +8042,7 @@ func (c *Client) CreateSubscriptionWithBody(ctx context.Context, params *CreateS
 
 // CreateSubscription Subscribe to a tag or repository
 //
-// The subscription is switched on at once.
+// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -18833,7 +18833,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateSubscriptionWithBodyWithResponse Subscribe to a tag or repository
 	//
-	// The subscription is switched on at once.
+	// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18842,7 +18842,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateSubscriptionWithResponse Subscribe to a tag or repository
 	//
-	// The subscription is switched on at once.
+	// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -27917,7 +27917,7 @@ func (c *ClientWithResponses) ListSubscriptionsWithResponse(ctx context.Context,
 
 // CreateSubscriptionWithBodyWithResponse Subscribe to a tag or repository
 //
-// The subscription is switched on at once.
+// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -27932,7 +27932,7 @@ func (c *ClientWithResponses) CreateSubscriptionWithBodyWithResponse(ctx context
 
 // CreateSubscriptionWithResponse Subscribe to a tag or repository
 //
-// The subscription is switched on at once.
+// The subscription is switched on at once. Types are tag_update, policy_eval, vuln_update and analysis_update of a tag, repo_update of a repository, and alerts of either: a tag's own decides, else that of its repository.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

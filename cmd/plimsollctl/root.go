@@ -20,7 +20,7 @@ func newRoot() *cobra.Command {
 		},
 	}
 	c.flags(root)
-	root.AddCommand(newImage(c), newFeeds(c), newPolicy(c), newRegistry(c), newQuery(c), newScan(c), newVEX(c), newRepo(c), newSubscription(c), newCorrection(c), newSystem(c), newAccount(c), newSBOM(c))
+	root.AddCommand(newImage(c), newFeeds(c), newPolicy(c), newRegistry(c), newQuery(c), newScan(c), newVEX(c), newRepo(c), newSubscription(c), newCorrection(c), newAlert(c), newAction(c), newEvent(c), newSystem(c), newAccount(c), newSBOM(c))
 	return root
 }
 

@@ -76,7 +76,7 @@ func newSubscriptionDelete(c *connection) *cobra.Command {
 }
 
 // subscriptionTypes tell a type from a key.
-var subscriptionTypes = []string{"tag_update", repositoryType, "policy_eval", "vuln_update", "analysis_update"}
+var subscriptionTypes = []string{"tag_update", repositoryType, "policy_eval", "vuln_update", "analysis_update", "alerts"}
 
 // newSubscriptionSwitch switches a subscription on, making it where there is none, or off.
 func newSubscriptionSwitch(c *connection, on bool) *cobra.Command {
@@ -86,7 +86,7 @@ func newSubscriptionSwitch(c *connection, on bool) *cobra.Command {
 	}
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(2),
-		Long: "TYPE is tag_update, repo_update, policy_eval, vuln_update or analysis_update, KEY a full tag or a repository. The order does not matter.",
+		Long: "TYPE is tag_update, repo_update, policy_eval, vuln_update, analysis_update or alerts, KEY a full tag or a repository. The order does not matter.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if slices.Contains(subscriptionTypes, args[1]) {
 				args[0], args[1] = args[1], args[0]
