@@ -22,9 +22,6 @@ import (
 const (
 	askedTags = `unnest(@registries::text[], @repositories::text[], @tags::text[]) t (registry, repository, tag)`
 
-	// liveAlert is one that can still decide whether another is raised.
-	liveAlert = `(a.state = 'open' OR a.acknowledged)`
-
 	ofTag = `.account = @account AND a.registry = t.registry AND a.repository = t.repository AND a.tag = t.tag`
 )
 
@@ -38,7 +35,8 @@ var (
 SELECT DISTINCT t.registry, t.repository, t.tag FROM `+askedTags+`
 WHERE EXISTS (SELECT FROM plimsoll.subscription s WHERE s.account = @account AND s.type = 'alerts'
     AND s.key IN (t.registry || '/' || t.repository, t.registry || '/' || t.repository || ':' || t.tag))
-  OR EXISTS (SELECT FROM plimsoll.alert a WHERE a`+ofTag+` AND `+liveAlert+`)
+  OR EXISTS (SELECT FROM plimsoll.alert a WHERE a`+ofTag+` AND a.state = 'open')
+  OR EXISTS (SELECT FROM plimsoll.alert a WHERE a`+ofTag+` AND a.acknowledged)
 ORDER BY t.registry, t.repository, t.tag`)
 
 	tagsOfImage = query("tag.of_image", `
@@ -50,14 +48,16 @@ SELECT pg_advisory_xact_lock(@lock::int, k.hash) FROM (
 
 	// An empty repository stands for all, an empty tag for those of the repository.
 	alertWithin = query("alert.within", `
-SELECT t.registry, t.repository, t.tag FROM plimsoll.image_tag t
-WHERE t.account = @account AND t.current AND (@repository = '' OR t.registry = @registry AND t.repository = @repository) AND (@tag = '' OR t.tag = @tag)
-  AND (SELECT EXISTS (SELECT FROM plimsoll.subscription s WHERE s.account = @account AND s.type = 'alerts'))
-  AND EXISTS (SELECT FROM plimsoll.subscription s WHERE s.account = @account AND s.type = 'alerts'
-    AND s.key IN (t.registry || '/' || t.repository, t.registry || '/' || t.repository || ':' || t.tag))
+SELECT t.registry, t.repository, t.tag FROM plimsoll.subscription s
+JOIN plimsoll.image_tag t ON t.account = s.account AND t.registry = s.registry AND t.repository = s.repository AND (s.tag = '' OR t.tag = s.tag) AND t.current
+WHERE s.account = @account AND s.type = 'alerts'
+  AND (@repository = '' OR s.registry = @registry AND s.repository = @repository) AND (@tag = '' OR t.tag = @tag)
 UNION
 SELECT a.registry, a.repository, a.tag FROM plimsoll.alert a
-WHERE a.account = @account AND `+liveAlert+` AND (@repository = '' OR a.registry = @registry AND a.repository = @repository) AND (@tag = '' OR a.tag = @tag)
+WHERE a.account = @account AND a.state = 'open' AND (@repository = '' OR a.registry = @registry AND a.repository = @repository) AND (@tag = '' OR a.tag = @tag)
+UNION
+SELECT a.registry, a.repository, a.tag FROM plimsoll.alert a
+WHERE a.account = @account AND a.acknowledged AND (@repository = '' OR a.registry = @registry AND a.repository = @repository) AND (@tag = '' OR a.tag = @tag)
 ORDER BY 1, 2, 3`)
 
 	// The subscription of a tag decides, else that of its repository.
