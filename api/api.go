@@ -41,6 +41,7 @@ type Deps struct {
 	Scanner     Scanner
 	Policies    Policies
 	Evaluations Evaluations
+	WhatIfs     WhatIfs
 	Feeds       Feeds
 	Exchange    FeedExchange
 	Services    Services

@@ -156,6 +156,16 @@ func TestEveryOperationConforms(t *testing.T) {
 	s.admin(http.MethodPost, "/v2/policies", strictDocument).wants(http.StatusOK)
 	ask(image + "/check?policy_id=full&tag=" + testTag)
 	s.admin(http.MethodPost, image+"/check?tag="+testTag, strictDocument).wants(http.StatusOK)
+	var trial oas.WhatIf
+	s.admin(http.MethodPost, "/v2/policies/what-if", `{"policy_id":"full","selector":{"tag":"*"}}`).wants(http.StatusAccepted).decode(&trial)
+	must(t, persistence.NewWhatIfs(s.pool).Save(t.Context(), "admin", trial.TrialId, []persistence.WhatIfOutcome{
+		{ImageDigest: digest, Tag: testTag, Before: "go", After: "stop", Causes: json.RawMessage(`[{"side":"draft","rule_id":"r","findings":1,"examples":[{"trigger_id":"i","message":"m"}]}]`)},
+		{ImageDigest: base, Tag: testTag, Rank: 3, Reason: "unknown"},
+	}))
+	for _, path := range []string{"", "/" + trial.TrialId, "/" + trial.TrialId + "/outcomes", "/" + trial.TrialId + "/outcomes?change=newly_failing&limit=1"} {
+		ask("/v2/policies/what-if" + path)
+	}
+	s.admin(http.MethodDelete, "/v2/policies/what-if/"+trial.TrialId, "").wants(http.StatusNoContent)
 	s.admin(http.MethodPut, "/v2/policies/full", recordOf("full", `,"active":false,"policy":`+strictDocument)).wants(http.StatusOK)
 	s.admin(http.MethodDelete, "/v2/policies/full", "").wants(http.StatusNoContent)
 

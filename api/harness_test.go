@@ -128,7 +128,7 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 		Accounts: accounts, Users: persistence.NewUsers(pool), Grants: grants, Registries: persistence.NewRegistries(pool, sealer),
 		Images: persistence.NewImages(pool), Progress: persistence.NewProgresses(pool), Referrers: persistence.NewReferrers(pool), Analyses: persistence.NewAnalyses(pool), Imports: persistence.NewImports(pool),
 		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool, pool), Annotations: persistence.NewAnnotations(pool), Fleet: persistence.NewMatches(pool, pool), Scanner: persistence.NewMatches(pool, pool), Policies: persistence.NewPolicies(pool),
-		Evaluations: persistence.NewEvaluations(pool), Feeds: persistence.NewFeeds(pool), Exchange: exchange(pool), Services: persistence.NewServices(pool),
+		Evaluations: persistence.NewEvaluations(pool), WhatIfs: persistence.NewWhatIfs(pool), Feeds: persistence.NewFeeds(pool), Exchange: exchange(pool), Services: persistence.NewServices(pool),
 		Blobs: s.blobs, Facts: facts.New(pool, pool, s.blobs), Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool), Corrections: persistence.NewCorrections(pool),
 		Alerts: persistence.NewAlerts(pool), Actions: persistence.NewActions(pool), Events: persistence.NewEvents(pool),
 		Gates: gates.All(), DefaultPolicy: defaultPolicy, Host: "api-host",

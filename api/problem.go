@@ -38,6 +38,8 @@ const (
 	codeUserExists          = "USER_EXISTS"
 	codePolicyExists        = "POLICY_EXISTS"
 	codePolicyActive        = "POLICY_ACTIVE"
+	codeWhatIfNotFound      = "WHAT_IF_NOT_FOUND"
+	codeWhatIfBusy          = "WHAT_IF_BUSY"
 	codeRegistryExists      = "REGISTRY_EXISTS"
 	codeFeedSyncRunning     = "FEED_SYNC_ALREADY_IN_PROGRESS"
 	codeFeedSyncFailed      = "FEED_SYNC_FAILED"
@@ -107,6 +109,8 @@ var failures = []failure{
 	{codeUserExists, http.StatusConflict, "A user of that name exists."},
 	{codePolicyExists, http.StatusConflict, "A policy with that id exists in the account."},
 	{codePolicyActive, http.StatusConflict, "The active policy can be neither deleted nor deactivated; activate another one first."},
+	{codeWhatIfNotFound, http.StatusNotFound, "No such trial of a policy in the account; old ones are removed."},
+	{codeWhatIfBusy, http.StatusConflict, "The account tries as many policies as it may at a time."},
 	{codeRegistryExists, http.StatusConflict, "A credential for that registry exists in the account."},
 	{codeFeedSyncRunning, http.StatusConflict, "Vulnerability data is being synchronised already."},
 	{codeFeedSyncFailed, http.StatusInternalServerError, "No vulnerability data could be synchronised; what was loaded before stays in use."},

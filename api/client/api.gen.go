@@ -357,19 +357,19 @@ func (e PolicyRuleAction) Valid() bool {
 
 // Defines values for RecordChangeKind.
 const (
-	Added   RecordChangeKind = "added"
-	Changed RecordChangeKind = "changed"
-	Removed RecordChangeKind = "removed"
+	RecordChangeKindAdded   RecordChangeKind = "added"
+	RecordChangeKindChanged RecordChangeKind = "changed"
+	RecordChangeKindRemoved RecordChangeKind = "removed"
 )
 
 // Valid indicates whether the value is a known member of the RecordChangeKind enum.
 func (e RecordChangeKind) Valid() bool {
 	switch e {
-	case Added:
+	case RecordChangeKindAdded:
 		return true
-	case Changed:
+	case RecordChangeKindChanged:
 		return true
-	case Removed:
+	case RecordChangeKindRemoved:
 		return true
 	default:
 		return false
@@ -457,6 +457,75 @@ func (e VulnAnnotationStatus) Valid() bool {
 	case NotAffected:
 		return true
 	case UnderInvestigation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WhatIfState.
+const (
+	WhatIfStateDone    WhatIfState = "done"
+	WhatIfStateFailed  WhatIfState = "failed"
+	WhatIfStateRunning WhatIfState = "running"
+	WhatIfStateWaiting WhatIfState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the WhatIfState enum.
+func (e WhatIfState) Valid() bool {
+	switch e {
+	case WhatIfStateDone:
+		return true
+	case WhatIfStateFailed:
+		return true
+	case WhatIfStateRunning:
+		return true
+	case WhatIfStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WhatIfCauseSide.
+const (
+	Baseline WhatIfCauseSide = "baseline"
+	Draft    WhatIfCauseSide = "draft"
+)
+
+// Valid indicates whether the value is a known member of the WhatIfCauseSide enum.
+func (e WhatIfCauseSide) Valid() bool {
+	switch e {
+	case Baseline:
+		return true
+	case Draft:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WhatIfChange.
+const (
+	WhatIfChangeChanged      WhatIfChange = "changed"
+	WhatIfChangeNewlyFailing WhatIfChange = "newly_failing"
+	WhatIfChangeNewlyPassing WhatIfChange = "newly_passing"
+	WhatIfChangeNotEvaluable WhatIfChange = "not_evaluable"
+	WhatIfChangeUnchanged    WhatIfChange = "unchanged"
+)
+
+// Valid indicates whether the value is a known member of the WhatIfChange enum.
+func (e WhatIfChange) Valid() bool {
+	switch e {
+	case WhatIfChangeChanged:
+		return true
+	case WhatIfChangeNewlyFailing:
+		return true
+	case WhatIfChangeNewlyPassing:
+		return true
+	case WhatIfChangeNotEvaluable:
+		return true
+	case WhatIfChangeUnchanged:
 		return true
 	default:
 		return false
@@ -2943,6 +3012,149 @@ type WatchState struct {
 	TagCount   *int    `json:"tag_count,omitempty"`
 }
 
+// WhatIf defines model for WhatIf.
+type WhatIf struct {
+	Baseline WhatIfPolicy `json:"baseline"`
+
+	// Changed Tags that would change between go and warn.
+	Changed int        `json:"changed"`
+	Done    int        `json:"done"`
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// Failure Why it failed.
+	Failure *string `json:"failure,omitempty"`
+
+	// NewlyFailing Tags that would be stopped and are not.
+	NewlyFailing int `json:"newly_failing"`
+
+	// NewlyPassing Tags that would not be stopped and are.
+	NewlyPassing int `json:"newly_passing"`
+
+	// NotEvaluable Tags of which nothing can be said, as those of images that are not analysed.
+	NotEvaluable int          `json:"not_evaluable"`
+	Policy       WhatIfPolicy `json:"policy"`
+	RequestedAt  time.Time    `json:"requested_at"`
+	RequestedBy  string       `json:"requested_by"`
+
+	// Selector Which images; * stands for any text in the patterns. Everything when absent.
+	Selector  WhatIfSelector `json:"selector"`
+	StartedAt *time.Time     `json:"started_at,omitempty"`
+	State     WhatIfState    `json:"state"`
+
+	// Total Tags of images to judge; 0 until it has begun.
+	Total       int                `json:"total"`
+	Transitions []WhatIfTransition `json:"transitions"`
+	TrialId     string             `json:"trial_id"`
+	Unchanged   int                `json:"unchanged"`
+}
+
+// WhatIfState defines model for WhatIf.State.
+type WhatIfState string
+
+// WhatIfCause A rule of one side whose findings the other side lacks or takes less seriously; or, with a note, something else that decides.
+type WhatIfCause struct {
+	Action    *string         `json:"action,omitempty"`
+	Examples  []WhatIfExample `json:"examples"`
+	Findings  int             `json:"findings"`
+	Gate      *string         `json:"gate,omitempty"`
+	Note      *string         `json:"note,omitempty"`
+	RuleId    *string         `json:"rule_id,omitempty"`
+	RuleSetId *string         `json:"rule_set_id,omitempty"`
+
+	// Side Whose rule it is.
+	Side    WhatIfCauseSide `json:"side"`
+	Trigger *string         `json:"trigger,omitempty"`
+}
+
+// WhatIfCauseSide Whose rule it is.
+type WhatIfCauseSide string
+
+// WhatIfChange defines model for WhatIfChange.
+type WhatIfChange string
+
+// WhatIfExample defines model for WhatIfExample.
+type WhatIfExample struct {
+	Message   string `json:"message"`
+	TriggerId string `json:"trigger_id"`
+}
+
+// WhatIfList defines model for WhatIfList.
+type WhatIfList struct {
+	Items []WhatIf `json:"items"`
+}
+
+// WhatIfOutcome defines model for WhatIfOutcome.
+type WhatIfOutcome struct {
+	// After stop, warn or go, by the policy that is tried
+	After *string `json:"after,omitempty"`
+
+	// Before stop, warn or go, by the baseline; absent when nothing can be said
+	Before      *string       `json:"before,omitempty"`
+	Causes      []WhatIfCause `json:"causes"`
+	Change      WhatIfChange  `json:"change"`
+	ImageDigest string        `json:"image_digest"`
+
+	// Reason Why nothing can be said.
+	Reason *string `json:"reason,omitempty"`
+	Tag    string  `json:"tag"`
+}
+
+// WhatIfOutcomes defines model for WhatIfOutcomes.
+type WhatIfOutcomes struct {
+	Items []WhatIfOutcome `json:"items"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// WhatIfPolicy defines model for WhatIfPolicy.
+type WhatIfPolicy struct {
+	// Digest Of the document as it was when the trial was asked for.
+	Digest   string `json:"digest"`
+	Name     string `json:"name"`
+	PolicyId string `json:"policy_id"`
+}
+
+// WhatIfRequest Of policy and policy_id exactly one is given; of baseline and baseline_policy_id at most one. Without either, the baseline is the active policy.
+type WhatIfRequest struct {
+	// Baseline A policy document that need not be right; what is wrong with it is listed in the answer, all at once.
+	Baseline PolicyDraft `json:"baseline,omitempty"`
+
+	// BaselinePolicyId Of a stored policy to compare with.
+	BaselinePolicyId *string `json:"baseline_policy_id,omitempty"`
+
+	// Examples How many findings to show of each rule that makes a difference.
+	Examples *int `json:"examples,omitempty"`
+
+	// Policy A policy document that need not be right; what is wrong with it is listed in the answer, all at once.
+	Policy PolicyDraft `json:"policy,omitempty"`
+
+	// PolicyId Of a stored policy to try.
+	PolicyId *string `json:"policy_id,omitempty"`
+
+	// Selector Which images; * stands for any text in the patterns. Everything when absent.
+	Selector *WhatIfSelector `json:"selector,omitempty"`
+}
+
+// WhatIfSelector Which images; * stands for any text in the patterns. Everything when absent.
+type WhatIfSelector struct {
+	ImageDigests *[]string `json:"image_digests,omitempty"`
+	Registry     *string   `json:"registry,omitempty"`
+	Repository   *string   `json:"repository,omitempty"`
+	Tag          *string   `json:"tag,omitempty"`
+}
+
+// WhatIfTransition defines model for WhatIfTransition.
+type WhatIfTransition struct {
+	// After stop, warn or go, by the policy that is tried
+	After string `json:"after"`
+
+	// Before stop, warn or go, by the baseline
+	Before string `json:"before"`
+	Tags   int    `json:"tags"`
+}
+
 // AccountContext defines model for AccountContext.
 type AccountContext = string
 
@@ -3028,6 +3240,9 @@ type TaskStatus string
 
 // ToID defines model for ToID.
 type ToID = int64
+
+// TrialID defines model for TrialID.
+type TrialID = string
 
 // Username defines model for Username.
 type Username = string
@@ -3831,6 +4046,43 @@ type AddPolicyParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListWhatIfsParams defines parameters for ListWhatIfs.
+type ListWhatIfsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// StartWhatIfParams defines parameters for StartWhatIf.
+type StartWhatIfParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteWhatIfParams defines parameters for DeleteWhatIf.
+type DeleteWhatIfParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetWhatIfParams defines parameters for GetWhatIf.
+type GetWhatIfParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListWhatIfOutcomesParams defines parameters for ListWhatIfOutcomes.
+type ListWhatIfOutcomesParams struct {
+	// Change Only these.
+	Change *WhatIfChange `form:"change,omitempty" json:"change,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent.
+	Page  *string `form:"page,omitempty" json:"page,omitempty"`
+	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // DeletePolicyParams defines parameters for DeletePolicy.
 type DeletePolicyParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -4300,6 +4552,9 @@ type AddImportSecretSearchesJSONRequestBody = AddImportSecretSearchesJSONBody
 
 // AddPolicyJSONRequestBody defines body for AddPolicy for application/json ContentType.
 type AddPolicyJSONRequestBody = SentPolicy
+
+// StartWhatIfJSONRequestBody defines body for StartWhatIf for application/json ContentType.
+type StartWhatIfJSONRequestBody = WhatIfRequest
 
 // UpdatePolicyJSONRequestBody defines body for UpdatePolicy for application/json ContentType.
 type UpdatePolicyJSONRequestBody = PolicyRecord
@@ -5231,6 +5486,48 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /policies (the `AddPolicy` operationId).
 	AddPolicy(ctx context.Context, params *AddPolicyParams, body AddPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWhatIfs List policies that are or were tried
+	//
+	// An extension. The newest hundred, newest first.
+	//
+	// Corresponds with GET /policies/what-if (the `ListWhatIfs` operationId).
+	ListWhatIfs(ctx context.Context, params *ListWhatIfsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartWhatIfWithBody Try a policy on the images of the account
+	//
+	// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+	StartWhatIfWithBody(ctx context.Context, params *StartWhatIfParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartWhatIf Try a policy on the images of the account
+	//
+	// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+	StartWhatIf(ctx context.Context, params *StartWhatIfParams, body StartWhatIfJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteWhatIf Delete a trial; one that is under way ends
+	//
+	// Corresponds with DELETE /policies/what-if/{trial_id} (the `DeleteWhatIf` operationId).
+	DeleteWhatIf(ctx context.Context, trialId TrialID, params *DeleteWhatIfParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetWhatIf Tell how far a trial is, and what came out
+	//
+	// Corresponds with GET /policies/what-if/{trial_id} (the `GetWhatIf` operationId).
+	GetWhatIf(ctx context.Context, trialId TrialID, params *GetWhatIfParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWhatIfOutcomes List what becomes of each image and tag
+	//
+	// Images that would fail come first, then those that would pass, then other changes, then those of which nothing can be said.
+	//
+	// Corresponds with GET /policies/what-if/{trial_id}/outcomes (the `ListWhatIfOutcomes` operationId).
+	ListWhatIfOutcomes(ctx context.Context, trialId TrialID, params *ListWhatIfOutcomesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePolicy Delete a policy
 	//
@@ -7621,6 +7918,108 @@ func (c *Client) AddPolicyWithBody(ctx context.Context, params *AddPolicyParams,
 // Corresponds with POST /policies (the `AddPolicy` operationId).
 func (c *Client) AddPolicy(ctx context.Context, params *AddPolicyParams, body AddPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddPolicyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWhatIfs List policies that are or were tried
+//
+// An extension. The newest hundred, newest first.
+//
+// Corresponds with GET /policies/what-if (the `ListWhatIfs` operationId).
+func (c *Client) ListWhatIfs(ctx context.Context, params *ListWhatIfsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWhatIfsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartWhatIfWithBody Try a policy on the images of the account
+//
+// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+func (c *Client) StartWhatIfWithBody(ctx context.Context, params *StartWhatIfParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartWhatIfRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartWhatIf Try a policy on the images of the account
+//
+// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+func (c *Client) StartWhatIf(ctx context.Context, params *StartWhatIfParams, body StartWhatIfJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartWhatIfRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteWhatIf Delete a trial; one that is under way ends
+//
+// Corresponds with DELETE /policies/what-if/{trial_id} (the `DeleteWhatIf` operationId).
+func (c *Client) DeleteWhatIf(ctx context.Context, trialId TrialID, params *DeleteWhatIfParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteWhatIfRequest(c.Server, trialId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetWhatIf Tell how far a trial is, and what came out
+//
+// Corresponds with GET /policies/what-if/{trial_id} (the `GetWhatIf` operationId).
+func (c *Client) GetWhatIf(ctx context.Context, trialId TrialID, params *GetWhatIfParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetWhatIfRequest(c.Server, trialId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWhatIfOutcomes List what becomes of each image and tag
+//
+// Images that would fail come first, then those that would pass, then other changes, then those of which nothing can be said.
+//
+// Corresponds with GET /policies/what-if/{trial_id}/outcomes (the `ListWhatIfOutcomes` operationId).
+func (c *Client) ListWhatIfOutcomes(ctx context.Context, trialId TrialID, params *ListWhatIfOutcomesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWhatIfOutcomesRequest(c.Server, trialId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -14502,6 +14901,301 @@ func NewAddPolicyRequestWithBody(server string, params *AddPolicyParams, content
 	return req, nil
 }
 
+// NewListWhatIfsRequest constructs an http.Request for the ListWhatIfs method
+func NewListWhatIfsRequest(server string, params *ListWhatIfsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/policies/what-if")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStartWhatIfRequest calls the generic StartWhatIf builder with application/json body
+func NewStartWhatIfRequest(server string, params *StartWhatIfParams, body StartWhatIfJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartWhatIfRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartWhatIfRequestWithBody constructs an http.Request for the StartWhatIf method, with any body, and a specified content type
+func NewStartWhatIfRequestWithBody(server string, params *StartWhatIfParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/policies/what-if")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteWhatIfRequest constructs an http.Request for the DeleteWhatIf method
+func NewDeleteWhatIfRequest(server string, trialId TrialID, params *DeleteWhatIfParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "trial_id", trialId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/policies/what-if/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetWhatIfRequest constructs an http.Request for the GetWhatIf method
+func NewGetWhatIfRequest(server string, trialId TrialID, params *GetWhatIfParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "trial_id", trialId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/policies/what-if/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListWhatIfOutcomesRequest constructs an http.Request for the ListWhatIfOutcomes method
+func NewListWhatIfOutcomesRequest(server string, trialId TrialID, params *ListWhatIfOutcomesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "trial_id", trialId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/policies/what-if/%s/outcomes", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Change != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "change", *params.Change, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XAnchoreAccount != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "x-anchore-account", *params.XAnchoreAccount, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-anchore-account", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewDeletePolicyRequest constructs an http.Request for the DeletePolicy method
 func NewDeletePolicyRequest(server string, policyId string, params *DeletePolicyParams) (*http.Request, error) {
 	var err error
@@ -18648,6 +19342,56 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /policies (the `AddPolicy` operationId).
 	AddPolicyWithResponse(ctx context.Context, params *AddPolicyParams, body AddPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*AddPolicyReply, error)
+
+	// ListWhatIfsWithResponse List policies that are or were tried
+	//
+	// An extension. The newest hundred, newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /policies/what-if (the `ListWhatIfs` operationId).
+	ListWhatIfsWithResponse(ctx context.Context, params *ListWhatIfsParams, reqEditors ...RequestEditorFn) (*ListWhatIfsReply, error)
+
+	// StartWhatIfWithBodyWithResponse Try a policy on the images of the account
+	//
+	// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+	StartWhatIfWithBodyWithResponse(ctx context.Context, params *StartWhatIfParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartWhatIfReply, error)
+
+	// StartWhatIfWithResponse Try a policy on the images of the account
+	//
+	// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+	StartWhatIfWithResponse(ctx context.Context, params *StartWhatIfParams, body StartWhatIfJSONRequestBody, reqEditors ...RequestEditorFn) (*StartWhatIfReply, error)
+
+	// DeleteWhatIfWithResponse Delete a trial; one that is under way ends
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /policies/what-if/{trial_id} (the `DeleteWhatIf` operationId).
+	DeleteWhatIfWithResponse(ctx context.Context, trialId TrialID, params *DeleteWhatIfParams, reqEditors ...RequestEditorFn) (*DeleteWhatIfReply, error)
+
+	// GetWhatIfWithResponse Tell how far a trial is, and what came out
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /policies/what-if/{trial_id} (the `GetWhatIf` operationId).
+	GetWhatIfWithResponse(ctx context.Context, trialId TrialID, params *GetWhatIfParams, reqEditors ...RequestEditorFn) (*GetWhatIfReply, error)
+
+	// ListWhatIfOutcomesWithResponse List what becomes of each image and tag
+	//
+	// Images that would fail come first, then those that would pass, then other changes, then those of which nothing can be said.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /policies/what-if/{trial_id}/outcomes (the `ListWhatIfOutcomes` operationId).
+	ListWhatIfOutcomesWithResponse(ctx context.Context, trialId TrialID, params *ListWhatIfOutcomesParams, reqEditors ...RequestEditorFn) (*ListWhatIfOutcomesReply, error)
 
 	// DeletePolicyWithResponse Delete a policy
 	//
@@ -23529,6 +24273,239 @@ func (r AddPolicyReply) ContentType() string {
 	return ""
 }
 
+type ListWhatIfsReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WhatIfList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListWhatIfsReply) GetJSON200() *WhatIfList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListWhatIfsReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListWhatIfsReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListWhatIfsReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListWhatIfsReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListWhatIfsReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartWhatIfReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *WhatIf
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r StartWhatIfReply) GetJSON202() *WhatIf {
+	return r.JSON202
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r StartWhatIfReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartWhatIfReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartWhatIfReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartWhatIfReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartWhatIfReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteWhatIfReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteWhatIfReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteWhatIfReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteWhatIfReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteWhatIfReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteWhatIfReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetWhatIfReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WhatIf
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetWhatIfReply) GetJSON200() *WhatIf {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetWhatIfReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetWhatIfReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetWhatIfReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetWhatIfReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetWhatIfReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListWhatIfOutcomesReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WhatIfOutcomes
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListWhatIfOutcomesReply) GetJSON200() *WhatIfOutcomes {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListWhatIfOutcomesReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListWhatIfOutcomesReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListWhatIfOutcomesReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListWhatIfOutcomesReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListWhatIfOutcomesReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeletePolicyReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -27589,6 +28566,92 @@ func (c *ClientWithResponses) AddPolicyWithResponse(ctx context.Context, params 
 	return ParseAddPolicyReply(rsp)
 }
 
+// ListWhatIfsWithResponse List policies that are or were tried
+//
+// An extension. The newest hundred, newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /policies/what-if (the `ListWhatIfs` operationId).
+func (c *ClientWithResponses) ListWhatIfsWithResponse(ctx context.Context, params *ListWhatIfsParams, reqEditors ...RequestEditorFn) (*ListWhatIfsReply, error) {
+	rsp, err := c.ListWhatIfs(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListWhatIfsReply(rsp)
+}
+
+// StartWhatIfWithBodyWithResponse Try a policy on the images of the account
+//
+// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+func (c *ClientWithResponses) StartWhatIfWithBodyWithResponse(ctx context.Context, params *StartWhatIfParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartWhatIfReply, error) {
+	rsp, err := c.StartWhatIfWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartWhatIfReply(rsp)
+}
+
+// StartWhatIfWithResponse Try a policy on the images of the account
+//
+// An extension: what the verdicts would be under a policy, beside another one. Every current tag of the chosen images is judged under both, in the background; no verdict is stored or changed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /policies/what-if (the `StartWhatIf` operationId).
+func (c *ClientWithResponses) StartWhatIfWithResponse(ctx context.Context, params *StartWhatIfParams, body StartWhatIfJSONRequestBody, reqEditors ...RequestEditorFn) (*StartWhatIfReply, error) {
+	rsp, err := c.StartWhatIf(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartWhatIfReply(rsp)
+}
+
+// DeleteWhatIfWithResponse Delete a trial; one that is under way ends
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /policies/what-if/{trial_id} (the `DeleteWhatIf` operationId).
+func (c *ClientWithResponses) DeleteWhatIfWithResponse(ctx context.Context, trialId TrialID, params *DeleteWhatIfParams, reqEditors ...RequestEditorFn) (*DeleteWhatIfReply, error) {
+	rsp, err := c.DeleteWhatIf(ctx, trialId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteWhatIfReply(rsp)
+}
+
+// GetWhatIfWithResponse Tell how far a trial is, and what came out
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /policies/what-if/{trial_id} (the `GetWhatIf` operationId).
+func (c *ClientWithResponses) GetWhatIfWithResponse(ctx context.Context, trialId TrialID, params *GetWhatIfParams, reqEditors ...RequestEditorFn) (*GetWhatIfReply, error) {
+	rsp, err := c.GetWhatIf(ctx, trialId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetWhatIfReply(rsp)
+}
+
+// ListWhatIfOutcomesWithResponse List what becomes of each image and tag
+//
+// Images that would fail come first, then those that would pass, then other changes, then those of which nothing can be said.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /policies/what-if/{trial_id}/outcomes (the `ListWhatIfOutcomes` operationId).
+func (c *ClientWithResponses) ListWhatIfOutcomesWithResponse(ctx context.Context, trialId TrialID, params *ListWhatIfOutcomesParams, reqEditors ...RequestEditorFn) (*ListWhatIfOutcomesReply, error) {
+	rsp, err := c.ListWhatIfOutcomes(ctx, trialId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListWhatIfOutcomesReply(rsp)
+}
+
 // DeletePolicyWithResponse Delete a policy
 //
 // The active policy cannot be deleted.
@@ -31437,6 +32500,167 @@ func ParseAddPolicyReply(rsp *http.Response) (*AddPolicyReply, error) {
 			headers.Warning = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListWhatIfsReply parses an HTTP response from a ListWhatIfsWithResponse call
+func ParseListWhatIfsReply(rsp *http.Response) (*ListWhatIfsReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListWhatIfsReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WhatIfList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartWhatIfReply parses an HTTP response from a StartWhatIfWithResponse call
+func ParseStartWhatIfReply(rsp *http.Response) (*StartWhatIfReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartWhatIfReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest WhatIf
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteWhatIfReply parses an HTTP response from a DeleteWhatIfWithResponse call
+func ParseDeleteWhatIfReply(rsp *http.Response) (*DeleteWhatIfReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteWhatIfReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetWhatIfReply parses an HTTP response from a GetWhatIfWithResponse call
+func ParseGetWhatIfReply(rsp *http.Response) (*GetWhatIfReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetWhatIfReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WhatIf
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListWhatIfOutcomesReply parses an HTTP response from a ListWhatIfOutcomesWithResponse call
+func ParseListWhatIfOutcomesReply(rsp *http.Response) (*ListWhatIfOutcomesReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListWhatIfOutcomesReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WhatIfOutcomes
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
 	}
 
 	return response, nil

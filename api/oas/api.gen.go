@@ -358,19 +358,19 @@ func (e PolicyRuleAction) Valid() bool {
 
 // Defines values for RecordChangeKind.
 const (
-	Added   RecordChangeKind = "added"
-	Changed RecordChangeKind = "changed"
-	Removed RecordChangeKind = "removed"
+	RecordChangeKindAdded   RecordChangeKind = "added"
+	RecordChangeKindChanged RecordChangeKind = "changed"
+	RecordChangeKindRemoved RecordChangeKind = "removed"
 )
 
 // Valid indicates whether the value is a known member of the RecordChangeKind enum.
 func (e RecordChangeKind) Valid() bool {
 	switch e {
-	case Added:
+	case RecordChangeKindAdded:
 		return true
-	case Changed:
+	case RecordChangeKindChanged:
 		return true
-	case Removed:
+	case RecordChangeKindRemoved:
 		return true
 	default:
 		return false
@@ -458,6 +458,75 @@ func (e VulnAnnotationStatus) Valid() bool {
 	case NotAffected:
 		return true
 	case UnderInvestigation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WhatIfState.
+const (
+	WhatIfStateDone    WhatIfState = "done"
+	WhatIfStateFailed  WhatIfState = "failed"
+	WhatIfStateRunning WhatIfState = "running"
+	WhatIfStateWaiting WhatIfState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the WhatIfState enum.
+func (e WhatIfState) Valid() bool {
+	switch e {
+	case WhatIfStateDone:
+		return true
+	case WhatIfStateFailed:
+		return true
+	case WhatIfStateRunning:
+		return true
+	case WhatIfStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WhatIfCauseSide.
+const (
+	Baseline WhatIfCauseSide = "baseline"
+	Draft    WhatIfCauseSide = "draft"
+)
+
+// Valid indicates whether the value is a known member of the WhatIfCauseSide enum.
+func (e WhatIfCauseSide) Valid() bool {
+	switch e {
+	case Baseline:
+		return true
+	case Draft:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WhatIfChange.
+const (
+	WhatIfChangeChanged      WhatIfChange = "changed"
+	WhatIfChangeNewlyFailing WhatIfChange = "newly_failing"
+	WhatIfChangeNewlyPassing WhatIfChange = "newly_passing"
+	WhatIfChangeNotEvaluable WhatIfChange = "not_evaluable"
+	WhatIfChangeUnchanged    WhatIfChange = "unchanged"
+)
+
+// Valid indicates whether the value is a known member of the WhatIfChange enum.
+func (e WhatIfChange) Valid() bool {
+	switch e {
+	case WhatIfChangeChanged:
+		return true
+	case WhatIfChangeNewlyFailing:
+		return true
+	case WhatIfChangeNewlyPassing:
+		return true
+	case WhatIfChangeNotEvaluable:
+		return true
+	case WhatIfChangeUnchanged:
 		return true
 	default:
 		return false
@@ -2944,6 +3013,149 @@ type WatchState struct {
 	TagCount   *int    `json:"tag_count,omitempty"`
 }
 
+// WhatIf defines model for WhatIf.
+type WhatIf struct {
+	Baseline WhatIfPolicy `json:"baseline"`
+
+	// Changed Tags that would change between go and warn.
+	Changed int        `json:"changed"`
+	Done    int        `json:"done"`
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// Failure Why it failed.
+	Failure *string `json:"failure,omitempty"`
+
+	// NewlyFailing Tags that would be stopped and are not.
+	NewlyFailing int `json:"newly_failing"`
+
+	// NewlyPassing Tags that would not be stopped and are.
+	NewlyPassing int `json:"newly_passing"`
+
+	// NotEvaluable Tags of which nothing can be said, as those of images that are not analysed.
+	NotEvaluable int          `json:"not_evaluable"`
+	Policy       WhatIfPolicy `json:"policy"`
+	RequestedAt  time.Time    `json:"requested_at"`
+	RequestedBy  string       `json:"requested_by"`
+
+	// Selector Which images; * stands for any text in the patterns. Everything when absent.
+	Selector  WhatIfSelector `json:"selector"`
+	StartedAt *time.Time     `json:"started_at,omitempty"`
+	State     WhatIfState    `json:"state"`
+
+	// Total Tags of images to judge; 0 until it has begun.
+	Total       int                `json:"total"`
+	Transitions []WhatIfTransition `json:"transitions"`
+	TrialId     string             `json:"trial_id"`
+	Unchanged   int                `json:"unchanged"`
+}
+
+// WhatIfState defines model for WhatIf.State.
+type WhatIfState string
+
+// WhatIfCause A rule of one side whose findings the other side lacks or takes less seriously; or, with a note, something else that decides.
+type WhatIfCause struct {
+	Action    *string         `json:"action,omitempty"`
+	Examples  []WhatIfExample `json:"examples"`
+	Findings  int             `json:"findings"`
+	Gate      *string         `json:"gate,omitempty"`
+	Note      *string         `json:"note,omitempty"`
+	RuleId    *string         `json:"rule_id,omitempty"`
+	RuleSetId *string         `json:"rule_set_id,omitempty"`
+
+	// Side Whose rule it is.
+	Side    WhatIfCauseSide `json:"side"`
+	Trigger *string         `json:"trigger,omitempty"`
+}
+
+// WhatIfCauseSide Whose rule it is.
+type WhatIfCauseSide string
+
+// WhatIfChange defines model for WhatIfChange.
+type WhatIfChange string
+
+// WhatIfExample defines model for WhatIfExample.
+type WhatIfExample struct {
+	Message   string `json:"message"`
+	TriggerId string `json:"trigger_id"`
+}
+
+// WhatIfList defines model for WhatIfList.
+type WhatIfList struct {
+	Items []WhatIf `json:"items"`
+}
+
+// WhatIfOutcome defines model for WhatIfOutcome.
+type WhatIfOutcome struct {
+	// After stop, warn or go, by the policy that is tried
+	After *string `json:"after,omitempty"`
+
+	// Before stop, warn or go, by the baseline; absent when nothing can be said
+	Before      *string       `json:"before,omitempty"`
+	Causes      []WhatIfCause `json:"causes"`
+	Change      WhatIfChange  `json:"change"`
+	ImageDigest string        `json:"image_digest"`
+
+	// Reason Why nothing can be said.
+	Reason *string `json:"reason,omitempty"`
+	Tag    string  `json:"tag"`
+}
+
+// WhatIfOutcomes defines model for WhatIfOutcomes.
+type WhatIfOutcomes struct {
+	Items []WhatIfOutcome `json:"items"`
+
+	// NextPage Absent on the last page.
+	NextPage      *string `json:"next_page,omitempty"`
+	ReturnedCount int     `json:"returned_count"`
+}
+
+// WhatIfPolicy defines model for WhatIfPolicy.
+type WhatIfPolicy struct {
+	// Digest Of the document as it was when the trial was asked for.
+	Digest   string `json:"digest"`
+	Name     string `json:"name"`
+	PolicyId string `json:"policy_id"`
+}
+
+// WhatIfRequest Of policy and policy_id exactly one is given; of baseline and baseline_policy_id at most one. Without either, the baseline is the active policy.
+type WhatIfRequest struct {
+	// Baseline A policy document that need not be right; what is wrong with it is listed in the answer, all at once.
+	Baseline PolicyDraft `json:"baseline,omitempty"`
+
+	// BaselinePolicyId Of a stored policy to compare with.
+	BaselinePolicyId *string `json:"baseline_policy_id,omitempty"`
+
+	// Examples How many findings to show of each rule that makes a difference.
+	Examples *int `json:"examples,omitempty"`
+
+	// Policy A policy document that need not be right; what is wrong with it is listed in the answer, all at once.
+	Policy PolicyDraft `json:"policy,omitempty"`
+
+	// PolicyId Of a stored policy to try.
+	PolicyId *string `json:"policy_id,omitempty"`
+
+	// Selector Which images; * stands for any text in the patterns. Everything when absent.
+	Selector *WhatIfSelector `json:"selector,omitempty"`
+}
+
+// WhatIfSelector Which images; * stands for any text in the patterns. Everything when absent.
+type WhatIfSelector struct {
+	ImageDigests *[]string `json:"image_digests,omitempty"`
+	Registry     *string   `json:"registry,omitempty"`
+	Repository   *string   `json:"repository,omitempty"`
+	Tag          *string   `json:"tag,omitempty"`
+}
+
+// WhatIfTransition defines model for WhatIfTransition.
+type WhatIfTransition struct {
+	// After stop, warn or go, by the policy that is tried
+	After string `json:"after"`
+
+	// Before stop, warn or go, by the baseline
+	Before string `json:"before"`
+	Tags   int    `json:"tags"`
+}
+
 // AccountContext defines model for AccountContext.
 type AccountContext = string
 
@@ -3029,6 +3241,9 @@ type TaskStatus string
 
 // ToID defines model for ToID.
 type ToID = int64
+
+// TrialID defines model for TrialID.
+type TrialID = string
 
 // Username defines model for Username.
 type Username = string
@@ -3832,6 +4047,43 @@ type AddPolicyParams struct {
 	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
 }
 
+// ListWhatIfsParams defines parameters for ListWhatIfs.
+type ListWhatIfsParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// StartWhatIfParams defines parameters for StartWhatIf.
+type StartWhatIfParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// DeleteWhatIfParams defines parameters for DeleteWhatIf.
+type DeleteWhatIfParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// GetWhatIfParams defines parameters for GetWhatIf.
+type GetWhatIfParams struct {
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
+// ListWhatIfOutcomesParams defines parameters for ListWhatIfOutcomes.
+type ListWhatIfOutcomesParams struct {
+	// Change Only these.
+	Change *WhatIfChange `form:"change,omitempty" json:"change,omitempty"`
+
+	// Page The next_page of the answer before; the first page when absent.
+	Page  *string `form:"page,omitempty" json:"page,omitempty"`
+	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XAnchoreAccount Account to act in; the caller's home account when absent.
+	XAnchoreAccount *AccountContext `json:"x-anchore-account,omitempty"`
+}
+
 // DeletePolicyParams defines parameters for DeletePolicy.
 type DeletePolicyParams struct {
 	// XAnchoreAccount Account to act in; the caller's home account when absent.
@@ -4302,6 +4554,9 @@ type AddImportSecretSearchesJSONRequestBody = AddImportSecretSearchesJSONBody
 // AddPolicyJSONRequestBody defines body for AddPolicy for application/json ContentType.
 type AddPolicyJSONRequestBody = SentPolicy
 
+// StartWhatIfJSONRequestBody defines body for StartWhatIf for application/json ContentType.
+type StartWhatIfJSONRequestBody = WhatIfRequest
+
 // UpdatePolicyJSONRequestBody defines body for UpdatePolicy for application/json ContentType.
 type UpdatePolicyJSONRequestBody = PolicyRecord
 
@@ -4610,6 +4865,21 @@ type ServerInterface interface {
 	// AddPolicy Store a policy
 	// (POST /policies)
 	AddPolicy(w http.ResponseWriter, r *http.Request, params AddPolicyParams)
+	// ListWhatIfs List policies that are or were tried
+	// (GET /policies/what-if)
+	ListWhatIfs(w http.ResponseWriter, r *http.Request, params ListWhatIfsParams)
+	// StartWhatIf Try a policy on the images of the account
+	// (POST /policies/what-if)
+	StartWhatIf(w http.ResponseWriter, r *http.Request, params StartWhatIfParams)
+	// DeleteWhatIf Delete a trial; one that is under way ends
+	// (DELETE /policies/what-if/{trial_id})
+	DeleteWhatIf(w http.ResponseWriter, r *http.Request, trialId TrialID, params DeleteWhatIfParams)
+	// GetWhatIf Tell how far a trial is, and what came out
+	// (GET /policies/what-if/{trial_id})
+	GetWhatIf(w http.ResponseWriter, r *http.Request, trialId TrialID, params GetWhatIfParams)
+	// ListWhatIfOutcomes List what becomes of each image and tag
+	// (GET /policies/what-if/{trial_id}/outcomes)
+	ListWhatIfOutcomes(w http.ResponseWriter, r *http.Request, trialId TrialID, params ListWhatIfOutcomesParams)
 	// DeletePolicy Delete a policy
 	// (DELETE /policies/{policy_id})
 	DeletePolicy(w http.ResponseWriter, r *http.Request, policyId string, params DeletePolicyParams)
@@ -5321,6 +5591,36 @@ func (_ Unimplemented) ListPolicies(w http.ResponseWriter, r *http.Request, para
 // AddPolicy Store a policy
 // (POST /policies)
 func (_ Unimplemented) AddPolicy(w http.ResponseWriter, r *http.Request, params AddPolicyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListWhatIfs List policies that are or were tried
+// (GET /policies/what-if)
+func (_ Unimplemented) ListWhatIfs(w http.ResponseWriter, r *http.Request, params ListWhatIfsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// StartWhatIf Try a policy on the images of the account
+// (POST /policies/what-if)
+func (_ Unimplemented) StartWhatIf(w http.ResponseWriter, r *http.Request, params StartWhatIfParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteWhatIf Delete a trial; one that is under way ends
+// (DELETE /policies/what-if/{trial_id})
+func (_ Unimplemented) DeleteWhatIf(w http.ResponseWriter, r *http.Request, trialId TrialID, params DeleteWhatIfParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetWhatIf Tell how far a trial is, and what came out
+// (GET /policies/what-if/{trial_id})
+func (_ Unimplemented) GetWhatIf(w http.ResponseWriter, r *http.Request, trialId TrialID, params GetWhatIfParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListWhatIfOutcomes List what becomes of each image and tag
+// (GET /policies/what-if/{trial_id}/outcomes)
+func (_ Unimplemented) ListWhatIfOutcomes(w http.ResponseWriter, r *http.Request, trialId TrialID, params ListWhatIfOutcomesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -10956,6 +11256,277 @@ func (siw *ServerInterfaceWrapper) AddPolicy(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListWhatIfs operation middleware
+func (siw *ServerInterfaceWrapper) ListWhatIfs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWhatIfsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWhatIfs(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StartWhatIf operation middleware
+func (siw *ServerInterfaceWrapper) StartWhatIf(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartWhatIfParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StartWhatIf(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteWhatIf operation middleware
+func (siw *ServerInterfaceWrapper) DeleteWhatIf(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "trial_id" -------------
+	var trialId TrialID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trial_id", chi.URLParam(r, "trial_id"), &trialId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trial_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteWhatIfParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteWhatIf(w, r, trialId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetWhatIf operation middleware
+func (siw *ServerInterfaceWrapper) GetWhatIf(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "trial_id" -------------
+	var trialId TrialID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trial_id", chi.URLParam(r, "trial_id"), &trialId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trial_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWhatIfParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetWhatIf(w, r, trialId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWhatIfOutcomes operation middleware
+func (siw *ServerInterfaceWrapper) ListWhatIfOutcomes(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "trial_id" -------------
+	var trialId TrialID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trial_id", chi.URLParam(r, "trial_id"), &trialId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trial_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWhatIfOutcomesParams
+
+	// ------------- Optional query parameter "change" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "change", r.URL.Query(), &params.Change, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "change"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "change", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "x-anchore-account" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-anchore-account")]; found {
+		var XAnchoreAccount AccountContext
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "x-anchore-account", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-anchore-account", valueList[0], &XAnchoreAccount, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "x-anchore-account", Err: err})
+			return
+		}
+
+		params.XAnchoreAccount = &XAnchoreAccount
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWhatIfOutcomes(w, r, trialId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DeletePolicy operation middleware
 func (siw *ServerInterfaceWrapper) DeletePolicy(w http.ResponseWriter, r *http.Request) {
 
@@ -13905,6 +14476,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/policies/{policy_id}", wrapper.UpdatePolicy)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/policies/what-if", wrapper.ListWhatIfs)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/policies/what-if", wrapper.StartWhatIf)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/policies/what-if/{trial_id}", wrapper.DeleteWhatIf)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/policies/what-if/{trial_id}", wrapper.GetWhatIf)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/policies/what-if/{trial_id}/outcomes", wrapper.ListWhatIfOutcomes)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/query/images/by-package", wrapper.QueryImagesByPackage)
@@ -17778,6 +18364,198 @@ func (response AddPolicydefaultJSONResponse) VisitAddPolicyResponse(w http.Respo
 	return err
 }
 
+type ListWhatIfsRequestObject struct {
+	Params ListWhatIfsParams
+}
+
+type ListWhatIfsResponseObject interface {
+	VisitListWhatIfsResponse(w http.ResponseWriter) error
+}
+
+type ListWhatIfs200JSONResponse WhatIfList
+
+func (response ListWhatIfs200JSONResponse) VisitListWhatIfsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWhatIfsdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListWhatIfsdefaultJSONResponse) VisitListWhatIfsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartWhatIfRequestObject struct {
+	Params StartWhatIfParams
+	Body   *StartWhatIfJSONRequestBody
+}
+
+type StartWhatIfResponseObject interface {
+	VisitStartWhatIfResponse(w http.ResponseWriter) error
+}
+
+type StartWhatIf202JSONResponse WhatIf
+
+func (response StartWhatIf202JSONResponse) VisitStartWhatIfResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartWhatIfdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response StartWhatIfdefaultJSONResponse) VisitStartWhatIfResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWhatIfRequestObject struct {
+	TrialId TrialID `json:"trial_id"`
+	Params  DeleteWhatIfParams
+}
+
+type DeleteWhatIfResponseObject interface {
+	VisitDeleteWhatIfResponse(w http.ResponseWriter) error
+}
+
+type DeleteWhatIf204Response = NoContentResponse
+
+func (response DeleteWhatIf204Response) VisitDeleteWhatIfResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWhatIfdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response DeleteWhatIfdefaultJSONResponse) VisitDeleteWhatIfResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWhatIfRequestObject struct {
+	TrialId TrialID `json:"trial_id"`
+	Params  GetWhatIfParams
+}
+
+type GetWhatIfResponseObject interface {
+	VisitGetWhatIfResponse(w http.ResponseWriter) error
+}
+
+type GetWhatIf200JSONResponse WhatIf
+
+func (response GetWhatIf200JSONResponse) VisitGetWhatIfResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWhatIfdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetWhatIfdefaultJSONResponse) VisitGetWhatIfResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWhatIfOutcomesRequestObject struct {
+	TrialId TrialID `json:"trial_id"`
+	Params  ListWhatIfOutcomesParams
+}
+
+type ListWhatIfOutcomesResponseObject interface {
+	VisitListWhatIfOutcomesResponse(w http.ResponseWriter) error
+}
+
+type ListWhatIfOutcomes200JSONResponse WhatIfOutcomes
+
+func (response ListWhatIfOutcomes200JSONResponse) VisitListWhatIfOutcomesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWhatIfOutcomesdefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response ListWhatIfOutcomesdefaultJSONResponse) VisitListWhatIfOutcomesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeletePolicyRequestObject struct {
 	PolicyId string `json:"policy_id"`
 	Params   DeletePolicyParams
@@ -20044,6 +20822,21 @@ type StrictServerInterface interface {
 	// AddPolicy Store a policy
 	// (POST /policies)
 	AddPolicy(ctx context.Context, request AddPolicyRequestObject) (AddPolicyResponseObject, error)
+	// ListWhatIfs List policies that are or were tried
+	// (GET /policies/what-if)
+	ListWhatIfs(ctx context.Context, request ListWhatIfsRequestObject) (ListWhatIfsResponseObject, error)
+	// StartWhatIf Try a policy on the images of the account
+	// (POST /policies/what-if)
+	StartWhatIf(ctx context.Context, request StartWhatIfRequestObject) (StartWhatIfResponseObject, error)
+	// DeleteWhatIf Delete a trial; one that is under way ends
+	// (DELETE /policies/what-if/{trial_id})
+	DeleteWhatIf(ctx context.Context, request DeleteWhatIfRequestObject) (DeleteWhatIfResponseObject, error)
+	// GetWhatIf Tell how far a trial is, and what came out
+	// (GET /policies/what-if/{trial_id})
+	GetWhatIf(ctx context.Context, request GetWhatIfRequestObject) (GetWhatIfResponseObject, error)
+	// ListWhatIfOutcomes List what becomes of each image and tag
+	// (GET /policies/what-if/{trial_id}/outcomes)
+	ListWhatIfOutcomes(ctx context.Context, request ListWhatIfOutcomesRequestObject) (ListWhatIfOutcomesResponseObject, error)
 	// DeletePolicy Delete a policy
 	// (DELETE /policies/{policy_id})
 	DeletePolicy(ctx context.Context, request DeletePolicyRequestObject) (DeletePolicyResponseObject, error)
@@ -22940,6 +23733,146 @@ func (sh *strictHandler) AddPolicy(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AddPolicyResponseObject); ok {
 		if err := validResponse.VisitAddPolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListWhatIfs operation middleware
+func (sh *strictHandler) ListWhatIfs(w http.ResponseWriter, r *http.Request, params ListWhatIfsParams) {
+	var request ListWhatIfsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWhatIfs(ctx, request.(ListWhatIfsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWhatIfs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWhatIfsResponseObject); ok {
+		if err := validResponse.VisitListWhatIfsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StartWhatIf operation middleware
+func (sh *strictHandler) StartWhatIf(w http.ResponseWriter, r *http.Request, params StartWhatIfParams) {
+	var request StartWhatIfRequestObject
+
+	request.Params = params
+
+	var body StartWhatIfJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StartWhatIf(ctx, request.(StartWhatIfRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartWhatIf")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StartWhatIfResponseObject); ok {
+		if err := validResponse.VisitStartWhatIfResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteWhatIf operation middleware
+func (sh *strictHandler) DeleteWhatIf(w http.ResponseWriter, r *http.Request, trialId TrialID, params DeleteWhatIfParams) {
+	var request DeleteWhatIfRequestObject
+
+	request.TrialId = trialId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWhatIf(ctx, request.(DeleteWhatIfRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWhatIf")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteWhatIfResponseObject); ok {
+		if err := validResponse.VisitDeleteWhatIfResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetWhatIf operation middleware
+func (sh *strictHandler) GetWhatIf(w http.ResponseWriter, r *http.Request, trialId TrialID, params GetWhatIfParams) {
+	var request GetWhatIfRequestObject
+
+	request.TrialId = trialId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWhatIf(ctx, request.(GetWhatIfRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWhatIf")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetWhatIfResponseObject); ok {
+		if err := validResponse.VisitGetWhatIfResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListWhatIfOutcomes operation middleware
+func (sh *strictHandler) ListWhatIfOutcomes(w http.ResponseWriter, r *http.Request, trialId TrialID, params ListWhatIfOutcomesParams) {
+	var request ListWhatIfOutcomesRequestObject
+
+	request.TrialId = trialId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWhatIfOutcomes(ctx, request.(ListWhatIfOutcomesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWhatIfOutcomes")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWhatIfOutcomesResponseObject); ok {
+		if err := validResponse.VisitListWhatIfOutcomesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

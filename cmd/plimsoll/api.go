@@ -96,6 +96,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Scanner:       matches,
 		Policies:      persistence.NewPolicies(p.pool),
 		Evaluations:   persistence.NewEvaluations(p.pool),
+		WhatIfs:       persistence.NewWhatIfs(p.pool),
 		Feeds:         persistence.NewFeeds(p.feeds),
 		Exchange:      exchange,
 		Services:      persistence.NewServices(p.pool),
