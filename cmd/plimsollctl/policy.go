@@ -15,7 +15,7 @@ import (
 func newPolicy(c *connection) *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Manage the account's policies"}
 	cmd.AddCommand(newPolicyAdd(c), newPolicyUpdate(c), newPolicyList(c), newPolicyGet(c), newPolicyActivate(c), newPolicyDelete(c), newPolicyDescribe(c),
-		newPolicyValidate(c), newPolicyTest(c), newPolicyExplain(c), newPolicyDocs())
+		newPolicyValidate(c), newPolicyTest(c), newPolicyExplain(c), newPolicyDocs(), newPolicyWhatIf(c), newPolicyDiff(c))
 	return cmd
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"plimsoll/api/client"
 	"plimsoll/engine/policy"
-	"plimsoll/engine/policy/gates"
 	"plimsoll/engine/policy/trial"
 )
 
@@ -121,13 +120,9 @@ func (in inquiry) judgeFacts(cmd *cobra.Command, args []string) (*policy.Result,
 			return fail(fmt.Errorf("--now: %w", err))
 		}
 	}
-	draft, err := readDraft(cmd, in.policy)
+	compiled, err := loadDraft(cmd, in.policy)
 	if err != nil {
 		return fail(err)
-	}
-	compiled, _, err := policy.Load(draft, gates.All())
-	if err != nil {
-		return fail(errors.New(describeInvalid(err)))
 	}
 	result, facts, err := evaluateFacts(cmd.Context(), compiled, in.facts, in.tag, now)
 	if err != nil {
