@@ -109,6 +109,10 @@ histories: setup ## Record the workflow histories that the replay tests read
 bench-rescan: setup ## Measure a day's change of the feeds over growing fleets, verdicts, and questions (BENCH="-images 1000,10000,100000 -feeds DIR")
 	go run ./internal/bench/rescan $(BENCH)
 
+.PHONY: bench-what-if
+bench-what-if: setup ## Measure trying a policy on growing fleets: images a second, memory (BENCH="-images 5000,20000")
+	go run ./internal/bench/rescan -what-if $(BENCH)
+
 .PHONY: bench-analysis
 bench-analysis: build ## Compare layer analysis with a bare gunzip, hash and tar walk, and count bytes of shared layers (LAYERS=DIR)
 	go run ./internal/bench/analysis $(if $(LAYERS),-layers $(LAYERS)) $(BENCH)

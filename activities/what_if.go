@@ -22,7 +22,7 @@ import (
 
 // trialPortion is how many images a step tries a policy on: a second or two of work, so that whatever else waits for the
 // worker gets its turn.
-const trialPortion = 500
+const trialPortion = 1000
 
 func (a *Activities) beginTrial(ctx context.Context, in workflows.Trial) (workflows.TrialSize, error) {
 	begun, err := a.whatIfs.Begin(ctx, in.Account, in.Trial)

@@ -37,6 +37,7 @@ type options struct {
 	rounds  int
 	hold    bool
 	profile string
+	whatIf  bool
 }
 
 func main() {
@@ -49,6 +50,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "of everything that is made up")
 	flag.IntVar(&o.rounds, "rounds", 200, "how often each question is asked")
 	flag.BoolVar(&o.hold, "hold", false, "leave the database running in the end, until Ctrl-C, to look around")
+	flag.BoolVar(&o.whatIf, "what-if", false, "try a policy on each fleet instead, and tell how long it takes and how much memory")
 	flag.StringVar(&o.profile, "profile", "", "file for a CPU profile of the judging")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -130,6 +132,9 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 func (b *bench) measure(ctx context.Context) error {
 	if err := b.load(ctx); err != nil {
 		return fmt.Errorf("load feeds: %w", err)
+	}
+	if b.whatIf {
+		return b.tries(ctx)
 	}
 	b.fleet = newFleet(b.seed, b.data)
 	for i, size := range b.images {
