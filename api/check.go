@@ -21,7 +21,6 @@ type Evaluations interface {
 	// Latest returns the newest verdict: persistence.ErrNotFound.
 	Latest(ctx context.Context, k persistence.EvaluationKey) (persistence.Evaluation, error)
 	Save(ctx context.Context, n persistence.NewEvaluation) (changed bool, err error)
-	Latest(ctx context.Context, k persistence.EvaluationKey) (persistence.Evaluation, error)
 	History(ctx context.Context, k persistence.EvaluationKey, limit int) ([]persistence.Evaluation, error)
 }
 
