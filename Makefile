@@ -126,7 +126,7 @@ accuracy: ## Compare package lists with what the packages' own tools say (LAYERS
 accuracy-match: setup ## Compare findings with osv-scanner's and Grype's over the same records (FEEDS=DIR, ACCURACY=-update)
 	@mkdir -p .cache/accuracy
 	cd internal/accuracy/oracle/osvscanner && go build -o $(CURDIR)/.cache/accuracy/ github.com/google/osv-scanner/v2/cmd/osv-scanner ./osv-rpm
-	cd internal/accuracy/oracle/grype && go build -o $(CURDIR)/.cache/accuracy/grype .
+	cd internal/accuracy/oracle/grype && go build -o $(CURDIR)/.cache/accuracy/ . ./vex
 	go test -v -tags accuracy -count 1 -timeout 60m ./internal/accuracy/matching -args -feeds $(abspath $(FEEDS)) -witnesses $(CURDIR)/.cache/accuracy $(ACCURACY)
 
 .PHONY: clean

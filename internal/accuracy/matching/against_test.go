@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,6 +51,10 @@ func TestAgainstWitnesses(t *testing.T) {
 	} {
 		c.hear(w, documents)
 	}
+	c.compare()
+	for _, n := range natives {
+		c.addNative(n)
+	}
 	c.report()
 }
 
@@ -57,12 +62,13 @@ func TestAgainstWitnesses(t *testing.T) {
 type comparison struct {
 	t        *testing.T
 	ours     *scanner
-	records  string // folder of the archives
-	known    [][]matching.Record
+	records  string                       // folder of the archives
+	known    map[string][]matching.Record // by ecosystem
 	subjects []matching.Subject
 	samples  map[string]sample
 	found    matching.Answers
-	results  []matching.Comparison
+	heard    []heard
+	judged   []judged
 }
 
 // sample is what the ordinary tests check of an ecosystem.
@@ -71,8 +77,23 @@ type sample struct {
 	subjects []matching.Subject
 }
 
+// heard is what a witness says.
+type heard struct {
+	witness  string
+	subjects []matching.Subject
+	answers  matching.Answers
+}
+
+// judged are comparisons and what explains their differences.
+type judged struct {
+	results []matching.Comparison
+	reasons *matching.Explainer
+}
+
 func newComparison(t *testing.T) *comparison {
-	return &comparison{t: t, ours: newScanner(t), records: filepath.Join(t.TempDir(), "records"), samples: map[string]sample{}}
+	return &comparison{
+		t: t, ours: newScanner(t), records: filepath.Join(t.TempDir(), "records"), known: map[string][]matching.Record{}, samples: map[string]sample{},
+	}
 }
 
 // add loads an ecosystem and draws packages from it.
@@ -98,8 +119,12 @@ func (c *comparison) add(ecosystem string) {
 	}
 	s := sample{some, matching.Covered(some, all, ecosystem, matching.Draw(some, ecosystem, matching.SampleSubjects))}
 	c.samples[ecosystem] = s
-	c.known = append(c.known, all)
-	c.subjects = append(c.subjects, matching.Union(matching.Draw(all, ecosystem, *drawn), s.subjects)...)
+	c.known[ecosystem] = all
+	more := s.subjects
+	if ecosystem == "Debian" {
+		more = matching.Union(more, installed(c.t))
+	}
+	c.subjects = append(c.subjects, matching.Union(matching.Draw(all, ecosystem, *drawn), more)...)
 }
 
 // hear asks a witness.
@@ -116,13 +141,30 @@ func (c *comparison) hear(w matching.Witness, documents []matching.Document) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.results = append(c.results, matching.Compare(w.Name, about, c.found, theirs)...)
+	c.heard = append(c.heard, heard{w.Name, about, theirs})
+}
+
+// compare holds what was heard against what we find with the same records.
+func (c *comparison) compare() {
+	all := judged{reasons: matching.NewExplainer(slices.Collect(maps.Values(c.known))...)}
+	for _, h := range c.heard {
+		all.results = append(all.results, matching.Compare(h.witness, h.subjects, c.found, h.answers)...)
+	}
+	c.judged = append(c.judged, all)
 }
 
 // report explains differences, holds their number against the table, and writes figures, table and samples when told to.
 func (c *comparison) report() {
-	reasons := matching.NewExplainer(c.known...)
-	counts, open := reasons.Count(c.results)
+	counts := matching.Counts{}
+	var results []matching.Comparison
+	var open []matching.Difference
+	var table strings.Builder
+	for _, j := range c.judged {
+		some, unexplained := j.reasons.Count(j.results)
+		maps.Copy(counts, some)
+		open, results = append(open, unexplained...), append(results, j.results...)
+		table.WriteString(j.reasons.Table(j.results))
+	}
 	for i, d := range open {
 		if i == 50 {
 			c.t.Errorf("and %d more", len(open)-i)
@@ -131,9 +173,9 @@ func (c *comparison) report() {
 		c.t.Errorf("not explained: %s %s %s %s %s %s: our fix %v, theirs %v", d.Witness, d.Sign, d.Ecosystem, d.Name, d.Version, d.ID, d.Ours, d.Theirs)
 	}
 	if *dump != "" {
-		write(c.t, *dump, reasons.Table(c.results))
+		write(c.t, *dump, table.String())
 	}
-	figures := matching.Figures(c.results, counts, c.ours.bad)
+	figures := matching.Figures(results, counts, c.ours.bad)
 	fmt.Println(figures)
 	if *update {
 		write(c.t, "figures.md", figures)
@@ -157,7 +199,7 @@ func (c *comparison) report() {
 
 func (s sample) write(t *testing.T, ecosystem string, found matching.Answers) {
 	t.Helper()
-	folder := filepath.Join("testdata", strings.ReplaceAll(ecosystem, " ", "-"))
+	folder := filepath.Join("testdata", "osv", strings.ReplaceAll(ecosystem, " ", "-"))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}

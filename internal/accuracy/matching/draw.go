@@ -54,9 +54,12 @@ func compareSubjects(a, b Subject) int {
 	return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
 }
 
-// interesting are the versions at which an entry's answer may turn.
+// interesting are the versions at which an entry's answer may turn; of one about all versions or none, any.
 func interesting(ecosystem string, a Affected) []string {
 	var out []string
+	if release, ok := strings.CutPrefix(a.Package.Ecosystem, "Red Hat:"); ok && !a.anyFix(func(string) bool { return true }) {
+		out = append(out, "1.0-1.el"+release)
+	}
 	for _, r := range a.Ranges {
 		if r.Type == "GIT" {
 			continue
@@ -104,7 +107,7 @@ func before(ecosystem, v string) string {
 		return v + "-SNAPSHOT"
 	case "RubyGems":
 		return v + ".rc1"
-	case "Debian", "Ubuntu", "AlmaLinux", "Rocky Linux":
+	case "Debian", "Ubuntu", "AlmaLinux", "Red Hat", "Rocky Linux":
 		return v + "~1"
 	case "Alpine":
 		return withSuffix(v, "_rc1")

@@ -21,16 +21,19 @@ type evidence struct {
 	records []*Record  // of the flaw, by whatever name
 	entries []Affected // of those about the subject's package in its ecosystem, whatever the release
 	exact   []Affected // of those about its release
+	said    []string   // what the distribution's own documents say, where our side reads these
 }
 
 // Explainer finds the class of a difference.
 type Explainer struct {
-	byID map[string][]*Record
+	classes []Class
+	byID    map[string][]*Record
+	said    Said
 }
 
 // NewExplainer knows the records that answers rest on.
 func NewExplainer(records ...[]Record) *Explainer {
-	e := &Explainer{map[string][]*Record{}}
+	e := &Explainer{classes: Classes, byID: map[string][]*Record{}}
 	for _, list := range records {
 		for i := range list {
 			r := &list[i]
@@ -42,10 +45,22 @@ func NewExplainer(records ...[]Record) *Explainer {
 	return e
 }
 
+// NewNativeExplainer knows the documents that our answers rest on, and the records that the witnesses' do.
+func NewNativeExplainer(said Said, records []Record) *Explainer {
+	e := &Explainer{classes: NativeClasses, byID: map[string][]*Record{}, said: said}
+	for i := range records {
+		r := &records[i]
+		for _, id := range slices.Concat([]string{r.ID}, r.Upstream, r.Aliases, r.Related) {
+			e.byID[id] = append(e.byID[id], r)
+		}
+	}
+	return e
+}
+
 // Explain returns the class of a difference.
 func (e *Explainer) Explain(d Difference) (Class, bool) {
 	about := e.evidence(d)
-	for _, c := range Classes {
+	for _, c := range e.classes {
 		if c.applies(d, about) {
 			return c, true
 		}
@@ -54,9 +69,13 @@ func (e *Explainer) Explain(d Difference) (Class, bool) {
 }
 
 func (e *Explainer) evidence(d Difference) evidence {
-	var out evidence
+	out := evidence{said: e.said[About{d.Ecosystem, d.Name, d.ID}]}
 	name, _, _ := strings.Cut(d.Ecosystem, ":")
-	for _, r := range e.flaw(d.ID) {
+	records := e.flaw(d.ID)
+	if e.said != nil {
+		records = e.byID[d.ID] // a notice about several flaws makes them no names of one
+	}
+	for _, r := range records {
 		speaks := false
 		for _, a := range r.Affected {
 			if !a.About(name) || !strings.EqualFold(a.Package.Name, d.Name) {

@@ -106,6 +106,9 @@ Written by ` + "`make accuracy-match`" + `. Precision is the share of our findin
 we have; explained differences count against both. The fix column is the share of common findings with the same fix. *Ours
 right* is the share of differing findings and fixes in which the records and the source of the rule side with us, or with both.
 
+Where a line names a format – tracker, secdb, VEX – we read the distribution's own documents by the driver for them, and the witness
+records made of the same; the rest are OSV records on both sides.
+
 | ecosystem | witness | packages | ours | witness's | precision | recall | same fix | differences | ours right |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|
 `)
@@ -118,7 +121,7 @@ right* is the share of differing findings and fixes in which the records and the
 			c.Precision(), c.Recall(), fix, len(c.Differences), ratio(counts.ours(c), len(c.Differences)))
 	}
 	out.WriteString("\n## Why they differ\n\n| class | differences | right | reason | rule |\n|---|---:|---|---|---|\n")
-	for _, class := range Classes {
+	for _, class := range slices.Concat(Classes, NativeClasses) {
 		n := 0
 		for k, count := range counts {
 			if k.Class == class.ID {
@@ -140,7 +143,7 @@ right* is the share of differing findings and fixes in which the records and the
 func (c Counts) ours(of Comparison) int {
 	n := 0
 	for k, count := range c {
-		right := slices.ContainsFunc(Classes, func(class Class) bool { return class.ID == k.Class && class.Right != them })
+		right := slices.ContainsFunc(slices.Concat(Classes, NativeClasses), func(class Class) bool { return class.ID == k.Class && class.Right != them })
 		if right && k.Witness == of.Witness && k.Ecosystem == of.Ecosystem {
 			n += count
 		}

@@ -17,7 +17,7 @@ import (
 // witnesses settled; a line that changes needs a reason, and a new `make accuracy-match ACCURACY=-update`.
 func TestRecordedAnswersStand(t *testing.T) {
 	t.Parallel()
-	folders, err := os.ReadDir("testdata")
+	folders, err := os.ReadDir(filepath.Join("testdata", "osv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestRecordedAnswersStand(t *testing.T) {
 	for _, folder := range folders {
 		t.Run(folder.Name(), func(t *testing.T) {
 			t.Parallel()
-			want := readFile(t, "testdata", folder.Name(), "answers.tsv")
+			want := readFile(t, "testdata", "osv", folder.Name(), "answers.tsv")
 			_, subjects, err := matching.ReadAnswers(bytes.NewReader(want))
 			if err != nil {
 				t.Fatal(err)
@@ -54,7 +54,7 @@ func TestRecordedAnswersStand(t *testing.T) {
 
 func readLines(t *testing.T, folder string) []matching.Record {
 	t.Helper()
-	return decode(t, string(readFile(t, filepath.Join("testdata", folder, "records.jsonl"))))
+	return decode(t, string(readFile(t, filepath.Join("testdata", "osv", folder, "records.jsonl"))))
 }
 
 // decode reads records one after the other.

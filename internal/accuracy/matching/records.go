@@ -12,6 +12,7 @@ import (
 // Record is an OSV record (OSV schema 1.x), as far as packages are drawn from it.
 type Record struct {
 	ID        string          `json:"id"`
+	Summary   string          `json:"summary"`
 	Withdrawn string          `json:"withdrawn"`
 	Aliases   []string        `json:"aliases"`
 	Upstream  []string        `json:"upstream"`
@@ -30,6 +31,9 @@ type Affected struct {
 	Versions  []string `json:"versions"`
 	Ecosystem struct {
 		CustomRanges json.RawMessage `json:"custom_ranges"` // Go
+		Module       string          `json:"module"`        // this and what follows: the records of Red Hat's documents
+		Streams      []string        `json:"streams"`
+		Extended     bool            `json:"extended"`
 	} `json:"ecosystem_specific"`
 	Database struct {
 		Informational any `json:"informational"`                     // RustSec

@@ -3,20 +3,13 @@
 package matching_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"plimsoll/engine/feed"
-	"plimsoll/engine/feed/debian"
-	"plimsoll/internal/accuracy/matching"
 )
 
 // changelog is what a Debian source package's changelog says: the CVEs each version fixes, up to the installed one.
@@ -33,27 +26,10 @@ type changelog struct {
 // fixed in them: whatever of that is reported is a false alarm. Part of `make accuracy-match`.
 func TestWhatTheChangelogFixedIsNotReported(t *testing.T) {
 	needFeeds(t)
-	folder := filepath.Join(*feeds, "debian")
-	text := unpack(t, filepath.Join(folder, "derived", "changelog-cves.bookworm-host.jsonl.gz"))
-	var logs []changelog
-	var subjects []matching.Subject
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		var c changelog
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
-		logs, subjects = append(logs, c), append(subjects, matching.Subject{Ecosystem: "Debian:12", Name: c.Source, Version: c.Installed})
-	}
-	documents, err := matching.Documents(subjects)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := filepath.Join(folder, "salsa.debian.org", "security-tracker-team", "security-tracker", "-", "raw", "master", "data")
+	logs, subjects := changelogs(t), installed(t)
 	ours := newScanner(t)
-	ours.sync(debian.Driver, "tracker", feed.Settings{Enabled: true},
-		document("tracker", unpack(t, filepath.Join(folder, "derived", "tracker-data-json.reconstructed.json.gz"))),
-		document("DSA", readFile(t, list, "DSA", "list")), document("DLA", readFile(t, list, "DLA", "list")))
-	found := ours.ask(documents)
+	loadTracker(ours, ownDocuments(t, "Debian"))
+	found := ours.scan(t, subjects)
 	explained := readExceptions(t, "changelog.tsv")
 	pairs, alarms := 0, 0
 	for i, c := range logs {

@@ -38,6 +38,9 @@ type affected struct {
 		} `json:"events"`
 	} `json:"ranges"`
 	Versions []string `json:"versions"`
+	Own      struct {
+		Module string `json:"module"` // of the command vex
+	} `json:"ecosystem_specific"`
 	Database struct {
 		LastKnown     any `json:"last_known_affected_version_range"`
 		Informational any `json:"informational"`
@@ -51,10 +54,11 @@ var languages = map[string]string{
 }
 
 // distros are those that Grype reads as "a version that fixes a package of a release", with the form of their versions
-// and the prefix OSV puts before a CVE's name. Grype judges AlmaLinux by RHEL's data; its advisories take that place.
+// and the prefix OSV puts before a CVE's name. Grype judges AlmaLinux by RHEL's data; its advisories take that place,
+// so that there are not to be records of both.
 var distros = map[string]struct{ id, format, prefix string }{
 	"Debian": {"debian", "dpkg", "DEBIAN-"}, "Ubuntu": {"ubuntu", "dpkg", "UBUNTU-"},
-	"Alpine": {"alpine", "apk", "ALPINE-"}, "AlmaLinux": {"rhel", "rpm", ""},
+	"Alpine": {"alpine", "apk", "ALPINE-"}, "AlmaLinux": {"rhel", "rpm", ""}, "Red Hat": {"rhel", "rpm", ""},
 }
 
 // span is a range as both forms need it.
@@ -229,6 +233,9 @@ func fixes(all []record, ecosystem string) []any {
 				entry := map[string]any{"Name": a.Package.Name, "NamespaceName": namespace, "VersionFormat": to.format, "Version": s.fix}
 				if s.constraint != "< "+s.fix {
 					entry["VulnerableRange"] = s.constraint
+				}
+				if a.Own.Module != "" {
+					entry["Module"] = a.Own.Module
 				}
 				byRelease[namespace] = append(byRelease[namespace], entry)
 			}

@@ -2,7 +2,10 @@ module plimsoll/internal/accuracy/oracle/grype
 
 go 1.26.3
 
-require github.com/anchore/grype v0.110.0
+require (
+	github.com/anchore/grype v0.110.0
+	github.com/klauspost/compress v1.18.4
+)
 
 require (
 	cel.dev/expr v0.25.1 // indirect
@@ -170,7 +173,6 @@ require (
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/kastenhq/goversion v0.0.0-20230811215019-93b2f8823953 // indirect
 	github.com/kevinburke/ssh_config v1.2.0 // indirect
-	github.com/klauspost/compress v1.18.4 // indirect
 	github.com/klauspost/pgzip v1.2.6 // indirect
 	github.com/knqyf263/go-apk-version v0.0.0-20200609155635-041fdbb8563f // indirect
 	github.com/knqyf263/go-deb-version v0.0.0-20241115132648-6f4aee6ccd23 // indirect
