@@ -219,7 +219,7 @@ func (a *Activities) judgeAll(ctx context.Context, refs []persistence.ImageRef, 
 			continue
 		}
 		g.Go(func() error {
-			changed, err := j.portion(ctx, batch, cause, skip)
+			changed, err := j.batch(ctx, batch, cause, skip)
 			total.Add(int64(changed))
 			return err
 		})
@@ -241,8 +241,8 @@ func batches(refs []persistence.ImageRef) [][]persistence.ImageRef {
 	return out
 }
 
-// portion judges a batch; what cannot be done together is done one by one, so that it shows whose fault it is.
-func (j *judge) portion(ctx context.Context, refs []persistence.ImageRef, cause string, skip bool) (changed int, err error) {
+// batch judges some images together; what cannot be done together is done one by one, so that it shows whose fault it is.
+func (j *judge) batch(ctx context.Context, refs []persistence.ImageRef, cause string, skip bool) (changed int, err error) {
 	digests := make([]string, len(refs))
 	for i, ref := range refs {
 		digests[i] = ref.Digest
@@ -250,7 +250,7 @@ func (j *judge) portion(ctx context.Context, refs []persistence.ImageRef, cause 
 	done, faults, err := j.images(ctx, digests, cause)
 	if err != nil && len(refs) > 1 && ctx.Err() == nil {
 		for i := range refs {
-			n, err := j.portion(ctx, refs[i:i+1], cause, skip)
+			n, err := j.batch(ctx, refs[i:i+1], cause, skip)
 			if changed += n; err != nil {
 				return changed, err
 			}

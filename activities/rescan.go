@@ -30,8 +30,8 @@ func (a *Activities) rescanMatches(ctx context.Context, in workflows.RescanInput
 }
 
 const (
-	// portion is how many images one step of a rescan judges: seconds of work.
-	portion = 2000
+	// portion is how many images one step judges: some ten seconds of work, which share what is remembered of their packages.
+	portion = 5000
 	// patience is the attempt from which on a portion leaves out images that cannot be judged.
 	patience = 4
 )

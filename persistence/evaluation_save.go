@@ -38,6 +38,10 @@ CROSS JOIN LATERAL (
   WHERE e.account = k.account AND e.image_digest = k.image_digest AND e.tag = k.tag AND e.policy_id = k.policy_id
   ORDER BY e.id DESC LIMIT 1) e`)
 
+	evaluationPolicies = query("evaluation.policies", `
+SELECT p.account, p.policy_id AS id, p.digest, p.active FROM plimsoll.policy p
+WHERE (p.account, p.policy_id) IN (SELECT * FROM unnest(@accounts::text[], @policy_ids::text[]))`)
+
 	// What the account said last of each tag of the image, whatever policy it was under.
 	evaluationOfficial = query("evaluation.official", `
 SELECT k.n - 1 AS position, e.policy_id, e.final_action, e.reason, e.status, e.official_at AS at
@@ -84,13 +88,34 @@ type standing struct {
 	Content      string
 }
 
-// supersedes tells whether a verdict that comes after this one may rest on older facts. Under another policy it
-// says something new in any case.
-func (e *standing) supersedes(n *NewEvaluation) bool {
-	if e.Generation != n.Generation {
+// supersedes tells whether a verdict that comes after this one may rest on older facts, or rests on what its policy said
+// before. now is what the policy says.
+func (e *standing) supersedes(n *NewEvaluation, now policyState) bool {
+	switch {
+	case e.Generation != n.Generation:
 		return e.Generation > n.Generation
+	case e.PolicyDigest != n.PolicyDigest:
+		return e.PolicyDigest == now.Digest
 	}
-	return e.PolicyDigest == n.PolicyDigest && n.EvaluatedAt.Before(e.EvaluatedAt)
+	return n.EvaluatedAt.Before(e.EvaluatedAt)
+}
+
+type policyKey struct{ Account, ID string }
+
+// policyState is what a policy is now; empty when it is gone.
+type policyState struct {
+	policyKey
+	Digest string
+	Active bool
+}
+
+func policyStates(ctx context.Context, tx pgx.Tx, keys args) (map[policyKey]policyState, error) {
+	rows, err := many[policyState](ctx, tx, evaluationPolicies, args{"accounts": keys["accounts"], "policy_ids": keys["policy_ids"]})
+	out := make(map[policyKey]policyState, len(rows))
+	for _, p := range rows {
+		out[p.policyKey] = p
+	}
+	return out, err
 }
 
 // Save is SaveAll for one verdict: ErrNotFound when the image is gone.
@@ -150,6 +175,10 @@ func saveEvaluations(ctx context.Context, tx pgx.Tx, list []NewEvaluation) ([]Sa
 	if err != nil {
 		return nil, err
 	}
+	policies, err := policyStates(ctx, tx, keys)
+	if err != nil {
+		return nil, err
+	}
 	newest := make([]*standing, len(list))
 	for i := range rows {
 		newest[rows[i].Position] = &rows[i]
@@ -158,16 +187,18 @@ func saveEvaluations(ctx context.Context, tx pgx.Tx, list []NewEvaluation) ([]Sa
 	var fresh, again evaluationRows
 	var before []int64
 	for i := range list {
-		n, now := &list[i], newest[i]
+		n, last := list[i], newest[i]
+		policy := policies[policyKey{n.Account, n.PolicyID}]
+		n.Official = n.Official && policy.Active // another one may have become active meanwhile
 		switch {
-		case now == nil:
-			out[i].Changed, err = true, fresh.add(n, "", 0)
-		case now.supersedes(n):
-		case now.FinalAction != n.FinalAction:
-			before = append(before, now.ID)
-			out[i].Changed, err = true, fresh.add(n, "", 0)
+		case last == nil:
+			out[i].Changed, err = true, fresh.add(&n, "", 0)
+		case last.supersedes(&n, policy):
+		case last.FinalAction != n.FinalAction:
+			before = append(before, last.ID)
+			out[i].Changed, err = true, fresh.add(&n, "", 0)
 		default:
-			err = again.add(n, now.Content, now.ID)
+			err = again.add(&n, last.Content, last.ID)
 		}
 		if err != nil {
 			return nil, err

@@ -148,6 +148,10 @@ func TestAChangedVerdictOfATagIsToldWithTheOneBefore(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	w.submit(w.submission(admin, "app", "1"))
+	other := policyNamed("other")
+	other.Account = admin
+	_, err := w.policies.Create(ctx, other)
+	w.must(err)
 	at := noon
 	for _, step := range []struct {
 		policy, action string
@@ -164,6 +168,10 @@ func TestAChangedVerdictOfATagIsToldWithTheOneBefore(t *testing.T) {
 		{"other", "warn", true, "other go -> other warn"},
 	} {
 		at = at.Add(time.Minute)
+		if step.official {
+			_, _, err := w.policies.Activate(ctx, admin, step.policy, judgePolicy)
+			w.must(err)
+		}
 		before := w.verdictEvents()
 		_, err := w.evaluations.Save(ctx, persistence.NewEvaluation{
 			EvaluationKey: persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("app"), Tag: "docker.io/library/app:1", PolicyID: step.policy},
@@ -178,6 +186,44 @@ func TestAChangedVerdictOfATagIsToldWithTheOneBefore(t *testing.T) {
 		if diff := cmp.Diff(before, told); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", step, diff)
 		}
+	}
+}
+
+func TestAVerdictUnderWhatThePolicySaidBeforeIsNotStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	w.submit(w.submission(admin, "app", "1"))
+	other := policyNamed("other")
+	other.Account = admin
+	_, err := w.policies.Create(ctx, other)
+	w.must(err)
+	before, err := w.policies.Active(ctx, admin)
+	w.must(err)
+	n := policyNamed("default")
+	n.Account, n.Document = admin, json.RawMessage(`{"version":"2","id":"default","x":1}`)
+	now, _, err := w.policies.Update(ctx, n, true, judgePolicy)
+	w.must(err)
+	save := func(p persistence.Policy, action string, at time.Time) {
+		t.Helper()
+		_, err := w.evaluations.Save(ctx, persistence.NewEvaluation{
+			EvaluationKey: persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("app"), Tag: "docker.io/library/app:1", PolicyID: p.ID},
+			PolicyDigest:  p.Digest, FinalAction: action, Reason: "policy_evaluation", Result: json.RawMessage(`{}`), EvaluatedAt: at, ValidUntil: &at, Official: true,
+		})
+		w.must(err)
+	}
+	save(before, "go", noon) // one that is out of date is better than none
+	save(now, "stop", noon)
+	save(before, "go", noon.Add(time.Hour)) // begun before the edit, by a clock that is wrong
+	if e, err := w.evaluations.Latest(ctx, persistence.EvaluationKey{Account: admin, ImageDigest: digestOf("app"), Tag: "docker.io/library/app:1", PolicyID: "default"}); err != nil || e.FinalAction != "stop" {
+		t.Errorf("%s by the document before, %v", e.FinalAction, err)
+	}
+	active, _, err := w.policies.Activate(ctx, admin, "other", judgePolicy)
+	w.must(err)
+	save(active, "go", noon)
+	save(now, "warn", noon.Add(time.Hour)) // begun while it was the active one
+	if diff := cmp.Diff([]string{"default go -> default stop", "default stop -> other go"}, w.verdictEvents()); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
