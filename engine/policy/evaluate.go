@@ -25,7 +25,6 @@ func (p *Policy) Evaluate(ctx context.Context, facts Facts, tag string, now time
 func (p *Policy) evaluation(facts Facts, tag string, now time.Time) *evaluation {
 	e := &evaluation{
 		policy: p, facts: &memory{facts: facts}, tag: tag, now: now.UTC().Truncate(time.Second),
-		suggestions: map[string]int{}, suggested: map[found]bool{},
 	}
 	e.result = &Result{
 		EvaluationTime: e.now, EvaluationProblems: []Problem{},
@@ -61,9 +60,7 @@ type evaluation struct {
 	now      time.Time
 	result   *Result
 	mapped   *mapped // nil: no mapping matches
-	// suggestions maps a suggestion to its index in the remediations; suggested knows what was put there.
-	suggestions map[string]int
-	suggested   map[found]bool
+	remedies remedies
 }
 
 // selectRules finds the mapping and the entries of the image lists.
@@ -205,33 +202,15 @@ func (e *evaluation) finding(set *ruleSet, r *rule, hit found, lists []*allowlis
 	d := e.result.Details
 	d.Findings = append(d.Findings, f)
 	d.PolicyAction = worse(d.PolicyAction, f.Action)
-	if hit.suggestion != "" && f.Action != Go {
-		e.suggest(hit)
+	if f.Action != Go {
+		e.remedies.add(hit)
 	}
-}
-
-// suggest groups trigger ids by what would remove them.
-func (e *evaluation) suggest(hit found) {
-	once := found{triggerID: hit.triggerID, suggestion: hit.suggestion} // several rules may find the same
-	if e.suggested[once] {
-		return
-	}
-	e.suggested[once] = true
-	d := e.result.Details
-	i, ok := e.suggestions[hit.suggestion]
-	if !ok {
-		i = len(d.Remediations)
-		e.suggestions[hit.suggestion] = i
-		d.Remediations = append(d.Remediations, Remediation{
-			Suggestions: []Suggestion{{Message: hit.suggestion, Preferred: true}},
-		})
-	}
-	d.Remediations[i].TriggerIDs = append(d.Remediations[i].TriggerIDs, hit.triggerID)
 }
 
 // conclude derives the verdict from the policy action and the image lists: deny beats allow beats the rules.
 func (e *evaluation) conclude() *Result {
 	r := e.result
+	r.Details.Remediations = e.remedies.list()
 	switch {
 	case r.ImageDenylisted:
 		r.FinalAction, r.FinalActionReason = Stop, ReasonDenylisted

@@ -20,7 +20,11 @@ type Facts interface {
 	// Files yields the squashed file system in path order. The sequence may be ranged over several times.
 	Files(ctx context.Context) (iter.Seq[catalog.Entry], error)
 	Packages(ctx context.Context) ([]catalog.Package, error)
+	// Vulnerabilities may lack what only RatedVulnerabilities promise.
 	Vulnerabilities(ctx context.Context) ([]Vulnerability, error)
+	// RatedVulnerabilities are the Vulnerabilities with what is known of the CVEs behind them, which costs more to load:
+	// Exploited, EPSS and NVD.
+	RatedVulnerabilities(ctx context.Context) ([]Vulnerability, error)
 	FeedStatus(ctx context.Context) (FeedStatus, error)
 	// Lifecycle is what is published about the support of the image's distribution; nil when nothing is.
 	Lifecycle(ctx context.Context) (*feed.Lifecycle, error)
@@ -122,4 +126,6 @@ type FeedStatus struct {
 	Namespaces []string `json:"namespaces,omitempty"`
 	// Exploited: there is a list of exploited vulnerabilities (CISA KEV).
 	Exploited bool `json:"exploited,omitempty"`
+	// Predicted: there are scores that predict exploitation (EPSS).
+	Predicted bool `json:"predicted,omitempty"`
 }

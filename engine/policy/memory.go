@@ -28,6 +28,7 @@ type memory struct {
 	files           once[iter.Seq[catalog.Entry]]
 	packages        once[[]catalog.Package]
 	vulnerabilities once[[]Vulnerability]
+	rated           once[[]Vulnerability]
 	feedStatus      once[FeedStatus]
 	lifecycle       once[*feed.Lifecycle]
 	findings        once[Findings]
@@ -80,6 +81,10 @@ func (m *memory) Packages(ctx context.Context) ([]catalog.Package, error) {
 
 func (m *memory) Vulnerabilities(ctx context.Context) ([]Vulnerability, error) {
 	return m.vulnerabilities.get(ctx, "vulnerabilities", m.facts.Vulnerabilities)
+}
+
+func (m *memory) RatedVulnerabilities(ctx context.Context) ([]Vulnerability, error) {
+	return m.rated.get(ctx, "vulnerabilities", m.facts.RatedVulnerabilities)
 }
 
 func (m *memory) FeedStatus(ctx context.Context) (FeedStatus, error) {

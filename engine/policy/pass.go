@@ -33,6 +33,7 @@ type Pass struct {
 
 type found struct {
 	triggerID, message, suggestion string
+	upgrade                        Upgrade // zero: none
 }
 
 // Report adds a finding whose trigger id is TriggerID of the key.
@@ -43,10 +44,20 @@ func (p *Pass) Report(message string, key ...string) error {
 // ReportID adds a finding with a trigger id that people can write by hand. suggestion, if any, tells in the
 // imperative how to get rid of it; equal suggestions are shown once.
 func (p *Pass) ReportID(triggerID, message, suggestion string) error {
+	return p.report(found{triggerID: triggerID, message: message, suggestion: suggestion})
+}
+
+// ReportUpgrade is ReportID for a finding that another version of a package does not have. Upgrades of one package,
+// whichever rules ask for them, become one suggestion.
+func (p *Pass) ReportUpgrade(triggerID, message string, upgrade Upgrade) error {
+	return p.report(found{triggerID: triggerID, message: message, upgrade: upgrade})
+}
+
+func (p *Pass) report(hit found) error {
 	if len(p.found) == MaxFindings {
 		return fmt.Errorf("%w: more than %d, narrow the rule's parameters", ErrTooManyFindings, MaxFindings)
 	}
-	p.found = append(p.found, found{triggerID, message, suggestion})
+	p.found = append(p.found, hit)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -145,20 +146,8 @@ type AllowlistMatch struct {
 	MatchedRuleID string `json:"matched_rule_id"`
 }
 
-// Remediation says what would remove the findings with these trigger ids.
-type Remediation struct {
-	TriggerIDs  []string     `json:"trigger_ids"`
-	Suggestions []Suggestion `json:"suggestions"`
-}
-
-// Suggestion is one way to do it.
-type Suggestion struct {
-	Message   string `json:"message"`
-	Preferred bool   `json:"preferred"`
-}
-
-// Compare marks each finding that the base image has too and names the base. The verdict stays as it is. Both
-// results need details; findings are the same when rule and trigger id are.
+// Compare marks each finding that the base image has too, suggests another base against those, and names the base. The
+// verdict stays as it is. Both results need details; findings are the same when rule and trigger id are.
 func (r *Result) Compare(base *Result, baseDigest string) {
 	if r.Details == nil || base.Details == nil {
 		return
@@ -169,9 +158,17 @@ func (r *Result) Compare(base *Result, baseDigest string) {
 	for i := range base.Details.Findings {
 		inBase[of(&base.Details.Findings[i])] = true
 	}
+	fromBase := map[string]bool{}
 	for i := range r.Details.Findings {
-		inherited := inBase[of(&r.Details.Findings[i])]
-		r.Details.Findings[i].InheritedFromBase = &inherited
+		f := &r.Details.Findings[i]
+		inherited := inBase[of(f)]
+		f.InheritedFromBase = &inherited
+		fromBase[f.TriggerID] = fromBase[f.TriggerID] || inherited
+	}
+	for i := range r.Details.Remediations {
+		if m := &r.Details.Remediations[i]; slices.ContainsFunc(m.TriggerIDs, func(id string) bool { return fromBase[id] }) {
+			m.suggestBase()
+		}
 	}
 	r.ComparisonImageDigest = &baseDigest
 }

@@ -64,6 +64,10 @@ func (s *Static) Packages(context.Context) ([]catalog.Package, error) { return s
 
 func (s *Static) Vulnerabilities(context.Context) ([]Vulnerability, error) { return s.Matches, nil }
 
+func (s *Static) RatedVulnerabilities(context.Context) ([]Vulnerability, error) {
+	return s.Matches, nil
+}
+
 // Files yields the entries sorted by path.
 func (s *Static) Files(context.Context) (iter.Seq[catalog.Entry], error) {
 	sorted := slices.SortedFunc(slices.Values(s.Entries), func(a, b catalog.Entry) int {

@@ -12,26 +12,38 @@ import (
 	"plimsoll/engine/policy"
 )
 
-var denylist = policy.Trigger{
-	Name:      "denylist",
-	Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
-	Doc:       "Fires for each listed vulnerability that is found in the image.",
-	ID:        "Hash of the vulnerability id.",
-	Params: []policy.Param{
-		{Name: "vulnerability_ids", Type: policy.List, Required: true, Example: "CVE-2021-44228, CVE-2022-22965",
-			Doc: "Vulnerability ids as the feeds name them; aliases are not looked up."},
-		vendorOnly,
-	},
-	Prepare: func(args policy.Args) (policy.Check, error) {
-		ids, fixable := args.List("vulnerability_ids"), args.Bool(vendorOnly.Name)
-		slices.Sort(ids)
-		ids = slices.Compact(ids)
-		return func(ctx context.Context, pass *policy.Pass) error { return findListed(ctx, pass, ids, fixable) }, nil
-	},
+var (
+	denylist = listed("denylist", policy.Lifecycle{})
+	// blacklist is what older policies call denylist.
+	blacklist = listed("blacklist", policy.Lifecycle{State: policy.Deprecated, SupersededBy: "denylist"})
+)
+
+func listed(name string, state policy.Lifecycle) policy.Trigger {
+	return policy.Trigger{
+		Name:      name,
+		Doc:       "Fires for each listed vulnerability that is found in the image.",
+		ID:        "Hash of the vulnerability id.",
+		Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
+		Params: []policy.Param{
+			{Name: "vulnerability_ids", Type: policy.List, Required: true, Example: "CVE-2021-44228, CVE-2022-22965",
+				Doc: "Vulnerability ids as the feeds name them; aliases are not looked up."},
+			vendorOnly, annotationStatus,
+		},
+		Lifecycle: state,
+		Prepare: func(args policy.Args) (policy.Check, error) {
+			ids := args.List("vulnerability_ids")
+			slices.Sort(ids)
+			ids = slices.Compact(ids)
+			counted, err := parseAnnotations(args)
+			fixable := args.Bool(vendorOnly.Name)
+			counts := func(v *policy.Vulnerability) bool { return counted[v.Annotation] && !(fixable && v.WillNotFix) }
+			return func(ctx context.Context, pass *policy.Pass) error { return findListed(ctx, pass, ids, counts) }, err
+		},
+	}
 }
 
-// findListed reports the sorted ids that are present.
-func findListed(ctx context.Context, pass *policy.Pass, ids []string, fixableOnly bool) error {
+// findListed reports the sorted ids that are present in a match that counts.
+func findListed(ctx context.Context, pass *policy.Pass, ids []string, counts func(*policy.Vulnerability) bool) error {
 	vulnerabilities, err := pass.Vulnerabilities(ctx)
 	if err != nil {
 		return err
@@ -39,7 +51,7 @@ func findListed(ctx context.Context, pass *policy.Pass, ids []string, fixableOnl
 	packages := map[string][]string{}
 	for i := range vulnerabilities {
 		v := &vulnerabilities[i]
-		if _, listed := slices.BinarySearch(ids, v.ID); listed && !(fixableOnly && v.WillNotFix) {
+		if _, listed := slices.BinarySearch(ids, v.ID); listed && counts(v) {
 			packages[v.ID] = append(packages[v.ID], v.Package.Name+" "+v.Package.Version)
 		}
 	}

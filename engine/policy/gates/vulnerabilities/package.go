@@ -2,10 +2,7 @@ package vulnerabilities
 
 import (
 	"context"
-	"fmt"
-	"path"
 	"regexp"
-	"strings"
 	"time"
 
 	"plimsoll/engine/catalog"
@@ -45,8 +42,7 @@ func packageParams() []policy.Param {
 	}
 	for _, s := range scores {
 		params = append(params,
-			policy.Param{Name: s.param, Type: policy.Float, Example: "7.5",
-				Doc: "Compared with the highest CVSS v3 " + s.label + "; a vulnerability without one counts as -1."},
+			policy.Param{Name: s.param, Type: policy.Float, Example: s.example, Doc: s.doc},
 			policy.Param{Name: s.param + "_comparison", Type: comparisons, Default: ">=", Example: ">=",
 				Doc: "How the " + s.label + " is compared."})
 	}
@@ -61,60 +57,14 @@ func packageParams() []policy.Param {
 				"an unknown time. Without it, it has no effect."},
 		policy.Param{Name: "package_path_exclude", Type: policy.Regexp, Example: `/opt/test/.*`,
 			Doc: "Packages outside the operating system are left out when this matches their location from its start."},
+		policy.Param{Name: "is_kev", Type: policy.Boolean, Example: "true",
+			Doc: "If given, whether one of the CVEs behind the vulnerability must be listed as known to be exploited (CISA KEV), " +
+				"or must not be."},
+		policy.Param{Name: "inherited_from_base", Type: policy.Boolean, Example: "false",
+			Doc: "If given, whether the base image must have the same vulnerability in the same package and version, or must " +
+				"not. Without a known base image nothing is inherited."},
+		annotationStatus,
 	)
-}
-
-// score is one CVSS v3 value rules can compare.
-type score struct {
-	param, label string
-	list         func(*policy.Vulnerability) []feed.CVSS
-	part         func(*feed.CVSS) *float64
-}
-
-func nvdList(v *policy.Vulnerability) []feed.CVSS    { return v.NVD }
-func vendorList(v *policy.Vulnerability) []feed.CVSS { return v.Vendor }
-func basePart(c *feed.CVSS) *float64                 { return c.Base }
-func exploitPart(c *feed.CVSS) *float64              { return c.Exploitability }
-func impactPart(c *feed.CVSS) *float64               { return c.Impact }
-
-var scores = []score{
-	{"cvss_v3_base_score", "NVD base score", nvdList, basePart},
-	{"cvss_v3_exploitability_score", "NVD exploitability score", nvdList, exploitPart},
-	{"cvss_v3_impact_score", "NVD impact score", nvdList, impactPart},
-	{"vendor_cvss_v3_base_score", "vendor base score", vendorList, basePart},
-	{"vendor_cvss_v3_exploitability_score", "vendor exploitability score", vendorList, exploitPart},
-	{"vendor_cvss_v3_impact_score", "vendor impact score", vendorList, impactPart},
-}
-
-// of returns the highest value of any CVSS 3.0 or 3.1 entry, -1 without one.
-func (s *score) of(v *policy.Vulnerability) float64 {
-	highest := -1.0
-	list := s.list(v)
-	for i := range list {
-		if value := s.part(&list[i]); value != nil && strings.HasPrefix(list[i].Version, "3.") {
-			highest = max(highest, *value)
-		}
-	}
-	return highest
-}
-
-var comparisons = policy.Enum("=", "!=", "<", ">", "<=", ">=")
-
-// holds applies a comparison to a and b.
-func holds(comparison string, a, b float64) bool {
-	switch comparison {
-	case "=":
-		return a == b
-	case "!=":
-		return a != b
-	case "<":
-		return a < b
-	case ">":
-		return a > b
-	case "<=":
-		return a <= b
-	}
-	return a >= b
 }
 
 // packageRule is a prepared package rule.
@@ -128,12 +78,10 @@ type packageRule struct {
 	byAge, byFixAge    bool
 	age, fixAge        int // days
 	exclude            *regexp.Regexp
-}
-
-type scoreFilter struct {
-	*score
-	comparison string
-	value      float64
+	byKEV, exploited   bool
+	byBase, inherited  bool
+	annotations        annotations
+	rated, predicted   bool // what has to be known of the CVEs
 }
 
 func preparePackage(args policy.Args) (policy.Check, error) {
@@ -145,7 +93,14 @@ func preparePackage(args policy.Args) (policy.Check, error) {
 		byAge:       args.Has("max_days_since_creation"), age: args.Int("max_days_since_creation"),
 		fixAge:  args.Int("max_days_since_fix"),
 		exclude: args.Regexp("package_path_exclude"),
+		byKEV:   args.Has("is_kev"), exploited: args.Bool("is_kev"),
+		byBase: args.Has("inherited_from_base"), inherited: args.Bool("inherited_from_base"),
 	}
+	var err error
+	if r.annotations, err = parseAnnotations(args); err != nil {
+		return nil, err
+	}
+	r.rated = r.byKEV
 	r.byFixAge = args.Has("max_days_since_fix") && r.fix
 	for ordinal, word := range severityWords {
 		if word == args.String("severity") {
@@ -155,26 +110,53 @@ func preparePackage(args policy.Args) (policy.Check, error) {
 	for i := range scores {
 		if s := &scores[i]; args.Has(s.param) {
 			r.scores = append(r.scores, scoreFilter{s, args.String(s.param + "_comparison"), args.Float(s.param)})
+			r.rated, r.predicted = r.rated || s.rated, r.predicted || s.predicted
 		}
 	}
 	return r.check, nil
 }
 
 func (r *packageRule) check(ctx context.Context, pass *policy.Pass) error {
-	vulnerabilities, err := pass.Vulnerabilities(ctx)
+	list, err := r.load(ctx, pass)
 	if err != nil {
 		return err
 	}
-	for i := range vulnerabilities {
-		v := &vulnerabilities[i]
-		if !r.selects(v) || !r.oldEnough(pass, v) {
+	var base inheritance
+	if r.byBase {
+		if base, err = inheritanceOf(ctx, pass); err != nil {
+			return err
+		}
+	}
+	for i := range list {
+		v := &list[i]
+		if !r.selects(v) || r.byBase && base.has(v) != r.inherited || !r.oldEnough(pass, v) {
 			continue
 		}
-		if err := pass.ReportID(triggerID(v), r.message(v), suggestion(v)); err != nil {
+		if err := report(pass, v, r.message(v), base.has(v)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// load warns where the data a filter needs is missing altogether.
+func (r *packageRule) load(ctx context.Context, pass *policy.Pass) ([]policy.Vulnerability, error) {
+	if !r.rated {
+		return pass.Vulnerabilities(ctx)
+	}
+	if r.byKEV || r.predicted {
+		status, err := pass.FeedStatus(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r.byKEV && !status.Exploited {
+			pass.Warn(noKEV)
+		}
+		if r.predicted && !status.Predicted {
+			pass.Warn(noEPSS)
+		}
+	}
+	return pass.RatedVulnerabilities(ctx)
 }
 
 // selects applies every filter that time does not change.
@@ -189,6 +171,10 @@ func (r *packageRule) selects(v *policy.Vulnerability) bool {
 		return false
 	case r.fixableOnly && v.WillNotFix:
 		return false
+	case !r.annotations[v.Annotation]:
+		return false
+	case r.byKEV && r.exploited != v.Exploited:
+		return false
 	case r.exclude != nil && !isOS && r.exclude.MatchString(v.Package.Location):
 		return false
 	}
@@ -198,23 +184,6 @@ func (r *packageRule) selects(v *policy.Vulnerability) bool {
 		}
 	}
 	return true
-}
-
-// severity is unknown for an ordinal outside the scale.
-func severity(v *policy.Vulnerability) feed.Severity {
-	if v.Severity < feed.Unknown || v.Severity > feed.Critical {
-		return feed.Unknown
-	}
-	return v.Severity
-}
-
-func fixKnown(v *policy.Vulnerability) bool {
-	for _, version := range v.FixedIn {
-		if version != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // oldEnough applies the filters time changes. A match without a time of detection counts as old.
@@ -235,81 +204,4 @@ func reached(pass *policy.Pass, due time.Time) bool {
 		return false
 	}
 	return true
-}
-
-func (r *packageRule) message(v *policy.Vulnerability) string {
-	var b strings.Builder
-	class, where := classOS, v.Package.Name
-	if !catalog.IsOS(v.Package.Type) {
-		class = classNonOS
-		if v.Package.Location != "" {
-			where = v.Package.Name + " at " + v.Package.Location
-		}
-	}
-	b.Grow(256) // most messages fit; a rule writes thousands
-	for _, part := range [...]string{strings.ToUpper(severity(v).String()), " vulnerability ", v.ID, " in ", class,
-		" package (", v.Package.Type, ") ", where, ", version ", v.Package.Version} {
-		b.WriteString(part)
-	}
-	if fixKnown(v) {
-		b.WriteString("; fixed in ")
-		b.WriteString(strings.Join(v.FixedIn, ", "))
-	}
-	for _, filter := range r.scores {
-		fmt.Fprintf(&b, "; %s %.1f %s %.1f", filter.label, filter.of(v), filter.comparison, filter.value)
-	}
-	if r.byAge && !v.DetectedAt.IsZero() {
-		b.WriteString("; detected " + seconds(v.DetectedAt).Format(time.RFC3339))
-	}
-	if r.byFixAge && !v.FixObservedAt.IsZero() {
-		b.WriteString("; fix known since " + seconds(v.FixObservedAt).Format(time.RFC3339))
-	}
-	if v.URL != "" {
-		b.WriteString("; see ")
-		b.WriteString(v.URL)
-	}
-	return b.String()
-}
-
-func suggestion(v *policy.Vulnerability) string {
-	if !fixKnown(v) {
-		return ""
-	}
-	return "Upgrade " + v.Package.Name + " to " + strings.Join(v.FixedIn, " or ")
-}
-
-// triggerID is the id people write into allowlists.
-func triggerID(v *policy.Vulnerability) string {
-	p := &v.Package
-	name := p.Name
-	if !catalog.IsOS(p.Type) {
-		name = p.Name + "-" + p.Version
-		if fromLocation := locationName(p); fromLocation != "" {
-			name = fromLocation
-		}
-	}
-	return v.ID + "+" + name
-}
-
-// locationName is the part of the location that names the package, empty when it does not tell.
-func locationName(p *policy.AffectedPackage) string {
-	location := p.Location[strings.LastIndexByte(p.Location, ':')+1:] // inside a nested archive
-	if !strings.Contains(p.Location, "/") {
-		return ""
-	}
-	last := path.Base(location)
-	switch p.Type {
-	case catalog.TypeJava, catalog.TypeGem:
-	case catalog.TypeNpm:
-		if last != "package.json" {
-			return ""
-		}
-		last = path.Base(path.Dir(location))
-	default:
-		return ""
-	}
-	if last == "." || last == "/" {
-		return ""
-	}
-	return last
 }

@@ -12,7 +12,7 @@ import (
 var Gate = policy.Gate{
 	Name:     "vulnerabilities",
 	Doc:      "Looks at the vulnerabilities of the image's packages and at the age and reach of the vulnerability data.",
-	Triggers: []policy.Trigger{packageTrigger, denylist, staleFeedData, dataUnavailable, unsupportedDistro},
+	Triggers: []policy.Trigger{packageTrigger, denylist, blacklist, kevList, staleFeedData, dataUnavailable, unsupportedDistro},
 }
 
 var vendorOnly = policy.Param{
