@@ -42,6 +42,8 @@ type Deps struct {
 	WhatIf    WhatIf
 	// MaxImageMiB is the largest image watchers add, as the registry sends it; negative: any.
 	MaxImageMiB int
+	// UserBaseImages lets images that users marked count as base images before any other ancestor.
+	UserBaseImages bool
 	// Host names this process in transitions and among the services.
 	Host    string
 	Version string
@@ -137,7 +139,7 @@ func New(deps Deps, analysis Analysis, feeds Feeds) (*Activities, error) {
 
 		subscriptions: persistence.NewSubscriptions(deps.Pool),
 		blobs:         deps.Blobs,
-		facts:         facts.New(deps.Pool, deps.Feeds, deps.Blobs),
+		facts:         facts.New(deps.Pool, deps.Feeds, deps.Blobs, facts.Config{UserBaseImages: deps.UserBaseImages}),
 		pass:          image.NewPass(analyzers, analysis.limits(), analysis.scratch(), analysis.Digests...),
 		registry: registry.New(registry.Config{
 			Access:        deps.Access,

@@ -96,7 +96,7 @@ func (s *system) judgedByEvidence(in workflows.AnalyzeImageInput) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	known, err := facts.New(s.pool, s.pool, blob.NewPostgres(s.pool)).Of(s.t.Context(), in.Account, in.Digest)
+	known, err := facts.New(s.pool, s.pool, blob.NewPostgres(s.pool), facts.Config{}).Of(s.t.Context(), in.Account, in.Digest)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func (s *system) alone(in workflows.AnalyzeImageInput) (out []string) {
 	}
 	record := s.status(in)
 	for _, tag := range record.Tags {
-		known, err := facts.New(s.pool, s.pool, blob.NewPostgres(s.pool)).Of(ctx, in.Account, in.Digest)
+		known, err := facts.New(s.pool, s.pool, blob.NewPostgres(s.pool), facts.Config{}).Of(ctx, in.Account, in.Digest)
 		if err != nil {
 			s.t.Fatal(err)
 		}

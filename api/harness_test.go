@@ -129,7 +129,7 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 		Images: persistence.NewImages(pool), Progress: persistence.NewProgresses(pool), Referrers: persistence.NewReferrers(pool), Analyses: persistence.NewAnalyses(pool), Imports: persistence.NewImports(pool),
 		Layers: persistence.NewLayers(pool), Matches: persistence.NewMatches(pool, pool), Annotations: persistence.NewAnnotations(pool), Fleet: persistence.NewMatches(pool, pool), Scanner: persistence.NewMatches(pool, pool), Policies: persistence.NewPolicies(pool),
 		Evaluations: persistence.NewEvaluations(pool), WhatIfs: persistence.NewWhatIfs(pool), Feeds: persistence.NewFeeds(pool), Exchange: exchange(pool), Services: persistence.NewServices(pool),
-		Blobs: s.blobs, Facts: facts.New(pool, pool, s.blobs), Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool), Corrections: persistence.NewCorrections(pool),
+		Blobs: s.blobs, Starter: s.starter, Subscriptions: persistence.NewSubscriptions(pool), Corrections: persistence.NewCorrections(pool),
 		Alerts: persistence.NewAlerts(pool), Actions: persistence.NewActions(pool), Events: persistence.NewEvents(pool),
 		Gates: gates.All(), DefaultPolicy: defaultPolicy, Host: "api-host",
 		SchemaVersion: func(ctx context.Context) (int64, int64, error) { return persistence.SchemaVersion(ctx, pool, pool) },
@@ -139,6 +139,9 @@ func newServer(t *testing.T, change ...func(*Deps, *Config)) *server {
 	config := DefaultConfig()
 	for _, c := range change {
 		c(&s.deps, &config)
+	}
+	if s.deps.Facts == nil {
+		s.deps.Facts = facts.New(pool, pool, s.blobs, facts.Config{UserBaseImages: config.UserBaseImages})
 	}
 	s.api, err = New(t.Context(), s.deps, config)
 	must(t, err)

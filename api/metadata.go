@@ -93,7 +93,7 @@ func (h *handlers) dockerfile(ctx context.Context, record persistence.Image) ([]
 	if err != nil {
 		return nil, err
 	}
-	return []byte(dockerfile.Guess(steps, says.Find(baseNameKey))), nil
+	return []byte(dockerfile.Guess(steps, says.Find(image.BaseNameKey))), nil
 }
 
 // entries loads the file list of a layer.

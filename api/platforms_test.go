@@ -3,14 +3,17 @@ package api
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"plimsoll/api/client"
 	"plimsoll/api/oas"
 	"plimsoll/engine/dockerfile"
 	"plimsoll/engine/image"
@@ -163,19 +166,21 @@ func TestBaseImageAmongThreeAncestors(t *testing.T) {
 		want                string
 	}{
 		{name: "the nearest", want: "third"},
-		{name: "named by digest", annotations: map[string]string{baseDigestKey: blob.Digest([]byte("first"))}, want: "first"},
-		{name: "named by the digest of its index", annotations: map[string]string{baseDigestKey: blob.Digest([]byte("index of second"))}, want: "second"},
-		{name: "named in a label", labels: map[string]string{baseNameKey: "docker.io/library/second:1"}, want: "second"},
-		{name: "named as people do", labels: map[string]string{baseNameKey: "second:1"}, want: "second"},
-		{name: "digest before name", annotations: map[string]string{baseNameKey: "second:1", baseDigestKey: blob.Digest([]byte("first"))}, want: "first"},
-		{name: "no ancestor by that name", annotations: map[string]string{baseNameKey: "stranger:1", baseDigestKey: "x"}, want: "third"},
-		{name: "marked by a user", annotations: map[string]string{baseNameKey: "second:1"}, marked: "first", want: "first"},
+		{name: "named by digest", annotations: map[string]string{image.BaseDigestKey: blob.Digest([]byte("first"))}, want: "first"},
+		{name: "named by the digest of its index", annotations: map[string]string{image.BaseDigestKey: blob.Digest([]byte("index of second"))}, want: "second"},
+		{name: "named in a label", labels: map[string]string{image.BaseNameKey: "docker.io/library/second:1"}, want: "second"},
+		{name: "named as people do", labels: map[string]string{image.BaseNameKey: "second:1"}, want: "second"},
+		{name: "digest before name", annotations: map[string]string{image.BaseNameKey: "second:1", image.BaseDigestKey: blob.Digest([]byte("first"))}, want: "first"},
+		{name: "no ancestor by that name", annotations: map[string]string{image.BaseNameKey: "stranger:1", image.BaseDigestKey: "x"}, want: "third"},
+		{name: "marked by a user", annotations: map[string]string{image.BaseNameKey: "second:1"}, marked: "first", want: "first"},
 		{name: "marks switched off", marked: "first", unmarked: true, want: "third"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, func(_ *Deps, c *Config) { c.UserBaseImages = !tt.unmarked })
+			s.advise()
+			s.admin(http.MethodPost, "/v2/policies", inheritance).wants(http.StatusOK)
 			var layers []string
 			for _, name := range []string{"first", "second", "third", "ship"} {
 				ref := "docker.io/library/" + name + ":1"
@@ -193,7 +198,14 @@ func TestBaseImageAmongThreeAncestors(t *testing.T) {
 				}
 				s.admin(http.MethodPost, "/v2/images", body).wants(http.StatusOK)
 				layers = append(layers, "layer "+name)
-				s.analyzeLayers("admin", digest, layers)
+				switch name {
+				case "ship":
+					s.analyzeLayers("admin", digest, layers, npm, deb)
+				case tt.want:
+					s.analyzeLayers("admin", digest, layers, deb)
+				default:
+					s.analyzeLayers("admin", digest, layers)
+				}
 			}
 			var got []oas.ImageAncestor
 			image := "/v2/images/" + blob.Digest([]byte("ship"))
@@ -212,7 +224,42 @@ func TestBaseImageAmongThreeAncestors(t *testing.T) {
 			if !strings.Contains(check.body, blob.Digest([]byte(tt.want))) {
 				t.Errorf("the comparison is not with %s: %s", tt.want, check.body)
 			}
+			s.inherits(image)
 		})
+	}
+}
+
+// inheritance is a policy with a rule for what the base image has and one for what it has not.
+const inheritance = `{"id":"inheritance","name":"p","version":"2","mappings":[{"id":"m","name":"m","registry":"*","repository":"*",
+"image":{"type":"tag","value":"*"},"rule_set_ids":["rs"],"allowlist_ids":[]}],"rule_sets":[{"id":"rs","name":"rs","version":"2","rules":[
+{"id":"inherited","gate":"vulnerabilities","trigger":"package","action":"WARN","params":[{"name":"package_type","value":"all"},{"name":"vendor_only","value":"false"},{"name":"inherited_from_base","value":"true"}]},
+{"id":"own","gate":"vulnerabilities","trigger":"package","action":"STOP","params":[{"name":"package_type","value":"all"},{"name":"vendor_only","value":"false"},{"name":"inherited_from_base","value":"false"}]},
+{"id":"any","gate":"vulnerabilities","trigger":"package","action":"STOP","params":[{"name":"package_type","value":"all"},{"name":"vendor_only","value":"false"}]}]}]}`
+
+// inherits checks that the list of vulnerabilities, rules that ask, and a comparison of findings agree: the base has deb and
+// what is wrong with it, and not npm.
+func (s *server) inherits(image string) {
+	s.t.Helper()
+	var report oas.ImagePackageVulnerabilityResponse
+	s.admin(http.MethodGet, image+"/vuln/all?vendor_only=false&base_digest=auto", "").wants(http.StatusOK).decode(&report)
+	var check client.PolicyEvaluation
+	s.admin(http.MethodGet, image+"/check?tag=docker.io/library/ship:1&policy_id=inheritance&base_digest=auto", "").wants(http.StatusOK).decode(&check)
+	var got []string
+	for _, v := range report.Vulnerabilities {
+		got = append(got, fmt.Sprintf("%s listed %t", v.Vuln, *v.InheritedFromBase))
+	}
+	for _, f := range check.Evaluations[0].Details.Findings {
+		id, _, _ := strings.Cut(f.TriggerId, "+")
+		got = append(got, fmt.Sprintf("%s %s, compared %t", id, f.RuleId, *f.InheritedFromBase))
+	}
+	slices.Sort(got)
+	// Of the base itself, nothing is inherited: the rule "inherited" finds nothing there.
+	want := []string{
+		"CVE-2026-1 any, compared true", "CVE-2026-1 inherited, compared false", "CVE-2026-1 listed true",
+		"GHSA-rope any, compared false", "GHSA-rope listed false", "GHSA-rope own, compared false",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.t.Errorf("inherited (-want +got):\n%s", diff)
 	}
 }
 

@@ -48,6 +48,8 @@ type FeedStatus struct {
 	LastSync time.Time
 	// Namespaces lists what the data has advisories for.
 	Namespaces []string
+	// Exploited: it has a list of exploited vulnerabilities; Predicted: it has predictions of exploitation.
+	Exploited, Predicted bool
 }
 
 // effective is whether a group is enabled: what was switched last for it, else for its source, else the configuration.
@@ -122,7 +124,9 @@ WITH RECURSIVE walk AS (
 )
 SELECT (SELECT CASE WHEN count(*) = count(f.last_sync) THEN min(f.last_sync) END
   FROM `+groupSource+` WHERE `+effective+` AND f.source <> 'clamav_db') AS last_sync,
-  coalesce((SELECT array_agg(namespace ORDER BY namespace) FROM walk WHERE namespace IS NOT NULL), '{}') AS namespaces`)
+  coalesce((SELECT array_agg(namespace ORDER BY namespace) FROM walk WHERE namespace IS NOT NULL), '{}') AS namespaces,
+  EXISTS (SELECT FROM plimsoll_feeds.fact WHERE kind = 'exploited' AND valid_to IS NULL) AS exploited,
+  EXISTS (SELECT FROM plimsoll_feeds.score) AS predicted`)
 )
 
 // Offer is what a driver has under the current settings.
@@ -237,13 +241,14 @@ func (s *Feeds) GenerationsAfter(ctx context.Context, after int64, limit int) ([
 // Status describes the data as a whole.
 func (s *Feeds) Status(ctx context.Context) (FeedStatus, error) {
 	row, err := one[struct {
-		LastSync   *time.Time
-		Namespaces []string
+		LastSync             *time.Time
+		Namespaces           []string
+		Exploited, Predicted bool
 	}](ctx, s.pool, feedStatus, args{})
 	if err != nil {
 		return FeedStatus{}, fmt.Errorf("load feed status: %w", err)
 	}
-	out := FeedStatus{Namespaces: row.Namespaces}
+	out := FeedStatus{Namespaces: row.Namespaces, Exploited: row.Exploited, Predicted: row.Predicted}
 	if row.LastSync != nil {
 		out.LastSync = *row.LastSync
 	}

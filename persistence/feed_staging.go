@@ -179,8 +179,10 @@ func (s *Staging) Lifecycle(v feed.Lifecycle) error {
 
 // Release takes what an index knows of a package.
 func (s *Staging) Release(v feed.Release) error {
-	return s.fact(factRelease, v.Namespace+" "+v.Package, v)
+	return s.fact(factRelease, releaseKey(v.Namespace, v.Package), v)
 }
+
+func releaseKey(namespace, name string) string { return namespace + " " + name }
 
 // Exclusion takes a curated false positive. One that names no vulnerability is skipped.
 func (s *Staging) Exclusion(v feed.Exclusion) error {

@@ -100,6 +100,7 @@ func (v *ImageVulnerability) Suppressed() bool {
 type Matches struct {
 	pool, feeds *pgxpool.Pool
 	said        *memory
+	ratings     *ratingMemory
 	correcting  *semaphore.Weighted // see takeTurn
 }
 

@@ -19,7 +19,7 @@ var (
 
 func flawsOf(records, facts, scores string) string {
 	return `
-SELECT k.id, n.detail - 'references' AS nvd, s.probability::float8 AS probability, s.percentile::float8 AS percentile,
+SELECT k.id, n.detail - 'references' AS nvd, s.probability::text::float8 AS probability, s.percentile::text::float8 AS percentile,
   x.value AS exploited
 FROM unnest(@ids::text[]) k (id)
 LEFT JOIN plimsoll_feeds.vulnerability n ON n.vulnerability_id = k.id AND n.source = 'nvd' AND ` + records + `

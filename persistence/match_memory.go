@@ -27,7 +27,7 @@ func newMemory() *memory {
 // only. It does not hear of later changes: it is for one pass over many images, after a generation was taken note of, and
 // what rests on it is as old as the store.
 func (s *Matches) Remembering() *Matches {
-	return &Matches{pool: s.pool, feeds: s.feeds, said: newMemory(), correcting: s.correcting}
+	return &Matches{pool: s.pool, feeds: s.feeds, said: newMemory(), ratings: &ratingMemory{}, correcting: s.correcting}
 }
 
 // recall adds what is known to out, and returns what is not.

@@ -17,7 +17,8 @@ import (
 const populate = `
 INSERT INTO plimsoll.analysis (image_digest, analyzer_set, image_id, manifest_blob, config_blob, content_blob, os, arch,
   image_size, layer_digests, package_count, file_count)
-SELECT 'sha256:' || n, 'set', n::text, b.digest, b.digest, b.digest, 'linux', 'amd64', 1, '{}', 30, 1
+SELECT 'sha256:' || n, 'set', n::text, b.digest, b.digest, b.digest, 'linux', 'amd64', 1,
+  CASE WHEN n % 10 = 0 THEN ARRAY['base' || n % 700] ELSE ARRAY['base' || n % 700, 'layer' || n] END, 30, 1
 FROM generate_series(1, 8000) n, (SELECT digest FROM plimsoll.blob LIMIT 1) b;
 INSERT INTO plimsoll.image (account, digest, image_id, manifest_blob, config_blob, labels, analysis_status, analysis_id, analyzed_at, created_at)
 SELECT acc, a.image_digest, a.image_id, a.manifest_blob, a.config_blob, jsonb_build_object('team', a.image_id), 'analyzed', a.id, now(), now() - a.id * interval '1 second'
@@ -100,6 +101,8 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		{"image.get", with("digest", "sha256:77")},
 		{"image.tags", pgx.NamedArgs{"account": admin, "digests": digests}},
 		{"counter.of_images", pgx.NamedArgs{"account": admin, "digests": digests}},
+		{"analysis.ancestors", pgx.NamedArgs{"account": admin, "digest": "sha256:77", "limit": 1000, "marked_base_key": persistence.MarkedBaseKey}},
+		{"tag.predecessor", with("digest", "sha256:77")},
 		{"match.of_image", pgx.NamedArgs{"account": admin, "digest": "sha256:77", "wont_fix": false}},
 		{"candidate.list", pgx.NamedArgs{"namespaces": namespaces, "names": names}},
 		{"feed.details", pgx.NamedArgs{

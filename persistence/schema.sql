@@ -102,6 +102,7 @@ CREATE TABLE plimsoll.analysis (
 CREATE INDEX analysis_config_blob ON plimsoll.analysis USING btree (config_blob);
 CREATE INDEX analysis_content_blob ON plimsoll.analysis USING btree (content_blob);
 CREATE INDEX analysis_findings_blob ON plimsoll.analysis USING btree (findings_blob);
+CREATE INDEX analysis_layers ON plimsoll.analysis USING hash (layer_digests);
 CREATE INDEX analysis_manifest_blob ON plimsoll.analysis USING btree (manifest_blob);
 CREATE TABLE plimsoll.analysis_counter WITH (fillfactor=70) (
   analysis_id bigint NOT NULL

@@ -77,7 +77,7 @@ func TestStatementsAreHeardByAllNamesOfAFlawAndByTheirAccountAlone(t *testing.T)
 	if diff := cmp.Diff([]string{"left-pad", "right-pad"}, w.said("theirs", "app")); diff != "" {
 		t.Error(diff)
 	}
-	known, err := facts.New(w.pool, w.pool, w.blobs).Of(ctx, "mine", digestOf("app"))
+	known, err := facts.New(w.pool, w.pool, w.blobs, facts.Config{}).Of(ctx, "mine", digestOf("app"))
 	w.must(err)
 	list, err := known.Vulnerabilities(ctx)
 	w.must(err)

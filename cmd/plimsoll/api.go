@@ -101,7 +101,7 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Exchange:      exchange,
 		Services:      persistence.NewServices(p.pool),
 		Blobs:         p.blobs,
-		Facts:         facts.New(p.pool, p.feeds, p.blobs),
+		Facts:         facts.New(p.pool, p.feeds, p.blobs, facts.Config{UserBaseImages: cfg.API.UserBaseImages}),
 		Starter:       api.NewStarter(p.temporal, persistence.NewOutbox(p.pool), cfg.API),
 		Access:        p.access,
 

@@ -65,6 +65,7 @@ func runWorker(ctx context.Context, cfg Config, p *parts) error {
 	acts, err := activities.New(activities.Deps{
 		Pool: p.pool, Feeds: p.feeds, Trust: trust, Sealer: p.sealer, Blobs: p.blobs, Access: p.access, Host: p.host, Version: build.Current().Version,
 		Schedules: p.temporal.ScheduleClient(), Watch: cfg.Worker.Watch, Events: cfg.Worker.Events, WhatIf: cfg.Worker.WhatIf, MaxImageMiB: cfg.API.MaxCompressedMiB,
+		UserBaseImages: cfg.API.UserBaseImages,
 	}, cfg.Worker.Analysis, cfg.Feeds)
 	if err != nil {
 		return err

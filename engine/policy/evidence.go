@@ -146,8 +146,9 @@ type Deviation struct {
 // Ancestor is an image this one is built on.
 type Ancestor struct {
 	Digest string   `json:"digest"`
-	Tags   []string `json:"tags,omitempty"` // registry/repository:tag, all it ever had
-	Base   bool     `json:"base,omitempty"` // the one taken for the base image
+	Parent string   `json:"parent,omitempty"` // digest of the index it came with
+	Tags   []string `json:"tags,omitempty"`   // registry/repository:tag, all it ever had
+	Base   bool     `json:"base,omitempty"`   // the one taken for the base image
 }
 
 // Predecessor is what a tag named before.

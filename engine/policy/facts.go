@@ -85,6 +85,7 @@ type Vulnerability struct {
 	Severity   feed.Severity   `json:"severity"`
 	Package    AffectedPackage `json:"package"`
 	FeedGroup  string          `json:"feed_group,omitempty"`
+	Also       []string        `json:"also,omitempty"` // other names of the same, such as the CVEs behind an advisory
 	URL        string          `json:"url,omitempty"`
 	FixedIn    []string        `json:"fixed_in,omitempty"` // fix versions; none when no fix is known
 	WillNotFix bool            `json:"will_not_fix,omitempty"`

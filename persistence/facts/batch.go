@@ -37,7 +37,8 @@ type Batch struct {
 
 	mu        sync.Mutex
 	gathered  *persistence.Gathered
-	documents map[string][]byte // configs and manifests; nil before they were asked for
+	documents map[string][]byte                 // configs and manifests; nil before they were asked for
+	bases     map[string][]policy.Vulnerability // of base images, which many images share
 }
 
 // Batch prepares the facts of some images. They are to be few: much is held of them at once.
@@ -107,6 +108,24 @@ func (b *Batch) gather(ctx context.Context) (*persistence.Gathered, error) {
 	var err error
 	b.gathered, err = b.loader.matches.Gather(ctx, b.account, b.digests)
 	return b.gathered, err
+}
+
+// ofBase returns the vulnerabilities of a base image.
+func (b *Batch) ofBase(ctx context.Context, digest string) ([]policy.Vulnerability, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if known, ok := b.bases[digest]; ok {
+		return known, nil
+	}
+	found, err := b.loader.vulnerabilitiesOf(ctx, b.account, digest)
+	if err != nil {
+		return nil, err
+	}
+	if b.bases == nil {
+		b.bases = map[string][]policy.Vulnerability{}
+	}
+	b.bases[digest] = found
+	return found, nil
 }
 
 // blob returns a config or a manifest of the batch.

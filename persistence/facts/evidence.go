@@ -78,45 +78,6 @@ func (s *stored) Verified(ctx context.Context) ([]policy.Verification, error) {
 	return out, nil
 }
 
-// Ancestors takes the nearest for the base image.
-func (s *stored) Ancestors(ctx context.Context) ([]policy.Ancestor, error) {
-	found, err := s.analyses.Ancestors(ctx, s.record.Account, s.record.Digest)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]policy.Ancestor, len(found))
-	for i, a := range found {
-		out[i] = policy.Ancestor{Digest: a.Digest, Tags: a.Tags, Base: i == len(found)-1}
-	}
-	return out, nil
-}
-
-// BaseVulnerabilities loads those of the base image.
-func (s *stored) BaseVulnerabilities(ctx context.Context) ([]policy.Vulnerability, error) {
-	ancestors, err := s.Ancestors(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range ancestors {
-		if a.Base {
-			base, err := s.Of(ctx, s.record.Account, a.Digest)
-			if err != nil {
-				return nil, err
-			}
-			return base.Vulnerabilities(ctx)
-		}
-	}
-	return nil, nil
-}
-
-// Predecessor is not known yet: what a tag named before is not kept by when it did.
-func (s *stored) Predecessor(context.Context, string) (*policy.Predecessor, error) { return nil, nil }
-
-// PackageIndex is not known: no index is read.
-func (s *stored) PackageIndex(context.Context, string) (policy.PackageIndex, error) {
-	return policy.PackageIndex{}, nil
-}
-
 // Sources are none: source repositories are not analysed.
 func (s *stored) Sources(context.Context) ([]policy.Source, error) { return nil, nil }
 

@@ -26,8 +26,15 @@ import (
 	"plimsoll/persistence/blob"
 )
 
+// Config says how an installation looks at images.
+type Config struct {
+	// UserBaseImages lets images that users marked count as base images before any other ancestor.
+	UserBaseImages bool
+}
+
 // Loader finds the facts of stored images.
 type Loader struct {
+	config   Config
 	images   *persistence.Images
 	analyses *persistence.Analyses
 	layers   *persistence.Layers
@@ -40,8 +47,9 @@ type Loader struct {
 }
 
 // New returns a loader; the feeds may live in another database.
-func New(pool, feeds *pgxpool.Pool, blobs blob.Store) *Loader {
+func New(pool, feeds *pgxpool.Pool, blobs blob.Store, c Config) *Loader {
 	return &Loader{
+		config: c,
 		images: persistence.NewImages(pool), analyses: persistence.NewAnalyses(pool), layers: persistence.NewLayers(pool),
 		matches: persistence.NewMatches(pool, feeds), feeds: persistence.NewFeeds(feeds),
 		rules: persistence.NewCorrections(pool), inputs: persistence.NewInputs(pool, feeds), blobs: blobs,
@@ -241,8 +249,11 @@ func vulnerability(v *persistence.ImageVulnerability, fixes []string) policy.Vul
 		Package: policy.AffectedPackage{
 			Name: v.PackageName, Version: v.PackageVersion, Type: v.PackageType, Location: v.Path,
 		},
-		FeedGroup: match.FeedGroup(v.Namespace), URL: v.Detail.URL, WillNotFix: v.FixState == feed.StateWontFix,
-		FixedIn: fixes, DetectedAt: v.DetectedAt, FixObservedAt: v.FixObservedAt, Vendor: v.Detail.CVSS,
+		FeedGroup: match.FeedGroup(v.Namespace), Also: v.Also, URL: v.Detail.URL, WillNotFix: v.FixState == feed.StateWontFix,
+		FixedIn: fixes, DetectedAt: v.DetectedAt, FixObservedAt: v.FixObservedAt,
+	}
+	if v.Source != match.NVD { // its scores stand elsewhere
+		out.Vendor = v.Detail.CVSS
 	}
 	if v.Annotation != nil {
 		out.Annotation = v.Annotation.Status
@@ -256,7 +267,7 @@ func (s *stored) FeedStatus(ctx context.Context) (policy.FeedStatus, error) {
 	if err != nil {
 		return policy.FeedStatus{}, fmt.Errorf("load feed status: %w", err)
 	}
-	return policy.FeedStatus{LastSync: known.LastSync, Namespaces: known.Namespaces}, nil
+	return policy.FeedStatus(known), nil
 }
 
 // status is the state of the feeds, once it is known.

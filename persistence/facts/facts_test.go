@@ -63,7 +63,7 @@ func TestFactsOfAStoredImage(t *testing.T) {
 	ctx := t.Context()
 	pool := pgtest.New(t)
 	blobs := blob.NewPostgres(pool)
-	loader := facts.New(pool, pool, blobs)
+	loader := facts.New(pool, pool, blobs, facts.Config{})
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
