@@ -49,6 +49,7 @@ type Trigger struct {
 	Artifacts []string
 	// Prepare turns a rule's arguments, already valid one by one, into a check. It reports what is wrong with
 	// them together; whatever is costly and does not depend on the image happens here.
+	// Not needed at the end of life.
 	Prepare func(Args) (Check, error)
 	Lifecycle
 }
@@ -174,6 +175,9 @@ func validateTrigger(what string, t *Trigger) error {
 		if artifact != ArtifactSource && artifact != ArtifactSBOM {
 			faults = append(faults, fmt.Errorf("%s: artifact type %q is unheard of or a matter of course", what, artifact))
 		}
+	}
+	if t.state() == EndOfLife {
+		return errors.Join(faults...) // never prepared
 	}
 	if t.Prepare == nil {
 		return errors.Join(append(faults, fmt.Errorf("%s: cannot be prepared", what))...)

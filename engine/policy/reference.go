@@ -11,13 +11,35 @@ func Reference(gates []Gate) string {
 	var b strings.Builder
 	b.WriteString(referenceHead)
 	sorted := slices.SortedFunc(slices.Values(gates), func(a, b Gate) int { return strings.Compare(a.Name, b.Name) })
+	var gone []Gate
 	for _, g := range sorted {
+		if g.state() == EndOfLife {
+			gone = append(gone, g)
+			continue
+		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", g.Name, g.Doc+lifecycleNote(g.Lifecycle))
 		for i := range g.Triggers {
 			g.Triggers[i].reference(&b, g.Name)
 		}
 	}
+	referenceOfGone(&b, gone)
 	return b.String()
+}
+
+// referenceOfGone names gates that only older documents mention.
+func referenceOfGone(b *strings.Builder, gates []Gate) {
+	if len(gates) == 0 {
+		return
+	}
+	b.WriteString("\n## Gates of older documents\n\nNew documents with one of these are refused; stored ones skip its rules and say so.\n\n" +
+		"| gate | triggers | use instead |\n|---|---|---|\n")
+	for _, g := range gates {
+		triggers := make([]string, len(g.Triggers))
+		for i := range g.Triggers {
+			triggers[i] = g.Triggers[i].Name
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", code(g.Name), strings.Join(triggers, ", "), code(g.SupersededBy))
+	}
 }
 
 const referenceHead = `# Gates

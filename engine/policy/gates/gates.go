@@ -2,8 +2,11 @@
 package gates
 
 import (
+	"slices"
+
 	"plimsoll/engine/policy"
 	"plimsoll/engine/policy/gates/always"
+	"plimsoll/engine/policy/gates/ancestry"
 	"plimsoll/engine/policy/gates/distro"
 	"plimsoll/engine/policy/gates/dockerfile"
 	"plimsoll/engine/policy/gates/files"
@@ -12,8 +15,13 @@ import (
 	"plimsoll/engine/policy/gates/metadata"
 	"plimsoll/engine/policy/gates/packages"
 	"plimsoll/engine/policy/gates/passwdfile"
+	"plimsoll/engine/policy/gates/published"
+	"plimsoll/engine/policy/gates/retired"
 	"plimsoll/engine/policy/gates/retrievedfiles"
 	"plimsoll/engine/policy/gates/secretscans"
+	"plimsoll/engine/policy/gates/sourcedrift"
+	"plimsoll/engine/policy/gates/stig"
+	"plimsoll/engine/policy/gates/tagdrift"
 	"plimsoll/engine/policy/gates/vulnerabilities"
 )
 
@@ -23,18 +31,24 @@ const Version = 1
 
 // All returns the gates; policy.Validate them at start. Their order changes no result.
 func All() []policy.Gate {
-	return []policy.Gate{
+	return slices.Concat([]policy.Gate{
 		always.Gate,
+		ancestry.Gate,
 		distro.Gate,
 		dockerfile.Gate,
 		files.Gate,
 		licenses.Gate,
 		malware.Gate,
 		metadata.Gate,
+		published.Npms,
 		packages.Gate,
 		passwdfile.Gate,
+		published.RubyGems,
 		retrievedfiles.Gate,
 		secretscans.Gate,
+		sourcedrift.Gate,
+		stig.Gate,
+		tagdrift.Gate,
 		vulnerabilities.Gate,
-	}
+	}, retired.Gates)
 }

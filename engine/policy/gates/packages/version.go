@@ -4,25 +4,13 @@ import (
 	"strings"
 
 	"plimsoll/engine/catalog"
+	"plimsoll/engine/match"
 	"plimsoll/engine/version"
 )
-
-// schemes are the orders of versions by package type. Types without one of their own are read as semantic versions,
-// which is to say by their dotted numbers.
-var schemes = map[string]version.Scheme{
-	catalog.TypeDpkg: version.Dpkg, catalog.TypeApk: version.Apk, catalog.TypeRpm: version.Rpm, catalog.TypeAlpm: version.Rpm,
-	catalog.TypePython: version.PEP440, catalog.TypeJava: version.Maven, catalog.TypeGo: version.Go, catalog.TypeGem: version.RubyGems,
-	catalog.TypeNuget: version.NuGet, catalog.TypeComposer: version.Composer, catalog.TypeCran: version.CRAN,
-	catalog.TypeHackage: version.Hackage,
-}
 
 // compareVersions tells whether the package is older than, equal to or newer than a version; false when its type does
 // not order one of the two. Of an rpm the parts that the version lacks do not count.
 func compareVersions(p *catalog.Package, other string) (order int, ok bool) {
-	scheme, known := schemes[p.Type]
-	if !known {
-		scheme = version.Semver
-	}
 	own := p.Version
 	if p.Type == catalog.TypeRpm {
 		if !strings.Contains(other, ":") {
@@ -32,7 +20,7 @@ func compareVersions(p *catalog.Package, other string) (order int, ok bool) {
 			own = withoutRelease(own)
 		}
 	}
-	order, err := version.Compare(scheme, own, other)
+	order, err := version.Compare(match.Order(p.Type), own, other)
 	return order, err == nil
 }
 

@@ -12,34 +12,25 @@ import (
 	"plimsoll/engine/policy"
 )
 
-var (
-	denylist = listed("denylist", policy.Lifecycle{})
-	// blacklist is what older policies call denylist.
-	blacklist = listed("blacklist", policy.Lifecycle{State: policy.Deprecated, SupersededBy: "denylist"})
-)
-
-func listed(name string, state policy.Lifecycle) policy.Trigger {
-	return policy.Trigger{
-		Name:      name,
-		Doc:       "Fires for each listed vulnerability that is found in the image.",
-		ID:        "Hash of the vulnerability id.",
-		Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
-		Params: []policy.Param{
-			{Name: "vulnerability_ids", Type: policy.List, Required: true, Example: "CVE-2021-44228, CVE-2022-22965",
-				Doc: "Vulnerability ids as the feeds name them; aliases are not looked up."},
-			vendorOnly, annotationStatus,
-		},
-		Lifecycle: state,
-		Prepare: func(args policy.Args) (policy.Check, error) {
-			ids := args.List("vulnerability_ids")
-			slices.Sort(ids)
-			ids = slices.Compact(ids)
-			counted, err := parseAnnotations(args)
-			fixable := args.Bool(vendorOnly.Name)
-			counts := func(v *policy.Vulnerability) bool { return counted[v.Annotation] && !(fixable && v.WillNotFix) }
-			return func(ctx context.Context, pass *policy.Pass) error { return findListed(ctx, pass, ids, counts) }, err
-		},
-	}
+var denylist = policy.Trigger{
+	Name:      "denylist",
+	Doc:       "Fires for each listed vulnerability that is found in the image.",
+	ID:        "Hash of the vulnerability id.",
+	Artifacts: []string{policy.ArtifactSource, policy.ArtifactSBOM},
+	Params: []policy.Param{
+		{Name: "vulnerability_ids", Type: policy.List, Required: true, Example: "CVE-2021-44228, CVE-2022-22965",
+			Doc: "Vulnerability ids as the feeds name them; aliases are not looked up."},
+		vendorOnly, annotationStatus,
+	},
+	Prepare: func(args policy.Args) (policy.Check, error) {
+		ids := args.List("vulnerability_ids")
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+		counted, err := parseAnnotations(args)
+		fixable := args.Bool(vendorOnly.Name)
+		counts := func(v *policy.Vulnerability) bool { return counted[v.Annotation] && !(fixable && v.WillNotFix) }
+		return func(ctx context.Context, pass *policy.Pass) error { return findListed(ctx, pass, ids, counts) }, err
+	},
 }
 
 // findListed reports the sorted ids that are present in a match that counts.

@@ -10,9 +10,11 @@ import (
 
 // Gate is the value for the list of gates.
 var Gate = policy.Gate{
-	Name:     "vulnerabilities",
-	Doc:      "Looks at the vulnerabilities of the image's packages and at the age and reach of the vulnerability data.",
-	Triggers: []policy.Trigger{packageTrigger, denylist, blacklist, kevList, staleFeedData, dataUnavailable, unsupportedDistro},
+	Name: "vulnerabilities",
+	Doc:  "Looks at the vulnerabilities of the image's packages and at the age and reach of the vulnerability data.",
+	Triggers: []policy.Trigger{
+		packageTrigger, denylist, kevList, staleFeedData, dataUnavailable, unsupportedDistro, denylist.Formerly("blacklist"),
+	},
 }
 
 var vendorOnly = policy.Param{

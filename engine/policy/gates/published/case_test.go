@@ -1,0 +1,17 @@
+package published_test
+
+import (
+	"flag"
+	"testing"
+
+	"plimsoll/engine/policy"
+	"plimsoll/engine/policy/gates/published"
+	"plimsoll/engine/policy/policytest"
+)
+
+var update = flag.Bool("update", false, "rewrite expected results")
+
+func TestCases(t *testing.T) {
+	t.Parallel()
+	policytest.Run(t, []policy.Gate{published.Npms, published.RubyGems}, *update)
+}
