@@ -38,7 +38,12 @@ type found struct {
 
 // Report adds a finding whose trigger id is TriggerID of the key.
 func (p *Pass) Report(message string, key ...string) error {
-	return p.ReportID(TriggerID(p.gate, p.trigger, key...), message, "")
+	return p.ReportAdvised("", message, key...)
+}
+
+// ReportAdvised is Report with a suggestion, as in ReportID.
+func (p *Pass) ReportAdvised(suggestion, message string, key ...string) error {
+	return p.ReportID(TriggerID(p.gate, p.trigger, key...), message, suggestion)
 }
 
 // ReportID adds a finding with a trigger id that people can write by hand. suggestion, if any, tells in the

@@ -101,7 +101,7 @@ func (r *lineRule) run(ctx context.Context, pass *policy.Pass) error {
 		}
 	}
 	if r.check == notExists && !found {
-		return pass.Report("There is no instruction "+r.name, r.name, r.check)
+		return pass.ReportAdvised("Add the instruction "+r.name+" to the Dockerfile", "There is no instruction "+r.name, r.name, r.check)
 	}
 	return nil
 }
