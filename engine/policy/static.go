@@ -70,8 +70,9 @@ func (s *Static) RatedVulnerabilities(context.Context) ([]Vulnerability, error) 
 
 // Files yields the entries sorted by path.
 func (s *Static) Files(context.Context) (iter.Seq[catalog.Entry], error) {
-	sorted := slices.SortedFunc(slices.Values(s.Entries), func(a, b catalog.Entry) int {
-		return strings.Compare(a.Path, b.Path)
-	})
-	return slices.Values(sorted), nil
+	byPath := func(a, b catalog.Entry) int { return strings.Compare(a.Path, b.Path) }
+	if slices.IsSortedFunc(s.Entries, byPath) {
+		return slices.Values(s.Entries), nil
+	}
+	return slices.Values(slices.SortedFunc(slices.Values(s.Entries), byPath)), nil
 }

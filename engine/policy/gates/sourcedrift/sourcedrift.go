@@ -4,6 +4,7 @@ package sourcedrift
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,13 +39,14 @@ var downgraded = policy.Trigger{
 		if len(image) == 0 {
 			return nil
 		}
-		want, known := newest(p.kind, source)
-		got, comparable := newest(p.kind, image)
-		if !known || !comparable {
+		want, wantErr := newest(p.kind, source)
+		got, gotErr := newest(p.kind, image)
+		order, err := version.Compare(match.Order(p.kind), got, want)
+		if errors.Join(wantErr, gotErr, err) != nil {
 			pass.Warn(fmt.Sprintf("the versions of package %s (%s) cannot be compared", p.name, p.kind))
 			return nil
 		}
-		if order, err := version.Compare(match.Order(p.kind), got, want); err != nil || order >= 0 {
+		if order >= 0 {
 			return nil
 		}
 		return pass.Report(fmt.Sprintf("Package %s (%s) is %s, in the source repositories it is %s", p.name, p.kind, got, want), p.kind, p.name)
@@ -126,17 +128,17 @@ func sorted(versions []string) []string {
 	return slices.Compact(versions)
 }
 
-// newest is false when one of the versions cannot be compared.
-func newest(kind string, versions []string) (string, bool) {
+// newest fails when two of the versions cannot be compared.
+func newest(kind string, versions []string) (string, error) {
 	best := versions[0]
-	for _, v := range versions {
+	for _, v := range versions[1:] {
 		order, err := version.Compare(match.Order(kind), v, best)
 		if err != nil {
-			return "", false
+			return "", err
 		}
 		if order > 0 {
 			best = v
 		}
 	}
-	return best, true
+	return best, nil
 }
