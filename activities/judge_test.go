@@ -117,7 +117,7 @@ func TestImagesJudgedTogetherGetTheVerdictsOfEachAlone(t *testing.T) {
 			t.Errorf("%s of %s (-alone +together):\n%s", in.Digest, in.Account, diff)
 		}
 		// A check of an image that was judged together with others finds that its verdict holds.
-		inputs, err := facts.New(s.pool, s.pool, blob.NewPostgres(s.pool)).Inputs(ctx, in.Account, in.Digest)
+		inputs, err := facts.New(s.pool, s.pool, blob.NewPostgres(s.pool), facts.Config{}).Inputs(ctx, in.Account, in.Digest)
 		if err != nil {
 			t.Fatal(err)
 		}

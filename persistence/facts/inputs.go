@@ -97,6 +97,11 @@ func (w *Watched) Vulnerabilities(ctx context.Context) ([]policy.Vulnerability, 
 	return w.facts.Vulnerabilities(ctx)
 }
 
+// RatedVulnerabilities is covered as they are: every change of what is known of CVEs makes a generation of the feeds.
+func (w *Watched) RatedVulnerabilities(ctx context.Context) ([]policy.Vulnerability, error) {
+	return w.facts.RatedVulnerabilities(ctx)
+}
+
 // FeedStatus is covered by the state of the feeds, as Lifecycle is.
 func (w *Watched) FeedStatus(ctx context.Context) (policy.FeedStatus, error) {
 	return w.facts.FeedStatus(ctx)

@@ -17,6 +17,7 @@ func TestWhatInputsDoNotKnowOfIsNoted(t *testing.T) {
 	}{
 		"image":           {func(f policy.Facts) error { _, err := f.Image(ctx); return err }, false},
 		"vulnerabilities": {func(f policy.Facts) error { _, err := f.Vulnerabilities(ctx); return err }, false},
+		"ratings":         {func(f policy.Facts) error { _, err := f.RatedVulnerabilities(ctx); return err }, false},
 		"feeds":           {func(f policy.Facts) error { _, err := f.FeedStatus(ctx); return err }, false},
 		"ancestors":       {func(f policy.Facts) error { _, err := f.Ancestors(ctx); return err }, true},
 		"base image":      {func(f policy.Facts) error { _, err := f.BaseVulnerabilities(ctx); return err }, true},

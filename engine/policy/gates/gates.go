@@ -27,7 +27,7 @@ import (
 
 // Version is to be raised whenever a gate, or the way policies are evaluated, answers otherwise for the same facts: verdicts of
 // another version are not believed to hold.
-const Version = 1
+const Version = 2
 
 // All returns the gates; policy.Validate them at start. Their order changes no result.
 func All() []policy.Gate {
