@@ -112,6 +112,7 @@ bench-rescan: setup ## Measure a day's change of the feeds over growing fleets, 
 .PHONY: bench-what-if
 bench-what-if: setup ## Measure trying a policy on growing fleets: images a second, memory (BENCH="-images 5000,20000")
 	go run ./internal/bench/rescan -what-if $(BENCH)
+
 .PHONY: bench-policy
 bench-policy: ## Measure one evaluation, facts loaded, of the default policy, of every trigger there is, and of further documents (BENCH="FILE...")
 	go run ./internal/bench/policy $(BENCH)

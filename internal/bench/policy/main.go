@@ -151,7 +151,7 @@ func line(table io.Writer, facts *policy.Static, name string, document []byte, r
 	mean := (cpu() - began) / time.Duration(rounds)
 	runtime.ReadMemStats(&after)
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	n := uint64(rounds) //nolint:gosec // checked to be positive
+	n := uint64(rounds)
 	_, err = fmt.Fprintf(table, "%s\t%d\t%d\t%.2f\t%.2f\t%d\t%d\t\n", name, rules, found, ms(fastest), ms(mean),
 		(after.Mallocs-before.Mallocs)/n, (after.TotalAlloc-before.TotalAlloc)/n>>10)
 	return err
