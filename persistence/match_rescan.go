@@ -28,9 +28,13 @@ ORDER BY namespace, package LIMIT @limit`)
 SELECT DISTINCT t.package_id FROM unnest(@namespaces::text[], @names::text[]) n (namespace, name)
 JOIN plimsoll.package_target t ON t.namespace = n.namespace AND t.name = n.name ORDER BY t.package_id`)
 
-	// What is said about a vulnerability may have changed without moving a match.
+	// What is said about a vulnerability may have changed without moving a match. Without a source: whoever reports it. Known
+	// exploitation is news that policies are to follow at once; scores and predictions change for every CVE every day, and
+	// count from when an image is judged for another reason or asked for.
 	changeRecords = query("rescan.records", `
-SELECT source, vulnerability_id FROM plimsoll_feeds.vulnerability WHERE valid_from = @generation ORDER BY source, vulnerability_id`)
+SELECT source, vulnerability_id FROM plimsoll_feeds.vulnerability WHERE valid_from = @generation
+UNION SELECT '', key FROM plimsoll_feeds.fact WHERE kind = 'exploited' AND (valid_from = @generation OR valid_to = @generation)
+ORDER BY source, vulnerability_id`)
 
 	recordStaging = command("rescan.stage_records", `
 CREATE TEMPORARY TABLE stage_record (source text, vulnerability text) ON COMMIT DROP`)
@@ -43,6 +47,10 @@ WITH moved AS (
   UNION SELECT package_id FROM plimsoll.package_match WHERE to_generation = @generation
   UNION SELECT m.package_id FROM stage_record r
     JOIN plimsoll.package_match m ON m.vulnerability = r.vulnerability AND m.source = r.source AND m.valid_to IS NULL
+  UNION SELECT m.package_id FROM stage_record r
+    JOIN plimsoll.package_match m ON m.vulnerability = r.vulnerability AND m.valid_to IS NULL WHERE r.source = ''
+  UNION SELECT m.package_id FROM stage_record r
+    JOIN plimsoll.package_match m ON m.also @> ARRAY[r.vulnerability] AND m.also <> '{}' AND m.valid_to IS NULL WHERE r.source = ''
 ), affected AS (
   SELECT DISTINCT e.analysis_id FROM moved JOIN plimsoll.image_package e USING (package_id) WHERE e.counted
   UNION SELECT a.id FROM plimsoll.analysis a JOIN stage_distro d ON d.id = a.distro AND d.version_id = a.distro_version

@@ -299,3 +299,42 @@ func TestFactsOfWhatATagNamedBeforeAndOfTheBase(t *testing.T) {
 		}
 	}
 }
+
+// What becomes known to be exploited, or no longer counts as such, judges the images that have it, by whatever name.
+func TestNewsOfExploitationAffectsTheImagesThatHaveTheFlaw(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("mine")
+	advisory := record("GHSA-1", feed.High, "npm", "left-pad", "2.0")
+	advisory.Vulnerability.Aliases = []string{"CVE-1"}
+	w.commit("npm", advisory, record("CVE-2", feed.Low, "npm", "right-pad", "2.0"), record("CVE-3", feed.Low, "npm", "lodash", "2.0"))
+	w.analyzed("mine", "alias", "1", npm("left-pad", "1.0", "/p"))
+	w.analyzed("mine", "name", "2", npm("right-pad", "1.0", "/p"))
+	w.analyzed("mine", "other", "3", npm("lodash", "1.0", "/p"))
+	affected := func(exploited ...string) (out []string) {
+		t.Helper()
+		committed := w.commitFeed(persistence.CommitFeed{Source: "kev", Group: "kev", At: noon, Force: true, Load: func(in *persistence.Staging) error {
+			for _, id := range exploited {
+				if err := in.Exploited(feed.Exploited{ID: id}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+		w.rescan(committed.Generation, noon)
+		refs, err := w.matches.Affected(t.Context(), committed.Generation, persistence.ImageRef{}, 10)
+		w.must(err)
+		for _, name := range []string{"alias", "name", "other"} {
+			if slices.Contains(refs, persistence.ImageRef{Account: "mine", Digest: digestOf(name)}) {
+				out = append(out, name)
+			}
+		}
+		return out
+	}
+	if got := affected("CVE-1", "CVE-2"); !slices.Equal(got, []string{"alias", "name"}) {
+		t.Errorf("two became known: %v", got)
+	}
+	if got := affected("CVE-2", "CVE-9"); !slices.Equal(got, []string{"alias"}) {
+		t.Errorf("one is exploited no more: %v", got)
+	}
+}
