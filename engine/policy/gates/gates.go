@@ -7,6 +7,7 @@ import (
 	"plimsoll/engine/policy"
 	"plimsoll/engine/policy/gates/always"
 	"plimsoll/engine/policy/gates/ancestry"
+	"plimsoll/engine/policy/gates/custom"
 	"plimsoll/engine/policy/gates/distro"
 	"plimsoll/engine/policy/gates/dockerfile"
 	"plimsoll/engine/policy/gates/files"
@@ -34,6 +35,7 @@ func All() []policy.Gate {
 	return slices.Concat([]policy.Gate{
 		always.Gate,
 		ancestry.Gate,
+		custom.Gate,
 		distro.Gate,
 		dockerfile.Gate,
 		files.Gate,
