@@ -97,7 +97,7 @@ generate: ## Generate the API's document and code, the gate reference and the ex
 .PHONY: verify
 verify: ## Fail when a generated file is stale
 	@before=$$(mktemp) && after=$$(mktemp) && trap 'rm -f "$$before" "$$after"' EXIT && \
-	generated() { git ls-files --cached --others --exclude-standard '*.gen.go' 'api/openapi.yaml' 'engine/policy/gates/*.md' 'engine/policy/gates/testdata' 'deploy/config.example.yaml' | sort | xargs sha256sum; } && \
+	generated() { git ls-files --cached --others --exclude-standard '*.gen.go' 'api/openapi.yaml' 'engine/policy/gates/*.md' 'engine/policy/gates/*.json' 'engine/policy/gates/testdata' 'deploy/config.example.yaml' | sort | xargs sha256sum; } && \
 	generated > "$$before" && $(MAKE) --no-print-directory generate && generated > "$$after" && \
 	if ! diff "$$before" "$$after"; then echo 'generated files were stale; commit the new ones'; exit 1; fi
 

@@ -73,7 +73,7 @@ func TestEveryOperationConforms(t *testing.T) {
 	ask := func(path string) { t.Helper(); s.admin(http.MethodGet, path, "").wants(http.StatusOK) }
 	for _, path := range []string{
 		"/", "/health", "/version", "/status", "/system", "/system/error-codes", "/system/services", "/system/services/api",
-		"/system/services/api/api-1", "/system/feeds", "/system/feeds/vulnerabilities", "/system/feeds/clamav_db/files", "/system/feeds/clamav_db/files/own.ndb", "/system/policy-spec", "/account", "/user", "/accounts", "/accounts?state=enabled",
+		"/system/services/api/api-1", "/system/feeds", "/system/feeds/vulnerabilities", "/system/feeds/clamav_db/files", "/system/feeds/clamav_db/files/own.ndb", "/system/policy-spec", "/system/policy-schema", "/account", "/user", "/accounts", "/accounts?state=enabled",
 		"/accounts/admin", "/accounts/admin/users", "/accounts/admin/users/admin", "/rbac-manager/roles", "/images", "/images?history=true&image_status=all",
 		"/images?full_tag=" + testTag, "/policies", "/policies?detail=true", "/policies/" + policyID(t), "/policies/" + policyID(t) + "?detail=false",
 	} {

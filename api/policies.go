@@ -220,6 +220,11 @@ func (h *handlers) GetPolicySpec(context.Context, oas.GetPolicySpecRequestObject
 	return oas.GetPolicySpec200JSONResponse(each(policy.Spec(h.deps.Gates), gateBody)), nil
 }
 
+// GetPolicySchema describes the form of documents.
+func (h *handlers) GetPolicySchema(context.Context, oas.GetPolicySchemaRequestObject) (oas.GetPolicySchemaResponseObject, error) {
+	return oas.GetPolicySchema200JSONResponse(policy.Schema(h.deps.Gates)), nil
+}
+
 func gateBody(g policy.GateSpec) oas.GateSpec {
 	return oas.GateSpec{
 		Name: g.Name, Description: g.Description, SupportedArtifactType: g.SupportedArtifactType, State: string(g.State),

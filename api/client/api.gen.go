@@ -379,6 +379,7 @@ func (e RecordChangeKind) Valid() bool {
 // Defines values for RuleSetArtifactType.
 const (
 	Image  RuleSetArtifactType = "image"
+	Sbom   RuleSetArtifactType = "sbom"
 	Source RuleSetArtifactType = "source"
 )
 
@@ -386,6 +387,8 @@ const (
 func (e RuleSetArtifactType) Valid() bool {
 	switch e {
 	case Image:
+		return true
+	case Sbom:
 		return true
 	case Source:
 		return true
@@ -2571,6 +2574,7 @@ type RetrievedFile struct {
 
 // RuleSet defines model for RuleSet.
 type RuleSet struct {
+	// ArtifactType Absent means image.
 	ArtifactType *RuleSetArtifactType `json:"artifact_type,omitempty"`
 	Description  *string              `json:"description,omitempty"`
 	Id           string               `json:"id"`
@@ -2579,8 +2583,21 @@ type RuleSet struct {
 	Version      string               `json:"version"`
 }
 
-// RuleSetArtifactType defines model for RuleSet.ArtifactType.
+// RuleSetArtifactType Absent means image.
 type RuleSetArtifactType string
+
+// SBOMMappingRule defines model for SBOMMappingRule.
+type SBOMMappingRule struct {
+	AllowlistIds []string `json:"allowlist_ids"`
+	Description  *string  `json:"description,omitempty"`
+	Id           string   `json:"id"`
+	Name         string   `json:"name"`
+	RuleSetIds   []string `json:"rule_set_ids"`
+	SbomName     string   `json:"sbom_name"`
+
+	// SbomVersion Absent or null means any.
+	SbomVersion *string `json:"sbom_version,omitempty"`
+}
 
 // SBOMVulnerabilitiesResponse defines model for SBOMVulnerabilitiesResponse.
 type SBOMVulnerabilitiesResponse struct {
@@ -5802,6 +5819,13 @@ type ClientInterface interface {
 	// Corresponds with GET /system/feeds/{feed}/files/{file_name} (the `DownloadFeedFile` operationId).
 	DownloadFeedFile(ctx context.Context, feed FeedName, fileName string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPolicySchema JSON schema of policy documents
+	//
+	// The schema (draft 2020-12) of documents under the gates of this installation, each trigger with its parameters. For editors; the names of gates, triggers and parameters are in lower case, which documents need not have.
+	//
+	// Corresponds with GET /system/policy-schema (the `GetPolicySchema` operationId).
+	GetPolicySchema(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	//
 	// Corresponds with GET /system/policy-spec (the `GetPolicySpec` operationId).
@@ -8723,6 +8747,23 @@ func (c *Client) ListFeedFiles(ctx context.Context, feed FeedName, reqEditors ..
 // Corresponds with GET /system/feeds/{feed}/files/{file_name} (the `DownloadFeedFile` operationId).
 func (c *Client) DownloadFeedFile(ctx context.Context, feed FeedName, fileName string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDownloadFeedFileRequest(c.Server, feed, fileName)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPolicySchema JSON schema of policy documents
+//
+// The schema (draft 2020-12) of documents under the gates of this installation, each trigger with its parameters. For editors; the names of gates, triggers and parameters are in lower case, which documents need not have.
+//
+// Corresponds with GET /system/policy-schema (the `GetPolicySchema` operationId).
+func (c *Client) GetPolicySchema(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPolicySchemaRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -17672,6 +17713,33 @@ func NewDownloadFeedFileRequest(server string, feed FeedName, fileName string) (
 	return req, nil
 }
 
+// NewGetPolicySchemaRequest constructs an http.Request for the GetPolicySchema method
+func NewGetPolicySchemaRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/system/policy-schema")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetPolicySpecRequest constructs an http.Request for the GetPolicySpec method
 func NewGetPolicySpecRequest(server string) (*http.Request, error) {
 	var err error
@@ -19725,6 +19793,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /system/feeds/{feed}/files/{file_name} (the `DownloadFeedFile` operationId).
 	DownloadFeedFileWithResponse(ctx context.Context, feed FeedName, fileName string, reqEditors ...RequestEditorFn) (*DownloadFeedFileReply, error)
+
+	// GetPolicySchemaWithResponse JSON schema of policy documents
+	//
+	// The schema (draft 2020-12) of documents under the gates of this installation, each trigger with its parameters. For editors; the names of gates, triggers and parameters are in lower case, which documents need not have.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /system/policy-schema (the `GetPolicySchema` operationId).
+	GetPolicySchemaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPolicySchemaReply, error)
 
 	// GetPolicySpecWithResponse Gates, triggers and parameters a rule may use
 	//
@@ -26262,6 +26339,54 @@ func (r DownloadFeedFileReply) ContentType() string {
 	return ""
 }
 
+type GetPolicySchemaReply struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPolicySchemaReply) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPolicySchemaReply) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPolicySchemaReply) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPolicySchemaReply) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPolicySchemaReply) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPolicySchemaReply) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetPolicySpecReply struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -29241,6 +29366,21 @@ func (c *ClientWithResponses) DownloadFeedFileWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseDownloadFeedFileReply(rsp)
+}
+
+// GetPolicySchemaWithResponse JSON schema of policy documents
+//
+// The schema (draft 2020-12) of documents under the gates of this installation, each trigger with its parameters. For editors; the names of gates, triggers and parameters are in lower case, which documents need not have.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /system/policy-schema (the `GetPolicySchema` operationId).
+func (c *ClientWithResponses) GetPolicySchemaWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPolicySchemaReply, error) {
+	rsp, err := c.GetPolicySchema(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPolicySchemaReply(rsp)
 }
 
 // GetPolicySpecWithResponse Gates, triggers and parameters a rule may use
@@ -33898,6 +34038,39 @@ func ParseDownloadFeedFileReply(rsp *http.Response) (*DownloadFeedFileReply, err
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPolicySchemaReply parses an HTTP response from a GetPolicySchemaWithResponse call
+func ParseGetPolicySchemaReply(rsp *http.Response) (*GetPolicySchemaReply, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPolicySchemaReply{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
 	}
 
 	return response, nil

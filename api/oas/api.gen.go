@@ -380,6 +380,7 @@ func (e RecordChangeKind) Valid() bool {
 // Defines values for RuleSetArtifactType.
 const (
 	Image  RuleSetArtifactType = "image"
+	Sbom   RuleSetArtifactType = "sbom"
 	Source RuleSetArtifactType = "source"
 )
 
@@ -387,6 +388,8 @@ const (
 func (e RuleSetArtifactType) Valid() bool {
 	switch e {
 	case Image:
+		return true
+	case Sbom:
 		return true
 	case Source:
 		return true
@@ -2572,6 +2575,7 @@ type RetrievedFile struct {
 
 // RuleSet defines model for RuleSet.
 type RuleSet struct {
+	// ArtifactType Absent means image.
 	ArtifactType *RuleSetArtifactType `json:"artifact_type,omitempty"`
 	Description  *string              `json:"description,omitempty"`
 	Id           string               `json:"id"`
@@ -2580,8 +2584,21 @@ type RuleSet struct {
 	Version      string               `json:"version"`
 }
 
-// RuleSetArtifactType defines model for RuleSet.ArtifactType.
+// RuleSetArtifactType Absent means image.
 type RuleSetArtifactType string
+
+// SBOMMappingRule defines model for SBOMMappingRule.
+type SBOMMappingRule struct {
+	AllowlistIds []string `json:"allowlist_ids"`
+	Description  *string  `json:"description,omitempty"`
+	Id           string   `json:"id"`
+	Name         string   `json:"name"`
+	RuleSetIds   []string `json:"rule_set_ids"`
+	SbomName     string   `json:"sbom_name"`
+
+	// SbomVersion Absent or null means any.
+	SbomVersion *string `json:"sbom_version,omitempty"`
+}
 
 // SBOMVulnerabilitiesResponse defines model for SBOMVulnerabilitiesResponse.
 type SBOMVulnerabilitiesResponse struct {
@@ -4991,6 +5008,9 @@ type ServerInterface interface {
 	// DownloadFeedFile Content of a file a feed passes on
 	// (GET /system/feeds/{feed}/files/{file_name})
 	DownloadFeedFile(w http.ResponseWriter, r *http.Request, feed FeedName, fileName string)
+	// GetPolicySchema JSON schema of policy documents
+	// (GET /system/policy-schema)
+	GetPolicySchema(w http.ResponseWriter, r *http.Request)
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	// (GET /system/policy-spec)
 	GetPolicySpec(w http.ResponseWriter, r *http.Request)
@@ -5843,6 +5863,12 @@ func (_ Unimplemented) ListFeedFiles(w http.ResponseWriter, r *http.Request, fee
 // DownloadFeedFile Content of a file a feed passes on
 // (GET /system/feeds/{feed}/files/{file_name})
 func (_ Unimplemented) DownloadFeedFile(w http.ResponseWriter, r *http.Request, feed FeedName, fileName string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPolicySchema JSON schema of policy documents
+// (GET /system/policy-schema)
+func (_ Unimplemented) GetPolicySchema(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -13554,6 +13580,20 @@ func (siw *ServerInterfaceWrapper) DownloadFeedFile(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// GetPolicySchema operation middleware
+func (siw *ServerInterfaceWrapper) GetPolicySchema(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPolicySchema(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetPolicySpec operation middleware
 func (siw *ServerInterfaceWrapper) GetPolicySpec(w http.ResponseWriter, r *http.Request) {
 
@@ -14593,6 +14633,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/system/feeds/{feed}/files/{file_name}", wrapper.DownloadFeedFile)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system/policy-schema", wrapper.GetPolicySchema)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/system/policy-spec", wrapper.GetPolicySpec)
@@ -20031,6 +20074,44 @@ func (response DownloadFeedFiledefaultJSONResponse) VisitDownloadFeedFileRespons
 	return err
 }
 
+type GetPolicySchemaRequestObject struct {
+}
+
+type GetPolicySchemaResponseObject interface {
+	VisitGetPolicySchemaResponse(w http.ResponseWriter) error
+}
+
+type GetPolicySchema200JSONResponse map[string]interface{}
+
+func (response GetPolicySchema200JSONResponse) VisitGetPolicySchemaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolicySchemadefaultJSONResponse struct {
+	Body       ApiErrorResponse
+	StatusCode int
+}
+
+func (response GetPolicySchemadefaultJSONResponse) VisitGetPolicySchemaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetPolicySpecRequestObject struct {
 }
 
@@ -20948,6 +21029,9 @@ type StrictServerInterface interface {
 	// DownloadFeedFile Content of a file a feed passes on
 	// (GET /system/feeds/{feed}/files/{file_name})
 	DownloadFeedFile(ctx context.Context, request DownloadFeedFileRequestObject) (DownloadFeedFileResponseObject, error)
+	// GetPolicySchema JSON schema of policy documents
+	// (GET /system/policy-schema)
+	GetPolicySchema(ctx context.Context, request GetPolicySchemaRequestObject) (GetPolicySchemaResponseObject, error)
 	// GetPolicySpec Gates, triggers and parameters a rule may use
 	// (GET /system/policy-spec)
 	GetPolicySpec(ctx context.Context, request GetPolicySpecRequestObject) (GetPolicySpecResponseObject, error)
@@ -24888,6 +24972,30 @@ func (sh *strictHandler) DownloadFeedFile(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(DownloadFeedFileResponseObject); ok {
 		if err := validResponse.VisitDownloadFeedFileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPolicySchema operation middleware
+func (sh *strictHandler) GetPolicySchema(w http.ResponseWriter, r *http.Request) {
+	var request GetPolicySchemaRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPolicySchema(ctx, request.(GetPolicySchemaRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPolicySchema")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPolicySchemaResponseObject); ok {
+		if err := validResponse.VisitGetPolicySchemaResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -85,7 +85,7 @@ func TestRuleSetsAndTriggersSuitTheirArtifacts(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ old, now, path, mentions string }{
 		"image gate in sbom rules":    {`"WARN","params":[]}]}],`, `"WARN","params":[]},{"id":"r4","gate":"files","trigger":"suid_or_guid_set","action":"STOP","params":[]}]}],`, "/rule_sets/2/rules/1/trigger", "always.always, vulnerabilities.denylist, vulnerabilities.package, vulnerabilities.stale_feed_data"},
-		"image rules for sources":     {`"repository":"acme/*","rule_set_ids":["src"]`, `"repository":"acme/*","rule_set_ids":["img"]`, "/source_mappings/0/rule_set_ids/0", "type image"},
+		"image rules for sources":     {`"repository":"acme/*","rule_set_ids":["src"]`, `"repository":"acme/*","rule_set_ids":["bom"]`, "/source_mappings/0/rule_set_ids/0", "type sbom"},
 		"source rules for sboms":      {`["bom"]`, `["src"]`, "/sbom_mappings/0/rule_set_ids/0", "type source"},
 		"sbom rules for images":       {`["img"]`, `["bom"]`, "/mappings/0/rule_set_ids/0", "type sbom"},
 		"pattern of an sbom":          {`"sbom_name":"web*"`, `"sbom_name":"regexp:("`, "/sbom_mappings/0/sbom_name", ""},
@@ -99,5 +99,17 @@ func TestRuleSetsAndTriggersSuitTheirArtifacts(t *testing.T) {
 		if !ok || invalid.Problems[0].Path != tt.path || !strings.Contains(invalid.Problems[0].Details, tt.mentions) {
 			t.Errorf("%s: %v, want %s to mention %q", name, err, tt.path, tt.mentions)
 		}
+	}
+}
+
+func TestSourceMappingLeavesOutRuleSetsForImages(t *testing.T) {
+	t.Parallel()
+	p, warnings, err := policy.Load([]byte(strings.Replace(artifactPolicy, `"repository":"acme/*","rule_set_ids":["src"]`, `"repository":"acme/*","rule_set_ids":["img"]`, 1)), gates.All())
+	if err != nil || len(warnings) != 1 || warnings[0].Path != "/source_mappings/0/rule_set_ids/0" {
+		t.Fatalf("%v, warnings %+v", err, warnings)
+	}
+	r, err := p.EvaluateSource(t.Context(), &policy.Static{}, "github.com", "acme/web", noon)
+	if err != nil || r.NumberOfFindings != 0 || len(r.EvaluationProblems) != 1 {
+		t.Errorf("%v, %d findings, problems %+v", err, r.NumberOfFindings, r.EvaluationProblems)
 	}
 }

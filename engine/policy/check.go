@@ -145,7 +145,11 @@ func (c *docCheck) allowlist(a *Allowlist, path string) {
 func (c *docCheck) references(ruleSets, allowlists []string, path, artifact string) {
 	c.named(ruleSets, c.ruleSets, path, "rule_set_ids", "rule set")
 	for i, id := range ruleSets {
-		if of := c.artifacts[id]; of != "" && of != artifact {
+		switch of := c.artifacts[id]; {
+		case of == "" || of == artifact:
+		case artifact == ArtifactSource && of == ArtifactImage: // so accepted as long as source mappings decided nothing
+			c.warn(ProblemValidation, path+at("rule_set_ids", i), "rule set %s is for images and left out here; give it the type %s", id, artifact)
+		default:
 			c.fault(ProblemValidation, path+at("rule_set_ids", i), "rule set %s is for artifacts of type %s, the mapping for %s", id, of, artifact)
 		}
 	}

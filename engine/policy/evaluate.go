@@ -113,6 +113,11 @@ func (e *evaluation) runMapped(ctx context.Context) error {
 	}
 	for _, id := range distinct(e.mapped.ruleSets) {
 		set := e.policy.ruleSets[id]
+		if set.doc.artifact() != cmp.Or(e.artifact, ArtifactImage) {
+			e.problem(newProblem(SeverityWarn, ProblemValidation, e.mappings(), "",
+				fmt.Sprintf("rule set %s is for artifacts of type %s and was left out", id, set.doc.artifact())))
+			continue
+		}
 		for i := range set.rules {
 			if err := e.run(ctx, set, &set.rules[i], lists); err != nil {
 				return err
