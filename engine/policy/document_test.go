@@ -125,7 +125,7 @@ func TestFaultsNamePathRuleAndType(t *testing.T) {
 func TestMessagesSuggestWhatWasMeant(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
-		"did you mean vulnerabilities?":   {`"gate":"always","trigger":"always"`, `"gate":"vulnerabilites","trigger":"package"`},
+		"did you mean vulnerabilities?":   {`"gate":"always","trigger":"always"`, `"gate":"vulnerabilitys","trigger":"package"`},
 		"did you mean suid_or_guid_set?":  {`"gate":"always","trigger":"always"`, `"gate":"files","trigger":"suid_or_gid_set"`},
 		"did you mean regex?":             {`"gate":"always","trigger":"always","action":"STOP","params":[]`, `"gate":"files","trigger":"name_match","action":"STOP","params":[{"name":"regexp","value":"x"}]`},
 		"did you mean high?":              {`"gate":"always","trigger":"always","action":"STOP","params":[]`, `"gate":"vulnerabilities","trigger":"package","action":"STOP","params":[{"name":"package_type","value":"all"},{"name":"severity","value":"High"}]`},
@@ -148,7 +148,7 @@ func TestMessagesSuggestWhatWasMeant(t *testing.T) {
 
 func TestWhatHasNoEffectIsWarnedAbout(t *testing.T) {
 	t.Parallel()
-	p, warnings, err := policy.Load(edit(t, `["rs"]`, `["rs","rs"]`, `["al"]`, `["al","al"]`, `"id":"i","gate":"always"`, `"id":"i","gate":"alwasy"`), gates.All())
+	p, warnings, err := policy.Load(edit(t, `["rs"]`, `["rs","rs"]`, `["al"]`, `["al","al"]`, `"id":"i","gate":"always"`, `"id":"i","gate":"alwayz"`), gates.All())
 	if err != nil {
 		t.Fatal(err)
 	}

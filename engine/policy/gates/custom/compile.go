@@ -8,8 +8,8 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/checker"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/ext"
 
 	"plimsoll/engine/policy"
@@ -160,7 +160,7 @@ const (
 )
 
 // EstimateSize tells how long a value may be, in elements or characters.
-func (sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	size := uint64(assumedText)
 	if node.Type().Kind() == cel.ListKind || node.Type().Kind() == cel.MapKind {
 		size = assumedList
@@ -168,10 +168,10 @@ func (sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
 	if path := node.Path(); len(path) == 1 && assumed[path[0]] > 0 {
 		size = assumed[path[0]]
 	}
-	return &checker.SizeEstimate{Min: 0, Max: size}
+	return &cost.SizeEstimate{Min: 0, Max: size}
 }
 
 // EstimateCallCost leaves it to the language what its functions cost.
-func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
+func (sizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
 	return nil
 }
