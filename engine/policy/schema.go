@@ -9,10 +9,6 @@ import (
 // Dialect is the JSON Schema dialect of Schema.
 const Dialect = "https://json-schema.org/draft/2020-12/schema"
 
-// EvaluationVersion is raised whenever evaluation or a gate answers something else for the same document and facts,
-// so that answers kept from before are not taken for those of today.
-const EvaluationVersion = 1
-
 // Schema is the JSON schema of documents under the gates, for editors and for checks before a document is sent. It
 // holds names of gates, triggers and parameters in lower case, which documents need not; what goes beyond form, as
 // references and patterns, only Load checks.

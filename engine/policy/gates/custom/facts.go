@@ -118,7 +118,7 @@ func loadOne(ctx context.Context, pass *policy.Pass, name string) (any, error) {
 		return viewMalware(m), err
 	case varAncestors:
 		all, err := pass.Ancestors(ctx)
-		return each(all, func(a *policy.Ancestor) Ancestor { return Ancestor(*a) }), err
+		return each(all, func(a *policy.Ancestor) Ancestor { return Ancestor{Digest: a.Digest, Tags: a.Tags, Base: a.Base} }), err
 	case varPackages:
 		all, err := pass.Packages(ctx)
 		return each(all, viewPackage), err
