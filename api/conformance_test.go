@@ -26,11 +26,13 @@ const strictDocument = `{"id":"full","name":"Full","version":"2","description":"
 		{"id":"r1","gate":"vulnerabilities","trigger":"package","action":"STOP","description":"d","recommendation":"Splice it.",
 			"params":[{"name":"package_type","value":"all"},{"name":"severity_comparison","value":">="},{"name":"severity","value":"high"}]},
 		{"id":"r2","gate":"dockerfile","trigger":"instruction","action":"WARN","params":[{"name":"instruction","value":"HEALTHCHECK"},{"name":"check","value":"not_exists"}]},
-		{"id":"r3","gate":"dockerfile","trigger":"effective_user","action":"GO","params":[{"name":"users","value":"root"},{"name":"type","value":"denylist"}]}]}],
+		{"id":"r3","gate":"dockerfile","trigger":"effective_user","action":"GO","params":[{"name":"users","value":"root"},{"name":"type","value":"denylist"}]}]},
+		{"id":"ss","name":"of sources","version":"2","description":"d","artifact_type":"source","rules":[
+		{"id":"r1","gate":"vulnerabilities","trigger":"package","action":"STOP","params":[{"name":"package_type","value":"all"}]}]}],
 	"allowlists":[{"id":"al","name":"allowed","version":"2","description":"d","items":[
 		{"id":"i1","gate":"vulnerabilities","trigger_id":"GHSA-rope+*","expires_on":"2999-01-01T00:00:00Z","description":"d"},
 		{"id":"i2","gate":"dockerfile","trigger_id":"none","expires_on":null}]}],
-	"source_mappings":[{"id":"sm","name":"sources","host":"*","repository":"*","rule_set_ids":["rs"],"allowlist_ids":[],"description":"d"}],
+	"source_mappings":[{"id":"sm","name":"sources","host":"*","repository":"*","rule_set_ids":["ss"],"allowlist_ids":[],"description":"d"}],
 	"mappings":[{"id":"m","name":"all","registry":"*","repository":"*","image":{"type":"tag","value":"*"},"rule_set_ids":["rs"],"allowlist_ids":["al"],"description":"d"}],
 	"allowlisted_images":[{"id":"ai","name":"never","registry":"x.example","repository":"x","image":{"type":"tag","value":"x"},"description":"d"}],
 	"denylisted_images":[{"id":"di","name":"never","registry":"*","repository":"*","image":{"type":"id","value":"x"}}]}`
