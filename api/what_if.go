@@ -240,7 +240,9 @@ func whatIfOutcomeBody(o persistence.WhatIfOutcome) (oas.WhatIfOutcome, error) {
 		return oas.WhatIfCause{
 			Side: oas.WhatIfCauseSide(c.Side), RuleSetId: given(c.RuleSet), RuleId: given(c.Rule), Gate: given(c.Gate), Trigger: given(c.Trigger),
 			Action: given(string(c.Action)), Findings: c.Findings, Note: given(c.Note),
-			Examples: each(c.Examples, func(e impact.Example) oas.WhatIfExample { return oas.WhatIfExample{TriggerId: e.TriggerID, Message: e.Message} }),
+			Examples: each(c.Examples, func(e impact.Example) oas.WhatIfExample {
+				return oas.WhatIfExample{TriggerId: e.TriggerID, Message: e.Message}
+			}),
 		}
 	})
 	return body, nil
