@@ -94,13 +94,15 @@ func (h *handlers) ListAccounts(ctx context.Context, req oas.ListAccountsRequest
 	return oas.ListAccounts200JSONResponse(each(accounts, accountBody)), nil
 }
 
-// CreateAccount makes an account with the default policy.
+// CreateAccount makes an account with the policies new accounts begin with.
 func (h *handlers) CreateAccount(ctx context.Context, req oas.CreateAccountRequestObject) (oas.CreateAccountResponseObject, error) {
 	name := req.Body.Name
 	if slices.Contains(reservedNames, name) {
 		return nil, fail(codeInvalidRequest, fmt.Sprintf("The account name %s is reserved; choose another one.", name))
 	}
-	account, err := h.deps.Accounts.Create(ctx, persistence.NewAccount{Name: name, Email: orElse(req.Body.Email, ""), Policy: h.deps.DefaultPolicy})
+	account, err := h.deps.Accounts.Create(ctx, persistence.NewAccount{
+		Name: name, Email: orElse(req.Body.Email, ""), Policy: h.deps.DefaultPolicy, More: h.deps.MorePolicies,
+	})
 	switch {
 	case errors.Is(err, persistence.ErrExists):
 		return nil, fail(codeAccountExists, fmt.Sprintf("Account name %s already exists", name))

@@ -56,9 +56,10 @@ type Deps struct {
 	Events        Events
 	Access        *registryhttp.Access
 
-	// Gates is the policy language, and DefaultPolicy what a new account starts with.
+	// Gates is the policy language, DefaultPolicy what is active in a new account, MorePolicies what it has beside it.
 	Gates         []policy.Gate
 	DefaultPolicy persistence.NewPolicy
+	MorePolicies  []persistence.NewPolicy
 	// Host names this process in status histories.
 	Host string
 	// SchemaVersion and Ready ask the database.

@@ -87,10 +87,15 @@ func warningHeader(problems []policy.Problem) *string {
 	return given(strings.Join(values, ", "))
 }
 
+// ReadPolicy checks a document and makes it ready to be stored; the account is left open. Faults come as *policy.InvalidError.
+func ReadPolicy(document json.RawMessage, gates []policy.Gate) (persistence.NewPolicy, error) {
+	fresh, _, err := readPolicy("", document, gates)
+	return fresh, err
+}
+
 // DefaultPolicy is what an account starts with, ready to be stored; the account is left open.
 func DefaultPolicy(gates []policy.Gate) (persistence.NewPolicy, error) {
-	fresh, _, err := readPolicy("", policy.Default(), gates)
-	return fresh, err
+	return ReadPolicy(policy.Default(), gates)
 }
 
 func noPolicy(id string) *ProblemError {

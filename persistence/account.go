@@ -39,11 +39,13 @@ type Account struct {
 	UpdatedAt time.Time
 }
 
-// NewAccount describes an account to create. Policy becomes its active policy; its Account is ignored.
+// NewAccount describes an account to create. Policy becomes its active policy, More are stored beside it; their Account is
+// ignored.
 type NewAccount struct {
 	Name   string
 	Email  string
 	Policy NewPolicy
+	More   []NewPolicy
 }
 
 // Bootstrap is what an empty database starts with.
@@ -51,6 +53,7 @@ type Bootstrap struct {
 	AdminEmail        string
 	AdminPasswordHash string // PHC string
 	Policy            NewPolicy
+	More              []NewPolicy // of the admin account, beside the active one
 }
 
 // Accounts stores tenants.
@@ -117,11 +120,24 @@ func (s *Accounts) Bootstrap(ctx context.Context, b Bootstrap) (created bool, er
 		if _, err := insertUser(ctx, tx, admin); err != nil {
 			return false, err
 		}
-		b.Policy.Account = AdminAccount
-		_, err = insertPolicy(ctx, tx, b.Policy, true)
-		return true, err
+		return true, firstPolicies(ctx, tx, AdminAccount, b.Policy, b.More)
 	})
 	return created, wrap(err, "bootstrap accounts")
+}
+
+// firstPolicies stores what an account begins with.
+func firstPolicies(ctx context.Context, tx pgx.Tx, account string, active NewPolicy, more []NewPolicy) error {
+	active.Account = account
+	if _, err := insertPolicy(ctx, tx, active, true); err != nil {
+		return err
+	}
+	for _, p := range more {
+		p.Account = account
+		if _, err := insertPolicy(ctx, tx, p, false); err != nil {
+			return fmt.Errorf("policy %s: %w", p.ID, err)
+		}
+	}
+	return nil
 }
 
 // Create adds an account of type user with its active policy: ErrExists.
@@ -131,9 +147,7 @@ func (s *Accounts) Create(ctx context.Context, n NewAccount) (Account, error) {
 		if err != nil {
 			return Account{}, err
 		}
-		n.Policy.Account = n.Name
-		_, err = insertPolicy(ctx, tx, n.Policy, true)
-		return a, err
+		return a, firstPolicies(ctx, tx, n.Name, n.Policy, n.More)
 	})
 	return a, wrap(err, "create account %s", n.Name)
 }

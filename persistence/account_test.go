@@ -3,6 +3,9 @@ package persistence_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,5 +177,29 @@ func TestGrantsTellEveryListener(t *testing.T) {
 	stop()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("Listen ended with %v", err)
+	}
+}
+
+func TestAccountsBeginWithTheirPolicies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.accounts.Create(t.Context(), persistence.NewAccount{Name: "team", Policy: policyNamed("first"), More: []persistence.NewPolicy{policyNamed("second"), policyNamed("third")}})
+	w.must(err)
+	list, err := w.policies.List(t.Context(), "team")
+	w.must(err)
+	var got []string
+	for _, p := range list {
+		got = append(got, fmt.Sprint(p.ID, " ", p.Active))
+	}
+	slices.Sort(got)
+	if want := "first true, second false, third false"; strings.Join(got, ", ") != want {
+		t.Errorf("policies %v, want %s", got, want)
+	}
+	_, err = w.accounts.Create(t.Context(), persistence.NewAccount{Name: "crew", Policy: policyNamed("first"), More: []persistence.NewPolicy{policyNamed("first")}})
+	if !errors.Is(err, persistence.ErrExists) {
+		t.Errorf("one id twice: %v", err)
+	}
+	if _, err := w.accounts.Get(t.Context(), "crew"); !errors.Is(err, persistence.ErrNotFound) {
+		t.Errorf("the account is there without its policies: %v", err)
 	}
 }

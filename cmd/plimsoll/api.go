@@ -60,7 +60,7 @@ func serveAPI(ctx context.Context, cfg Config, p *parts, l net.Listener) error {
 }
 
 func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authorizer) (*api.API, error) {
-	initial, err := api.DefaultPolicy(gates.All())
+	first, err := cfg.Policies.first()
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,8 @@ func newAPI(ctx context.Context, cfg Config, p *parts, authorizer *authz.Authori
 		Access:        p.access,
 
 		Gates:         gates.All(),
-		DefaultPolicy: initial,
+		DefaultPolicy: first.active,
+		MorePolicies:  first.more,
 		Host:          p.host,
 		SchemaVersion: func(ctx context.Context) (core, feeds int64, err error) {
 			return persistence.SchemaVersion(ctx, p.pool, p.feeds)

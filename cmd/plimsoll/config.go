@@ -30,6 +30,7 @@ type Config struct {
 	Worker      worker.Config       `yaml:"worker" doc:"Background work."`
 	FeedBundles FeedBundles         `yaml:"feed_bundles" doc:"Vulnerability data in files, for installations without a network (plimsoll feeds export and import)."`
 	Feeds       activities.Feeds    `yaml:"feeds" doc:"Vulnerability data."`
+	Policies    Policies            `yaml:"policies" doc:"Policies that new accounts begin with."`
 	VEX         VEX                 `yaml:"vex" doc:"What is said about vulnerabilities."`
 	FeedService FeedService         `yaml:"feed_service" doc:"Vulnerability data for other installations."`
 	Registries  registryhttp.Config `yaml:"registries" doc:"How image registries are reached."`

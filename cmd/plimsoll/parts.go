@@ -11,9 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
-	"plimsoll/api"
 	"plimsoll/authz"
-	"plimsoll/engine/policy/gates"
 	"plimsoll/internal/config"
 	"plimsoll/internal/log"
 	"plimsoll/internal/registryhttp"
@@ -65,7 +63,7 @@ func openParts(ctx context.Context, cfg Config) (*parts, error) {
 	p.metrics.MustRegister(persistence.Collectors()...)
 	err = persistence.CheckSchema(ctx, pool, feeds)
 	if err == nil {
-		err = p.bootstrap(ctx, cfg.Admin)
+		err = p.bootstrap(ctx, cfg.Admin, cfg.Policies)
 	}
 	if err == nil {
 		p.temporal, err = openTemporal(cfg.Temporal, log.From(ctx))
@@ -95,7 +93,7 @@ func (p *parts) close() {
 
 // bootstrap gives an empty database its administrator. A password that nobody
 // chose would be one that everybody knows, so there is no default.
-func (p *parts) bootstrap(ctx context.Context, admin Admin) error {
+func (p *parts) bootstrap(ctx context.Context, admin Admin, policies Policies) error {
 	accounts := persistence.NewAccounts(p.pool)
 	empty, err := accounts.Empty(ctx)
 	if err != nil || !empty {
@@ -108,11 +106,11 @@ func (p *parts) bootstrap(ctx context.Context, admin Admin) error {
 	if err != nil {
 		return fmt.Errorf("hash admin.password: %w", err)
 	}
-	initial, err := api.DefaultPolicy(gates.All())
+	first, err := policies.first()
 	if err != nil {
 		return err
 	}
-	created, err := accounts.Bootstrap(ctx, persistence.Bootstrap{AdminEmail: admin.Email, AdminPasswordHash: hash, Policy: initial})
+	created, err := accounts.Bootstrap(ctx, persistence.Bootstrap{AdminEmail: admin.Email, AdminPasswordHash: hash, Policy: first.active, More: first.more})
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,8 @@ import (
 func newPolicy(c *connection) *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Manage the account's policies"}
 	cmd.AddCommand(newPolicyAdd(c), newPolicyUpdate(c), newPolicyList(c), newPolicyGet(c), newPolicyActivate(c), newPolicyDelete(c), newPolicyDescribe(c),
-		newPolicyValidate(c), newPolicyTest(c), newPolicyExplain(c), newPolicyDocs(), newPolicyWhatIf(c), newPolicyDiff(c))
+		newPolicyValidate(c), newPolicyTest(c), newPolicyExplain(c), newPolicyDocs(), newPolicyWhatIf(c), newPolicyDiff(c),
+		newPolicyPack(c), newPolicyHub(c))
 	return cmd
 }
 
