@@ -211,7 +211,7 @@ func (t *trial) image(ctx context.Context, batch *facts.Batch, digest string) ([
 
 // excuse tells what an image at fault is left out with; "" when the step is to be tried again.
 func (t *trial) excuse(ctx context.Context, digest string, err error) string {
-	reason := ""
+	var reason string
 	switch {
 	case unreadable(err):
 		reason = reasonUnreadable

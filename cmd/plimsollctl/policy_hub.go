@@ -185,12 +185,12 @@ func (h *hub) fetch(ctx context.Context, name string) ([]byte, error) {
 
 // download reads at most so many bytes. The server's credentials are not sent anywhere else.
 func (h *hub) download(ctx context.Context, from *url.URL, limit int64) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), http.NoBody) //nolint:gosec // the user names the index
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", from.Redacted(), err)
 	}
 	r.Header.Set("User-Agent", "plimsollctl")
-	answer, err := h.client.Do(r)
+	answer, err := h.client.Do(r) //nolint:gosec // see above
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", from.Redacted(), err)
 	}

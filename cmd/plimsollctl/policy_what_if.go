@@ -285,18 +285,18 @@ func describeCause(cause client.WhatIfCause) string {
 	if cause.Note != nil {
 		return string(cause.Side) + ": " + *cause.Note
 	}
-	var ids []string
+	var found []string
 	for _, e := range cause.Examples {
-		ids = append(ids, e.TriggerId)
+		found = append(found, e.Message+" ["+e.TriggerId+"]")
 	}
-	if len(ids) > 0 && len(ids) < cause.Findings {
-		ids = append(ids, "…")
+	if len(found) > 0 && len(found) < cause.Findings {
+		found = append(found, "…")
 	}
 	word := "finds"
 	if string(cause.Side) == impact.Baseline {
 		word = "found"
 	}
-	return fmt.Sprintf("%s.%s (rule %s) %s %d: %s", value(cause.Gate), value(cause.Trigger), value(cause.RuleId), word, cause.Findings, strings.Join(ids, ", "))
+	return fmt.Sprintf("%s.%s (rule %s) %s %d: %s", value(cause.Gate), value(cause.Trigger), value(cause.RuleId), word, cause.Findings, strings.Join(found, "; "))
 }
 
 func newWhatIfList(c *connection) *cobra.Command {

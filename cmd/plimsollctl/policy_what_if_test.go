@@ -63,7 +63,7 @@ func TestAPolicyIsTriedAndItsFlipsAreShown(t *testing.T) {
 	url, sent := trials(t, 1, "done")
 	args := []string{"policy", "what-if", file, "--baseline", "b", "--repository", "team/*", "--image", "sha256:a", "--interval", "1ms"}
 	stdout, stderr, err := perform(t, url, args...)
-	if err != nil || !strings.Contains(stdout, "go -> stop: 1") || !strings.Contains(stdout, "dockerfile.effective_user (rule root) finds 2: abc, …") ||
+	if err != nil || !strings.Contains(stdout, "go -> stop: 1") || !strings.Contains(stdout, "dockerfile.effective_user (rule root) finds 2: m [abc]; …") ||
 		!strings.Contains(stdout, "not analysed") || strings.Contains(stdout, "r/c:1") || !strings.Contains(stderr, "1 of 3") {
 		t.Errorf("%v\n%s\n%s", err, stdout, stderr)
 	}

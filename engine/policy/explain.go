@@ -195,7 +195,7 @@ func (e *Explanation) decidedByRules(result *Result) {
 			}
 		}
 		if n > 0 {
-			e.Change.Deciding = append(e.Change.Deciding, fmt.Sprintf("%d findings of rule %s", n, rule.title()))
+			e.Change.Deciding = append(e.Change.Deciding, fmt.Sprintf("%s of rule %s", findings(n), rule.title()))
 		}
 		for _, p := range rule.Problems {
 			if p.Severity == SeverityError && p.Type == ProblemTriggerFailed {
@@ -217,6 +217,13 @@ func (e *Explanation) decidedByRules(result *Result) {
 			e.Change.Advice = append(e.Change.Advice, Advice{Message: s.Message, Removes: removes})
 		}
 	}
+}
+
+func findings(n int) string {
+	if n == 1 {
+		return "1 finding"
+	}
+	return fmt.Sprintf("%d findings", n)
 }
 
 // title is how people know a rule.

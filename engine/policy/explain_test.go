@@ -105,7 +105,7 @@ func TestExplanationTellsWhyAMappingMatchedAndWhichRulesDecided(t *testing.T) {
 	if diff := cmp.Diff([]outcome{{"stop-high", 2, 1}, {"root", 1, 0}, {"silent", 0, 0}}, rules); diff != "" {
 		t.Error(diff)
 	}
-	if got.Change.Action != policy.Warn || len(got.Change.Deciding) != 1 || !strings.Contains(got.Change.Deciding[0], "1 findings of rule vulnerabilities.package") {
+	if got.Change.Action != policy.Warn || len(got.Change.Deciding) != 1 || !strings.Contains(got.Change.Deciding[0], "1 finding of rule vulnerabilities.package") {
 		t.Errorf("change %+v", got.Change)
 	}
 	if len(got.Change.Advice) != 1 || got.Change.Advice[0].Removes != 1 {
