@@ -22,6 +22,7 @@ var sentinels = []struct {
 	{persistence.ErrSubscribed, codeConflict, "A tag of the image has an active subscription; deactivate it, or use force=true."},
 	{persistence.ErrAnalyzing, codeConflict, "The image is being analyzed; wait for the end, or use force=true."},
 	{persistence.ErrSuperseded, codeConflict, "Another request changed the same thing at the same time; try again."},
+	{persistence.ErrBusy, codeConflict, "As much of this as may be is under way already; wait, or end some of it."},
 	{persistence.ErrTooMany, codeLimitExceeded, "There are too many of what the request would create."},
 	{persistence.ErrNotUploaded, codeImportInvalid, "The import names a document that was not uploaded in its operation."},
 	{workflows.ErrRunning, codeConflict, "The work the request asks for is under way already."},

@@ -36,6 +36,7 @@ var conditions = map[string]struct {
 	"persistence.ErrState":       {persistence.ErrState, codeConflict},
 	"persistence.ErrSchemaOld":   {persistence.ErrSchemaOld, codeUnavailable},
 	"persistence.ErrSchemaNew":   {persistence.ErrSchemaNew, codeUnavailable},
+	"persistence.ErrBusy":        {persistence.ErrBusy, codeConflict},
 	"persistence.ErrTooMany":     {persistence.ErrTooMany, codeLimitExceeded},
 	"persistence.ErrNotUploaded": {persistence.ErrNotUploaded, codeImportInvalid},
 	"blob.ErrTooLarge":           {blob.ErrTooLarge, codeLimitExceeded},
