@@ -2,12 +2,14 @@ package activities_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"plimsoll/activities"
+	"plimsoll/engine/policy"
 	"plimsoll/persistence"
 	"plimsoll/workflows"
 )
@@ -83,5 +85,30 @@ func TestARescanTellsAndAlertsWhoSubscribed(t *testing.T) {
 	}
 	if events, alerts := count(); events != 0 || alerts != 0 {
 		t.Errorf("%d events and %d alerts a day later", events, alerts)
+	}
+}
+
+// TestFeedSyncsAreToldToTheAdministrators has one sync bring something and one source fail.
+func TestFeedSyncsAreToldToTheAdministrators(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	_, err := persistence.NewAccounts(s.pool).Bootstrap(t.Context(), persistence.Bootstrap{
+		AdminPasswordHash: "$argon2id$x", Policy: persistence.NewPolicy{ID: "default", Name: "Default", Document: policy.Default()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.publish("Debian", advisory("DSA-1", "Debian:12", "openssl", "1"))
+	s.sync()
+	list, err := persistence.NewEvents(s.pool).List(t.Context(), persistence.AdminAccount, persistence.EventFilter{Type: "system.feeds"}, 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range list {
+		got = append(got, e.Type+" "+e.ResourceType)
+	}
+	if diff := cmp.Diff([]string{"system.feeds.sync.completed feeds", "system.feeds.sync.started feeds"}, got); diff != "" || !strings.Contains(string(list[0].Details), "1 groups changed") {
+		t.Errorf("%s (-want +got):\n%s", list[0].Details, diff)
 	}
 }

@@ -50,7 +50,14 @@ func (a *Activities) listFeedGroups(ctx context.Context, in workflows.SyncFeedsI
 			out.Groups = append(out.Groups, workflows.FeedGroup{Source: g.Source, Name: g.Name})
 		}
 	}
-	return out, nil
+	if len(out.Groups) == 0 {
+		return out, nil
+	}
+	names := make([]string, len(out.Groups))
+	for i, g := range out.Groups {
+		names[i] = g.Source + "/" + g.Name
+	}
+	return out, a.events.SyncStarted(ctx, workflowRun(ctx), names)
 }
 
 // workflowRun names the run an activity works for.
@@ -61,7 +68,10 @@ func (a *Activities) endFeedSync(ctx context.Context, in workflows.EndSyncInput)
 	if in.Failed {
 		status = persistence.RunFailed
 	}
-	return workflows.Done{}, a.feedStore.EndSync(ctx, workflowRun(ctx), status, in.Message, a.now())
+	if err := a.feedStore.EndSync(ctx, workflowRun(ctx), status, in.Message, a.now()); err != nil {
+		return workflows.Done{}, err
+	}
+	return workflows.Done{}, a.events.SyncEnded(ctx, workflowRun(ctx), in.Failed, in.Message)
 }
 
 // early is how much before its time a group is synced: schedules do not tick to the second.

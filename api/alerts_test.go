@@ -319,7 +319,7 @@ func TestEveryTypeOfEventsIsDescribed(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != len(persistence.EventTypes()) || len(categories) != 1 {
+	if len(seen) != len(persistence.EventTypes()) || len(categories) != 2 {
 		t.Errorf("%d types in %d categories", len(seen), len(categories))
 	}
 }

@@ -24,10 +24,11 @@ type Events interface {
 
 // eventCategories and eventSubcategories describe the parts of event types.
 var (
-	eventCategories    = map[string]string{"user": "What people and their programs want to know."}
+	eventCategories    = map[string]string{"system": "How the system itself fares.", "user": "What people and their programs want to know."}
 	eventSubcategories = map[string]string{
 		"actions": "Action plans.", "alerts": "Alerts about tags that violate the policy.", "checks": "Verdicts and vulnerabilities of tagged images.",
-		"image": "Analyses of images.", "policy": "The active policy.",
+		"feeds": "Vulnerability data; told to the administrators' account.", "image": "Analyses of images.", "image_analysis": "Watched tags.",
+		"policy": "The active policy.", "repository": "Watched repositories.",
 	}
 )
 

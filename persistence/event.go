@@ -81,11 +81,13 @@ const (
 )
 
 var (
+	// Nobody is left to tell in an account that is gone.
 	eventInsert = query("event.insert", `
 INSERT INTO plimsoll.event (account, type, level, resource_type, resource_id, message, details, service, host, request_id, key)
 SELECT e.account, e.type, e.level, e.resource_type, e.resource_id, e.message, e.details, @service, @host, @request_id, e.key
 FROM jsonb_to_recordset(@events::jsonb) AS e (place integer, account text, type text, level text, resource_type text, resource_id text,
   message text, details jsonb, key text)
+JOIN plimsoll.account a ON a.name = e.account
 ORDER BY e.place
 ON CONFLICT (account, key) WHERE key <> '' DO NOTHING`)
 

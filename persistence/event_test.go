@@ -180,3 +180,35 @@ func (w *world) emit(ctx context.Context, happened ...persistence.Happening) err
 	_, err := persistence.InTx(ctx, w.pool, func(tx pgx.Tx) (struct{}, error) { return struct{}{}, persistence.Emit(ctx, tx, happened...) })
 	return err
 }
+
+// TestFailuresOfWatchersAreToldOnceInARow fails watchers of a tag and a repository.
+func TestFailuresOfWatchersAreToldOnceInARow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	subs := persistence.NewSubscriptions(w.pool)
+	ship := persistence.TagName{Registry: "r.example", Repository: "ship"}
+	repository, err := subs.WatchRepository(t.Context(), persistence.RepositoryWatch{Account: admin, Name: ship}, syncWatch)
+	w.must(err)
+	tag, err := subs.Create(t.Context(), persistence.NewSubscription{Account: admin, Type: persistence.TagUpdate, Name: shipTag, Active: true}, syncWatch)
+	w.must(err)
+	fail := func(id, code string) {
+		t.Helper()
+		w.must(subs.Failed(t.Context(), admin, id, persistence.WatchFailure{Code: code, Message: "no \x00 answer"}))
+	}
+	fail(repository.ID, "REGISTRY_UNREACHABLE")
+	fail(repository.ID, "REGISTRY_UNREACHABLE")
+	fail(tag.ID, "REGISTRY_DENIED")
+	fail(repository.ID, "REGISTRY_DENIED")
+	w.must(subs.Seen(t.Context(), admin, tag.ID, digestOf("ship")))
+	fail(tag.ID, "REGISTRY_DENIED")
+	fail("none", "REGISTRY_DENIED")
+	var got []string
+	for _, e := range w.happened(admin, persistence.EventFilter{}) {
+		kind, _, _ := strings.Cut(e, " {")
+		got = append(got, kind)
+	}
+	const lookup, listing = "ERROR system.image_analysis.registry_lookup_failed image_reference:r.example/ship:1", "ERROR system.repository.list_tags_fail repository:r.example/ship"
+	if diff := cmp.Diff([]string{lookup, listing, lookup, listing}, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}

@@ -15,6 +15,9 @@ const (
 	resourcePolicy = "policy"
 	resourceAlert  = "alert"
 	resourceAction = "action"
+	resourceImage  = "image_reference"
+	resourceRepo   = "repository"
+	resourceFeeds  = "feeds"
 )
 
 // EventType describes a type of events.
@@ -35,12 +38,18 @@ var (
 	EventPolicyContent     = EventType{"user.policy.active.content_change", LevelInfo, resourcePolicy, "Active policy was edited"}
 	EventAlertOpened       = EventType{"user.alerts.compliance_violation.opened", LevelInfo, resourceAlert, "Tag violates the active policy"}
 	EventAlertClosed       = EventType{"user.alerts.compliance_violation.closed", LevelInfo, resourceAlert, "Alert about a tag closed"}
+	EventLookupFailed      = EventType{"system.image_analysis.registry_lookup_failed", LevelError, resourceImage, "Watched tag could not be followed in its registry"}
+	EventListTagsFailed    = EventType{"system.repository.list_tags_fail", LevelError, resourceRepo, "Tags of a watched repository could not be followed"}
+	EventSyncStarted       = EventType{"system.feeds.sync.started", LevelInfo, resourceFeeds, "Synchronisation of vulnerability data started"}
+	EventSyncCompleted     = EventType{"system.feeds.sync.completed", LevelInfo, resourceFeeds, "Synchronisation of vulnerability data completed"}
+	EventSyncFailed        = EventType{"system.feeds.sync.failed", LevelError, resourceFeeds, "Synchronisation of vulnerability data failed"}
 	EventActionPlan        = EventType{"user.actions.plan.created", LevelInfo, resourceAction, "Action plan stored"}
 )
 
 // EventTypes lists every type there is, by category and subcategory.
 func EventTypes() []EventType {
 	return []EventType{
+		EventSyncCompleted, EventSyncFailed, EventSyncStarted, EventLookupFailed, EventListTagsFailed,
 		EventActionPlan, EventAlertClosed, EventAlertOpened, EventVerdict, EventVulnerabilities, EventAnalysisCompleted, EventAnalysisFailed,
 		EventPolicyContent, EventPolicyActivated,
 	}

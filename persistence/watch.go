@@ -72,11 +72,13 @@ UPDATE plimsoll.subscription SET seen_digest = @digest, seen_at = CASE WHEN seen
 WHERE account = @account AND id = @id`)
 
 	watchFailed = query("watch.failed", `
-UPDATE plimsoll.subscription SET error_code = @code, error_message = @message, error_digest = @digest,
+WITH was AS (SELECT account, id, error_code FROM plimsoll.subscription WHERE account = @account AND id = @id FOR UPDATE)
+UPDATE plimsoll.subscription s SET error_code = @code, error_message = @message, error_digest = @digest,
   seen_digest = CASE WHEN @digest = '' THEN seen_digest ELSE @digest END,
   seen_at = CASE WHEN @digest = '' THEN seen_at ELSE now() END,
   failures = failures + 1, failing_since = coalesce(failing_since, now()), failed_at = now()
-WHERE account = @account AND id = @id`)
+FROM was WHERE s.account = was.account AND s.id = was.id
+RETURNING s.type, s.key, was.error_code AS before`)
 
 	watchPause = query("watch.pause", `
 UPDATE plimsoll.subscription SET paused_until = @until::timestamptz
@@ -182,14 +184,40 @@ func (s *Subscriptions) Seen(ctx context.Context, account, id, digest string) er
 // Failed records that a look failed.
 func (s *Subscriptions) Failed(ctx context.Context, account, id string, f WatchFailure) error {
 	err := inTx(ctx, s.pool, func(tx pgx.Tx) error {
-		_, err := exec(ctx, tx, watchFailed, args{"account": account, "id": id, "code": f.Code, "message": clip(f.Message), "digest": f.Digest})
-		if err != nil || f.PausedUntil.IsZero() {
+		failed, err := one[failedWatch](ctx, tx, watchFailed, args{"account": account, "id": id, "code": f.Code, "message": clip(f.Message), "digest": f.Digest})
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := failed.tell(ctx, tx, account, f); err != nil || f.PausedUntil.IsZero() {
 			return err
 		}
 		_, err = exec(ctx, tx, watchPause, args{"account": account, "id": id, "until": f.PausedUntil})
 		return err
 	})
 	return wrap(err, "record failed watch %s", id)
+}
+
+type failedWatch struct {
+	Type   string
+	Key    string
+	Before string // what was wrong at the last look
+}
+
+// tell records the first of the same failures in a row.
+func (w *failedWatch) tell(ctx context.Context, tx pgx.Tx, account string, f WatchFailure) error {
+	if w.Before == f.Code {
+		return nil
+	}
+	h := happening{Account: account, Type: EventLookupFailed, Resource: w.Key, Details: map[string]string{
+		"error_code": f.Code, "error_message": clip(f.Message), "image_digest": f.Digest,
+	}}
+	if w.Type == RepoUpdate {
+		h.Type = EventListTagsFailed
+	}
+	return emit(ctx, tx, h)
 }
 
 // NoteTags remembers the tags a repository has; those not known before are to be added. It returns how many those
