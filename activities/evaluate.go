@@ -52,8 +52,6 @@ type judge struct {
 	began    time.Time
 	facts    *facts.Loader
 	compiled *policy.Policy
-	// unreadable are the faults of a document whose form is wrong; compiled is nil then.
-	unreadable []policy.Problem
 }
 
 // judge prepares the active policy; nil when the account has none. A document that cannot be used stops every
@@ -70,32 +68,8 @@ func (a *Activities) judge(ctx context.Context, account string, known *facts.Loa
 	if j.generation, err = a.feedStore.Generation(ctx); err != nil {
 		return nil, err
 	}
-	document, err := policy.Parse(stored.Document)
-	var invalid *policy.InvalidError
-	switch {
-	case errors.As(err, &invalid):
-		j.unreadable = invalid.Problems
-	case err != nil:
-		return nil, fmt.Errorf("read policy %s: %w", stored.ID, err)
-	default:
-		j.compiled, _ = policy.Compile(document, a.gates)
-	}
+	j.compiled = policy.Restore(stored.ID, stored.Name, stored.Document, a.gates)
 	return j, nil
-}
-
-// verdict evaluates the image under one tag.
-func (j *judge) verdict(ctx context.Context, facts policy.Facts, tag string) (*policy.Result, error) {
-	if j.compiled != nil {
-		return j.compiled.Evaluate(ctx, facts, tag, j.now())
-	}
-	return &policy.Result{
-		EvaluationTime: j.now().UTC().Truncate(time.Second), EvaluationProblems: j.unreadable,
-		Status: policy.Failed, FinalAction: policy.Stop, FinalActionReason: policy.ReasonEvaluation,
-		Details: &policy.Details{
-			Policy:       &policy.Document{ID: j.stored.ID, Name: j.stored.Name},
-			PolicyAction: policy.Stop, Findings: []policy.Finding{},
-		},
-	}, nil
 }
 
 // verdicts counts what judging images did.
@@ -153,7 +127,7 @@ func (j *judge) image(ctx context.Context, batch *facts.Batch, digest, cause str
 			continue
 		}
 		watched := facts.Watch(known)
-		result, err := j.verdict(ctx, watched, tag.FullTag())
+		result, err := j.compiled.Evaluate(ctx, watched, tag.FullTag(), j.now())
 		if err != nil {
 			return nil, err
 		}

@@ -91,24 +91,9 @@ func (a *Activities) trial(ctx context.Context, in workflows.TrialPortion) (*tri
 		return nil, err
 	}
 	t := &trial{Activities: a, asked: asked, facts: a.facts.Remembering(), now: a.now(), skip: activity.GetInfo(ctx).Attempt >= patience}
-	if t.draft, err = a.compile(draft); err != nil {
-		return nil, fmt.Errorf("draft: %w", err)
-	}
-	if t.baseline, err = a.compile(baseline); err != nil {
-		return nil, fmt.Errorf("baseline: %w", err)
-	}
+	t.draft, t.baseline = policy.Restore("draft", "", draft, a.gates), policy.Restore("baseline", "", baseline, a.gates)
 	t.chosen, err = chooser(asked.Selector)
 	return t, err
-}
-
-// compile prepares a document. One that has become invalid stops every image, as it does when it is active.
-func (a *Activities) compile(document []byte) (*policy.Policy, error) {
-	parsed, err := policy.Parse(document)
-	if err != nil {
-		return nil, err
-	}
-	compiled, _ := policy.Compile(parsed, a.gates)
-	return compiled, nil
 }
 
 // chooser tells the tags a selector means, as the query for its images does.

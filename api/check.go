@@ -132,10 +132,7 @@ func decodeResults(list []dated, detail bool) ([]oas.PolicyEvaluationResult, err
 
 // evaluate computes the verdict of now; beyond tells whether it rests on more than Facts.Inputs knows of.
 func (c *check) evaluate(ctx context.Context, digest string) (result *policy.Result, beyond bool, err error) {
-	compiled, _, err := policy.Load(c.policy.Document, c.deps.Gates)
-	if err != nil {
-		return nil, false, fmt.Errorf("compile policy %s: %w", c.policy.ID, err)
-	}
+	compiled := policy.Restore(c.policy.ID, c.policy.Name, c.policy.Document, c.deps.Gates)
 	known, err := c.deps.Facts.Of(ctx, c.key.Account, digest)
 	if err != nil {
 		return nil, false, c.unanalyzed(ctx, digest, err)

@@ -200,6 +200,25 @@ func TestChecking(t *testing.T) {
 	}
 }
 
+func TestAStoredPolicyThatBecameInvalidStopsTheImage(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	digest := s.known(testTag, "one")
+	s.admin(http.MethodPost, "/v2/images", addTag).wants(http.StatusOK)
+	s.analyze("admin", digest, npm)
+	s.admin(http.MethodPost, "/v2/policies", document("p1")).wants(http.StatusOK)
+	for _, stored := range []string{strings.Replace(document("p1"), `"vulnerabilities"`, `"gone"`, 1), `{"id":"p1"}`} {
+		_, err := s.pool.Exec(t.Context(), `UPDATE plimsoll.policy SET document = $1::text::jsonb, digest = md5($1::text) WHERE policy_id = 'p1'`, stored)
+		must(t, err)
+		var answer client.PolicyEvaluation
+		s.admin(http.MethodGet, "/v2/images/"+digest+"/check?policy_id=p1&tag="+testTag, "").wants(http.StatusOK).decode(&answer)
+		e := answer.Evaluations[0]
+		if e.FinalAction != "stop" || e.Status != "fail" || len(e.EvaluationProblems) == 0 || e.EvaluationProblems[0].Severity != "error" {
+			t.Errorf("%s: %+v", stored, e)
+		}
+	}
+}
+
 func TestHistoryShowsChangesOfTheVerdict(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

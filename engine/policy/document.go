@@ -217,6 +217,24 @@ func LoadFor(account string, data []byte, gates []Gate) (policy *Policy, warning
 	return policy, located, nil
 }
 
+// Restore prepares a document that was accepted once. What has become invalid since, because the format or a gate has
+// changed, stops every image and says why; retired gates and triggers are skipped with a problem. Results show a document
+// that cannot be read by the id and name it is stored under.
+func Restore(id, name string, data []byte, gates []Gate) *Policy {
+	r := read(data, "")
+	located := r.located()
+	if r.doc != nil && !HasErrors(located) {
+		compiled, _ := Compile(r.doc, gates)
+		return compiled
+	}
+	named := &Document{ID: id, Name: cmp.Or(name, id), Version: Version, RuleSets: []RuleSet{}, Mappings: []Mapping{}}
+	faults := slices.DeleteFunc(located, func(p Problem) bool { return p.Severity != SeverityError })
+	if len(faults) == 0 { // never pass what could not be read
+		faults = []Problem{newProblem(SeverityError, ProblemValidation, "", "", "the stored document cannot be read")}
+	}
+	return &Policy{doc: named, faults: faults}
+}
+
 // reading is what became of a text.
 type reading struct {
 	doc      *Document // there too when its faults do not hinder reading the rest of it
