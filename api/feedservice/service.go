@@ -1,5 +1,5 @@
 // Package feedservice is the read API of vulnerability data, from which other installations read: feeds, their groups, and
-// the records of a group, page by page or as one document.
+// the records of a group, page by page or as one document, and bundles that were published as files.
 //
 // It only reads, asks for no credentials, and works without anything but the database of the feeds. Paths and envelopes
 // are those of the feed service that clients of the field know (/v1/feeds), records are in the normal form of package feed.
@@ -19,6 +19,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"go.uber.org/zap"
 
+	"plimsoll/engine/feed/bundle"
 	"plimsoll/engine/feed/relay"
 	"plimsoll/internal/log"
 	"plimsoll/persistence"
@@ -45,27 +46,41 @@ const (
 	compression = 1
 )
 
-// New returns the service. Requests log through the logger of base.
-func New(base context.Context, feeds Feeds) http.Handler {
-	s := &service{feeds: feeds}
+// New returns the service. bundles is the folder of published bundles; empty: none are served. Requests log through the
+// logger of base.
+func New(base context.Context, feeds Feeds, bundles string) http.Handler {
+	s := &service{feeds: feeds, bundles: bundles}
 	r := chi.NewRouter()
 	r.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(w, r.WithContext(log.Into(r.Context(), log.From(base))))
 		})
-	}, middleware.Recoverer, middleware.Compress(compression, "application/json", lines))
+	}, middleware.Recoverer)
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, "There is nothing here; GET /v1/feeds lists the feeds.")
 	})
-	r.Get("/v1/feeds", s.listFeeds)
-	r.Get("/v1/feeds/{feed}", s.listGroups)
-	r.Get("/v1/feeds/{feed}/{group}", s.listRecords)
-	r.Get("/v1/feeds/{feed}/{group}/state", s.tellState)
-	r.Get("/v1/feeds/{feed}/{group}/export", s.export)
+	r.Group(func(r chi.Router) {
+		r.Use(middleware.Compress(compression, "application/json", lines))
+		r.Get("/v1/feeds", s.listFeeds)
+		r.Get("/v1/feeds/{feed}", s.listGroups)
+		r.Get("/v1/feeds/{feed}/{group}", s.listRecords)
+		r.Get("/v1/feeds/{feed}/{group}/state", s.tellState)
+		r.Get("/v1/feeds/{feed}/{group}/export", s.export)
+	})
+	if bundles != "" { // as they are: parts of them may be asked for, and they are compressed
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			r.Method(method, "/v1/bundles", http.HandlerFunc(s.listBundles))
+			r.Method(method, "/v1/bundles/"+bundle.ListingName, http.HandlerFunc(s.listBundles))
+			r.Method(method, "/v1/bundles/{file}", http.HandlerFunc(s.sendBundle))
+		}
+	}
 	return r
 }
 
-type service struct{ feeds Feeds }
+type service struct {
+	feeds   Feeds
+	bundles string
+}
 
 const lines = "application/x-ndjson"
 

@@ -38,7 +38,7 @@ func newService(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	feeds := persistence.NewFeeds(pool)
-	server := httptest.NewServer(feedservice.New(t.Context(), feeds))
+	server := httptest.NewServer(feedservice.New(t.Context(), feeds, ""))
 	t.Cleanup(server.Close)
 	return &service{t, feeds, server.URL}
 }

@@ -62,7 +62,8 @@ type Operation struct {
 
 // FeedService is the section of the role feeds.
 type FeedService struct {
-	Addr string `yaml:"addr" doc:"Address other installations read vulnerability data from (feeds.upstream), as host:port. The role feeds needs it; standalone serves it when it is set. It asks for no credentials."`
+	Addr       string `yaml:"addr" doc:"Address other installations read vulnerability data from (feeds.upstream), as host:port. The role feeds needs it; standalone serves it when it is set. It asks for no credentials."`
+	BundlesDir string `yaml:"bundles_dir" doc:"Folder of bundles that plimsoll feeds publish writes, served below /v1/bundles for plimsoll feeds import URL. Empty serves none."`
 }
 
 // Temporal says where workflows run.

@@ -104,10 +104,13 @@ func (p *program) exportCommand() *cobra.Command {
 func (p *program) importCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "import FILE", Short: "Take the vulnerability data of a bundle over", Args: cobra.ExactArgs(1),
-		Long: "Take the vulnerability data of a bundle over. Its signature, every checksum and every record are checked before anything is replaced.\nWhat changes is then matched anew: at once when temporal.address is set, else with the next synchronisation.",
+		Use: "import FILE|URL", Short: "Take the vulnerability data of a bundle over", Args: cobra.ExactArgs(1),
+		Long: "Take the vulnerability data of a bundle over: of a file, of an address that ends in .tar, or of what plimsoll feeds publish wrote,\nby the address of its listing (http://feeds.example/v1/bundles): what changed since the last import if that is there, else everything.\nIts signature, every checksum and every record are checked before anything is replaced.\nWhat changes is then matched anew: at once when temporal.address is set, else with the next synchronisation.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withFeeds(cmd.Context(), func(ctx context.Context, cfg Config, feeds *persistence.Feeds) error {
+				if remote(args[0]) {
+					return p.importPublished(ctx, cfg, feeds, args[0], force)
+				}
 				return p.importBundle(ctx, cfg, feeds, args[0], force)
 			})
 		},
@@ -138,13 +141,19 @@ func (p *program) withFeeds(ctx context.Context, do func(context.Context, Config
 
 var errUnsigned = errors.New("feed_bundles.signing_key is not set (plimsoll feeds keygen makes one); feed_bundles.allow_unsigned exports without")
 
+// signer is the key to sign with: errUnsigned when there has to be one.
+func (b FeedBundles) signer() (ed25519.PrivateKey, error) {
+	key, err := b.key()
+	if err == nil && key == nil && !b.AllowUnsigned {
+		return nil, errUnsigned
+	}
+	return key, err
+}
+
 func (p *program) export(ctx context.Context, cfg Config, feeds *persistence.Feeds, name, since string) (err error) {
-	key, err := cfg.FeedBundles.key()
+	key, err := cfg.FeedBundles.signer()
 	if err != nil {
 		return err
-	}
-	if key == nil && !cfg.FeedBundles.AllowUnsigned {
-		return errUnsigned
 	}
 	cursor := ""
 	if since != "" {
@@ -196,10 +205,6 @@ func cursorOf(cfg Config, key ed25519.PrivateKey, name string) (string, error) {
 }
 
 func (p *program) importBundle(ctx context.Context, cfg Config, feeds *persistence.Feeds, name string, force bool) error {
-	trust, err := cfg.FeedBundles.trust()
-	if err != nil {
-		return err
-	}
 	f, err := os.Open(name)
 	if err != nil {
 		return fmt.Errorf("open bundle: %w", err)
@@ -209,7 +214,16 @@ func (p *program) importBundle(ctx context.Context, cfg Config, feeds *persisten
 	if err != nil {
 		return fmt.Errorf("open bundle: %w", err)
 	}
-	taken, err := feedbundle.Import{Trust: trust, Force: force, Now: time.Now()}.Take(ctx, feeds, f, info.Size())
+	return p.take(ctx, cfg, feeds, f, info.Size(), force)
+}
+
+// take takes over a bundle that is here.
+func (p *program) take(ctx context.Context, cfg Config, feeds *persistence.Feeds, f io.ReaderAt, size int64, force bool) error {
+	trust, err := cfg.FeedBundles.trust()
+	if err != nil {
+		return err
+	}
+	taken, err := feedbundle.Import{Trust: trust, Force: force, Now: time.Now()}.Take(ctx, feeds, f, size)
 	changed := tell(p.stdout, taken)
 	if err != nil {
 		return errors.Join(err, p.rescan(ctx, cfg, changed))

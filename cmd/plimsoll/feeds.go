@@ -46,7 +46,7 @@ func (p *program) feedsCommand() *cobra.Command {
 			return serveFeeds(ctx, cfg, pool, serve.NewRegistry(), l)
 		},
 	}
-	cmd.AddCommand(p.exportCommand(), p.importCommand(), p.keygenCommand())
+	cmd.AddCommand(p.exportCommand(), p.importCommand(), p.publishCommand(), p.keygenCommand())
 	return cmd
 }
 
@@ -59,7 +59,7 @@ func serveFeeds(ctx context.Context, cfg Config, pool *pgxpool.Pool, metrics *pr
 	for _, path := range []string{"GET /health", "GET /ready", "GET /version", "GET /metrics"} {
 		mux.Handle(path, operate)
 	}
-	mux.Handle("/", feedservice.New(ctx, persistence.NewFeeds(pool)))
+	mux.Handle("/", feedservice.New(ctx, persistence.NewFeeds(pool), cfg.FeedService.BundlesDir))
 	log.From(ctx).Info("listening", zap.String(log.KeyAddress, l.Addr().String()))
 	return serve.HTTP(ctx, l, mux, cfg.Server)
 }
