@@ -34,7 +34,7 @@ import (
 var internalOnly = []string{
 	"persistence.ErrNotFound", "persistence.ErrExists", "persistence.ErrActive", "persistence.ErrAnalyzing", "persistence.ErrSubscribed",
 	"persistence.ErrNotAnalyzed", "persistence.ErrState", "persistence.ErrSchemaOld", "persistence.ErrSchemaNew",
-	"persistence.ErrUnsuitable", "persistence.ErrTooMany", "persistence.ErrNotUploaded", "seal.ErrKey",
+	"persistence.ErrUnsuitable", "persistence.ErrTooMany", "persistence.ErrNotUploaded", "persistence.ErrBusy", "seal.ErrKey",
 }
 
 func parseDir(t *testing.T, dir string) []*ast.File {
