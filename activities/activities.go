@@ -188,6 +188,7 @@ func (a *Activities) Register(r workflows.Registry, queue string) {
 	bind(b, workflows.RescanVerdicts, a.rescanVerdicts)
 	bind(b, workflows.AnnotatedVerdicts, a.annotatedVerdicts)
 	bind(b, workflows.PolicyVerdicts, a.policyVerdicts)
+	bind(b, workflows.ImageVerdicts, a.imageVerdicts)
 	bind(b, workflows.DueVerdicts, a.dueVerdicts)
 	bind(b, workflows.BeginTrial, a.beginTrial)
 	bind(b, workflows.TryImages, a.tryImages)

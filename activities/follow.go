@@ -41,6 +41,25 @@ func (a *Activities) policyVerdicts(ctx context.Context, in workflows.PolicyPort
 	return out, nil
 }
 
+// imageVerdicts judges an analysed image that a tag has come to mean.
+func (a *Activities) imageVerdicts(ctx context.Context, in workflows.ImagePortion) (out workflows.JudgeResult, err error) {
+	t := a.track(ctx, "", "", whole(workflows.StageEvaluate))
+	defer func() { t.end(ctx, err) }()
+	skip := activity.GetInfo(ctx).Attempt >= patience
+	refs := []persistence.ImageRef{{Account: in.Account, Digest: in.Digest}}
+	out.Verdicts, err = a.judgeAll(ctx, refs, persistence.CauseTag, skip)
+	out.Images = len(refs)
+	return out, err
+}
+
+// judgeImage names the workflow that judges an analysed image under the tag that has come to mean it.
+func judgeImage(account, digest string, move int64) persistence.Start {
+	return persistence.Start{
+		Workflow: workflows.JudgeImageName, WorkflowID: workflows.JudgeImageID(account, digest, move),
+		Input: workflows.JudgeImageInput{Account: account, Digest: digest, Move: move}, Unattended: true,
+	}
+}
+
 // nothingDue is how long to wait while no verdict depends on the time; whoever waits may look sooner.
 const nothingDue = time.Hour
 

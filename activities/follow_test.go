@@ -137,3 +137,39 @@ func TestVerdictsFollowTheActivePolicyAndTheTime(t *testing.T) {
 		t.Errorf("once more: %+v", out)
 	}
 }
+
+func TestAnAnalysedImageHasVerdictsUnderEveryTagThatComesToMeanIt(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.push("team/app:1", layer(t, map[string]string{"a": "b"}))
+	in := s.add("acme", "team/app", "1")
+	s.analyze(in)
+	record := s.status(in)
+	var asked workflows.JudgeImageInput
+	_, err := persistence.NewImages(s.pool).Submit(t.Context(), persistence.SubmitImage{
+		Account: "acme", Digest: in.Digest, ImageID: record.ImageID, MediaType: record.MediaType,
+		ManifestBlob: record.ManifestBlob, ConfigBlob: record.ConfigBlob,
+		Registry: s.host, Repository: "team/app", Tag: "latest", PullDigest: in.Digest, DetectedAt: time.Now(),
+		Judge: func(move int64) persistence.Start {
+			asked = workflows.JudgeImageInput{Account: "acme", Digest: in.Digest, Move: move}
+			return persistence.Start{Workflow: workflows.JudgeImageName, WorkflowID: workflows.JudgeImageID("acme", in.Digest, move), Input: asked}
+		},
+	})
+	if err != nil || asked.Move == 0 {
+		t.Fatalf("asked to judge %+v, %v", asked, err)
+	}
+	var out workflows.JudgeResult
+	if err := s.run(workflows.JudgeImageName, asked, &out); err != nil {
+		t.Fatal(err)
+	}
+	if v := s.verdicts(in, "team/app:latest"); out.Images != 1 || len(v) != 1 || !strings.HasSuffix(v[0], " by tag") {
+		t.Errorf("%+v, verdicts %v", out, v)
+	}
+	if v := s.verdicts(in, "team/app:1"); len(v) != 1 || !strings.HasSuffix(v[0], " by analysis") {
+		t.Errorf("the tag it had: %v", v)
+	}
+	in.Digest = "sha256:" + strings.Repeat("0", 64)
+	if err := s.run(workflows.JudgeImageName, workflows.JudgeImageInput{Account: "acme", Digest: in.Digest, Move: 1}, &out); err != nil {
+		t.Errorf("an image that was deleted meanwhile: %v", err)
+	}
+}

@@ -213,6 +213,7 @@ func (a *Activities) addWatched(ctx context.Context, w persistence.Watch, tag pe
 				Input: workflows.AnalyzeImageInput{Account: w.Account, Digest: stored.Digest, Request: request}, Unattended: true,
 			}
 		},
+		Judge: func(move int64) persistence.Start { return judgeImage(w.Account, stored.Digest, move) },
 	})
 	return err
 }

@@ -106,6 +106,7 @@ func (h *handlers) importSubmission(ctx context.Context, source oas.ImageImportM
 				Input: workflows.AnalyzeImageInput{Account: account, Digest: described.Digest, Request: request},
 			}
 		},
+		Judge: judgeImage(account, described.Digest),
 	}
 	for i, full := range source.Tags {
 		tag, err := parseTag(full)

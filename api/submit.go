@@ -200,7 +200,18 @@ func (h *handlers) record(ctx context.Context, sub submission, found workflows.R
 				Input:      workflows.AnalyzeImageInput{Account: account, Digest: found.Digest, Request: request, Force: force},
 			}
 		},
+		Judge: judgeImage(account, found.Digest),
 	}, nil
+}
+
+// judgeImage says how to judge an analysed image that a tag has come to mean.
+func judgeImage(account, digest string) func(move int64) persistence.Start {
+	return func(move int64) persistence.Start {
+		return persistence.Start{
+			Workflow: workflows.JudgeImageName, WorkflowID: workflows.JudgeImageID(account, digest, move),
+			Input: workflows.JudgeImageInput{Account: account, Digest: digest, Move: move}, Unattended: true,
+		}
+	}
 }
 
 func platformImage(image persistence.Image) oas.PlatformImage {

@@ -46,6 +46,7 @@ const (
 	CauseFeed    = "feed"
 	CauseVex     = "vex"     // what the account says about vulnerabilities changed
 	CausePolicy  = "policy"  // it was edited, or another one became active
+	CauseTag     = "tag"     // a tag has come to mean the image
 	CauseTime    = "time"    // an allowlist item expired, or something grew too old
 	CauseRequest = "request" // somebody asked
 )

@@ -115,6 +115,9 @@ type SubmitImage struct {
 	Import *ImportUse
 	// Start says how to start the analysis with the given request number.
 	Start func(request int64) Start
+	// Judge says how to judge an image that needs no analysis under a tag that has come to mean it; the number is the move's. nil: it waits for
+	// the next judging of the account.
+	Judge func(move int64) Start
 }
 
 // Submission is what a submit did.

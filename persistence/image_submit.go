@@ -66,7 +66,8 @@ INSERT INTO plimsoll.image_tag (account, registry, repository, tag, digest, pull
 SELECT @account::text, @registry::text, @repository::text, @tag::text, @digest::text, @pull_digest::text, @current::boolean, @detected_at::timestamptz
 WHERE @current OR NOT EXISTS (
   SELECT FROM plimsoll.image_tag
-  WHERE account = @account AND registry = @registry AND repository = @repository AND tag = @tag AND digest = @digest)`)
+  WHERE account = @account AND registry = @registry AND repository = @repository AND tag = @tag AND digest = @digest)
+RETURNING id`)
 )
 
 type submitted struct {
@@ -130,26 +131,21 @@ func submitAll(ctx context.Context, tx pgx.Tx, all []SubmitImage) ([]Submission,
 		// terminated from outside, begins anew.
 		due := rows[i].AnalysisStatus == NotAnalyzed || rows[i].AnalysisStatus == Analyzing
 		out[i] = Submission{Created: rows[i].Created, Due: due}
-		if in.Tag != "" {
-			if err := moveTag(ctx, tx, in); err != nil {
-				return nil, fmt.Errorf("file under %s/%s:%s: %w", in.Registry, in.Repository, in.Tag, err)
-			}
-		}
-		for _, tag := range in.Also {
-			also := in
-			also.Registry, also.Repository, also.Tag = tag.Registry, tag.Repository, tag.Tag
-			if err := moveTag(ctx, tx, also); err != nil {
-				return nil, fmt.Errorf("file under %s/%s:%s: %w", tag.Registry, tag.Repository, tag.Tag, err)
-			}
+		move, err := moveTags(ctx, tx, in)
+		if err != nil {
+			return nil, err
 		}
 		if err := subscribe(ctx, tx, in); err != nil {
 			return nil, err
 		}
-		var err error
-		if due {
-			if out[i].OutboxID, err = enqueue(ctx, tx, in.Start(rows[i].Requested)); err != nil {
-				return nil, err
-			}
+		switch {
+		case due:
+			out[i].OutboxID, err = enqueue(ctx, tx, in.Start(rows[i].Requested))
+		case move != 0 && in.Judge != nil && rows[i].AnalysisStatus == Analyzed:
+			_, err = enqueue(ctx, tx, in.Judge(move))
+		}
+		if err != nil {
+			return nil, err
 		}
 		if out[i].Image, err = getImage(ctx, tx, in.Account, in.Digest); err != nil {
 			return nil, err
@@ -217,9 +213,26 @@ func upsertImage(ctx context.Context, tx pgx.Tx, in SubmitImage) (submitted, err
 	return row, err
 }
 
+// moveTags files an image under its tags; move is the number of the last one that has come to mean it, 0 when none has.
+func moveTags(ctx context.Context, tx pgx.Tx, in SubmitImage) (move int64, err error) {
+	for _, tag := range append([]TagName{{in.Registry, in.Repository, in.Tag}}, in.Also...) {
+		if tag.Tag == "" {
+			continue
+		}
+		one := in
+		one.Registry, one.Repository, one.Tag = tag.Registry, tag.Repository, tag.Tag
+		moved, err := moveTag(ctx, tx, one)
+		if err != nil {
+			return 0, fmt.Errorf("file under %s/%s:%s: %w", tag.Registry, tag.Repository, tag.Tag, err)
+		}
+		move = cmp.Or(moved, move)
+	}
+	return move, nil
+}
+
 // moveTag keeps the history of a tag, whose lock is held: the same digest keeps its row, another one becomes the current row, unless
-// it was detected before the present one.
-func moveTag(ctx context.Context, tx pgx.Tx, in SubmitImage) error {
+// it was detected before the present one. It returns the number of a row that has become the current one, else 0.
+func moveTag(ctx context.Context, tx pgx.Tx, in SubmitImage) (int64, error) {
 	key := func(more args) args {
 		a := args{"account": in.Account, "registry": in.Registry, "repository": in.Repository, "tag": in.Tag}
 		for name, v := range more {
@@ -231,26 +244,29 @@ func moveTag(ctx context.Context, tx pgx.Tx, in SubmitImage) error {
 		_, err := exec(ctx, tx, tagInsert, key(args{
 			"digest": in.Digest, "pull_digest": in.PullDigest, "current": false, "detected_at": in.DetectedAt,
 		}))
-		return err
+		return 0, err
 	}
 	newest := true
 	present, err := one[currentTag](ctx, tx, tagCurrent, key(nil))
 	switch {
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
-		return err
+		return 0, err
 	case present.Digest == in.Digest:
 		_, err := exec(ctx, tx, tagSeen, args{"id": present.ID, "pull_digest": in.PullDigest})
-		return err
+		return 0, err
 	case in.DetectedAt.Before(present.DetectedAt):
 		newest = false
 	default:
 		if _, err := exec(ctx, tx, tagRetire, args{"id": present.ID}); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	_, err = exec(ctx, tx, tagInsert, key(args{
+	id, err := value[int64](ctx, tx, tagInsert, key(args{
 		"digest": in.Digest, "pull_digest": in.PullDigest, "current": newest, "detected_at": in.DetectedAt,
 	}))
-	return err
+	if errors.Is(err, ErrNotFound) || err == nil && !newest { // known already, or of the past
+		return 0, nil
+	}
+	return id, err
 }

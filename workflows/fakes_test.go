@@ -211,6 +211,9 @@ func (f *fakes) register(r workflows.Registry) {
 	bind(f, r, workflows.PolicyVerdicts, func(_ context.Context, in workflows.PolicyPortion) (workflows.RescanProgress, error) {
 		return f.judged(in), nil
 	})
+	bind(f, r, workflows.ImageVerdicts, func(context.Context, workflows.ImagePortion) (workflows.JudgeResult, error) {
+		return workflows.JudgeResult{Images: 1, Verdicts: 1}, nil
+	})
 	bind(f, r, workflows.DueVerdicts, func(context.Context, workflows.DuePortion) (workflows.DueProgress, error) {
 		return f.due(), nil
 	})

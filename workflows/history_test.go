@@ -179,6 +179,9 @@ var scenarios = []scenario{
 	}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
 		return workflows.StartJudgePolicy(ctx, c, workflows.JudgePolicyInput{Account: "acme", Edit: 7})
 	})},
+	{"judge_image", func(*fakes) {}, execute(func(ctx context.Context, c client.Client) (client.WorkflowRun, error) {
+		return workflows.StartJudgeImage(ctx, c, workflows.JudgeImageInput{Account: "acme", Digest: digestOf(1), Move: 7})
+	})},
 	{"judge_due", func(f *fakes) {
 		waits := []time.Duration{0, time.Second, time.Hour}
 		f.due = func() workflows.DueProgress {

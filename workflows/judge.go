@@ -14,6 +14,8 @@ import (
 const (
 	// JudgePolicyName is the workflow that follows a change of an account's active policy.
 	JudgePolicyName = "JudgePolicy"
+	// JudgeImageName is the workflow that judges an analysed image a tag has begun to mean.
+	JudgeImageName = "JudgeImage"
 	// JudgeDueName is the workflow that follows the time.
 	JudgeDueName = "JudgeDue"
 	// JudgeDueID is its only workflow id.
@@ -33,6 +35,18 @@ type JudgePolicyInput struct {
 	Resume *JudgeResume `json:"resume,omitempty"`
 }
 
+// JudgeImageID is the workflow id of one move of a tag.
+func JudgeImageID(account, digest string, move int64) string {
+	return "tag/" + account + "/" + digest + "/" + strconv.FormatInt(move, 10)
+}
+
+// JudgeImageInput names the image and the move of a tag to it.
+type JudgeImageInput struct {
+	Account string `json:"account"`
+	Digest  string `json:"digest"`
+	Move    int64  `json:"move"`
+}
+
 // JudgeResume is where a run that continued as new goes on.
 type JudgeResume struct {
 	Cursor string      `json:"cursor"`
@@ -45,11 +59,13 @@ type JudgeResult struct {
 	Verdicts int `json:"verdicts"` // whose final action changed
 }
 
-// Steps of JudgePolicy and JudgeDue.
+// Steps of the workflows that judge.
 var (
 	// PolicyVerdicts evaluates the tags of all images of an account anew, in portions. Cursor is opaque: empty at the start
 	// and when nothing is left, or when a later change has taken over.
 	PolicyVerdicts = Activity[PolicyPortion, RescanProgress]{Name: "PolicyVerdicts", Opts: rescanWork}
+	// ImageVerdicts evaluates the tags of one image anew.
+	ImageVerdicts = Activity[ImagePortion, JudgeResult]{Name: "ImageVerdicts", Opts: rescanWork}
 	// DueVerdicts evaluates anew a portion of the tags whose verdict time may have changed, and says when to come again.
 	DueVerdicts = Activity[DuePortion, DueProgress]{Name: "DueVerdicts", Opts: rescanWork}
 )
@@ -59,6 +75,12 @@ type PolicyPortion struct {
 	Account string `json:"account"`
 	Edit    int64  `json:"edit"`
 	Cursor  string `json:"cursor,omitempty"`
+}
+
+// ImagePortion names an image.
+type ImagePortion struct {
+	Account string `json:"account"`
+	Digest  string `json:"digest"`
 }
 
 // DuePortion asks for whatever is due.
@@ -89,6 +111,12 @@ func JudgePolicy(ctx workflow.Context, in JudgePolicyInput) (JudgeResult, error)
 		}
 	}
 	return at.Result, workflow.NewContinueAsNewError(ctx, JudgePolicyName, JudgePolicyInput{Account: in.Account, Edit: in.Edit, Resume: &at})
+}
+
+// JudgeImage gives an image verdicts under the tags that have come to mean it since it was analysed.
+func JudgeImage(ctx workflow.Context, in JudgeImageInput) (JudgeResult, error) {
+	out, err := ImageVerdicts.Run(ctx, ImagePortion{Account: in.Account, Digest: in.Digest})
+	return out, failure(err)
 }
 
 const (
@@ -130,6 +158,20 @@ func JudgePolicyOptions(in JudgePolicyInput) client.StartWorkflowOptions {
 // StartJudgePolicy starts the judging after a change; starting it twice is starting it once.
 func StartJudgePolicy(ctx context.Context, c Client, in JudgePolicyInput) (client.WorkflowRun, error) {
 	return c.ExecuteWorkflow(ctx, JudgePolicyOptions(in), JudgePolicyName, in)
+}
+
+// JudgeImageOptions are the start options of the judging of one image.
+func JudgeImageOptions(in JudgeImageInput) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: JudgeImageID(in.Account, in.Digest, in.Move), TaskQueue: QueueRescan,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(keyAccount.ValueSet(in.Account)), Priority: share(in.Account, ordinary),
+	}
+}
+
+// StartJudgeImage starts the judging of one image; starting it twice is starting it once.
+func StartJudgeImage(ctx context.Context, c Client, in JudgeImageInput) (client.WorkflowRun, error) {
+	return c.ExecuteWorkflow(ctx, JudgeImageOptions(in), JudgeImageName, in)
 }
 
 // JudgeDueOptions are the start options of the workflow that follows the time.

@@ -86,6 +86,8 @@ func TestLargestPayloadsStaySmall(t *testing.T) {
 		workflows.ListTagsInput{Account: account, Repository: ref},
 		workflows.ListTagsResult{Tags: 1 << 20, Blob: digest},
 		groups, synced,
+		workflows.JudgeImageInput{Account: account, Digest: digest, Move: big},
+		workflows.ImagePortion{Account: account, Digest: digest},
 		workflows.JudgePolicyInput{Account: account, Edit: big, Resume: &workflows.JudgeResume{Cursor: digest}},
 		workflows.JudgeAnnotatedInput{Account: account, Change: big, Resume: &workflows.JudgeAnnotatedResume{Cursor: digest}},
 		workflows.TryPolicyInput{Account: account, Trial: strings.Repeat("t", 36), Resume: &workflows.TryPolicyResume{Cursor: digest}},

@@ -26,6 +26,7 @@ func All() []Definition {
 		{RescanChangeSetName, QueueRescan, RescanChangeSet},
 		{JudgeAnnotatedName, QueueRescan, JudgeAnnotated},
 		{JudgePolicyName, QueueRescan, JudgePolicy},
+		{JudgeImageName, QueueRescan, JudgeImage},
 		{JudgeDueName, QueueRescan, JudgeDue},
 		{TryPolicyName, QueueRescan, TryPolicy},
 	}

@@ -176,6 +176,8 @@ func Start(ctx context.Context, c Client, name string, input []byte) error {
 		err = startFrom(ctx, c, input, StartJudgeAnnotated)
 	case JudgePolicyName:
 		err = startFrom(ctx, c, input, StartJudgePolicy)
+	case JudgeImageName:
+		err = startFrom(ctx, c, input, StartJudgeImage)
 	case TryPolicyName:
 		err = startFrom(ctx, c, input, StartTryPolicy)
 	default:
